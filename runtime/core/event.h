@@ -1,0 +1,60 @@
+/* event: a fact that happened in the run, and who is told of it.
+ *
+ * One stream of events feeds the journal, the progress line, the summary and the report; there is no
+ * second bookkeeping. Sinks are called in the order they were added, on the manager's thread. */
+#ifndef GANGER_CORE_EVENT_H
+#define GANGER_CORE_EVENT_H
+
+#include "core/task.h"
+
+#include <stdint.h>
+
+enum event_kind
+{
+    EVENT_NODE_JOINED,   /* node, text = its host name, n_slots, memory_bytes */
+    EVENT_WORKER_JOINED, /* worker, node, slots (its one slot) */
+    EVENT_WORKER_LOST,   /* worker, node, text = why */
+    EVENT_TASK_KEPT,     /* task: done in an earlier epoch, its definition is the same */
+    EVENT_TASK_SENT,     /* task, attempt, worker, node, slots: from now on it may have effects */
+    EVENT_TASK_STARTED,  /* task, attempt, worker, node: it has been running for a while */
+    EVENT_TASK_DONE,     /* task, attempt, worker, node, slots, result */
+    EVENT_TASK_FAILED,   /* the same, and it will not be tried again */
+    EVENT_TASK_CANCELLED, /* the same: ended because the run ends */
+    EVENT_TASK_SKIPPED,  /* task, cause = a task whose failure is the reason */
+    EVENT_RUN_STOPPING,  /* text = why nothing new is started */
+};
+
+struct event
+{
+    enum event_kind kind;
+    double time_s; /* seconds since the start of the epoch, the manager's clock */
+    task_id task;
+    task_id cause;
+    uint32_t attempt; /* from 1 */
+    uint32_t worker;  /* from 1 */
+    uint32_t node;    /* from 0 */
+    uint32_t n_slots;
+    const uint16_t *slots; /* borrowed for the call, as are all pointers here */
+    uint64_t memory_bytes;
+    const struct task_result *result;
+    const char *text;
+};
+
+typedef void event_sink(void *data, const struct event *event);
+
+#define EVENT_SINKS_MAX 8
+
+struct event_sinks
+{
+    struct
+    {
+        event_sink *sink;
+        void *data;
+    } each[EVENT_SINKS_MAX];
+    uint32_t n;
+};
+
+void event_add_sink(struct event_sinks *sinks, event_sink *sink, void *data);
+void event_emit(const struct event_sinks *sinks, const struct event *event);
+
+#endif

@@ -1,0 +1,95 @@
+/* graph: the tasks of a run and what depends on what.
+ *
+ * A graph is drafted (tasks and dependencies are added in any order) and then sealed: dependencies
+ * become index ranges, duplicates count once, a cycle is refused. It knows nothing of running. */
+#ifndef GANGER_CORE_GRAPH_H
+#define GANGER_CORE_GRAPH_H
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/name_index.h"
+#include "core/task.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct graph_edge
+{
+    task_id parent;
+    task_id child;
+};
+
+struct graph
+{
+    uint32_t n_tasks; /* joins included */
+    uint32_t n_joins;
+    struct task *tasks;
+
+    uint64_t n_edges;      /* after sealing: distinct ones */
+    uint64_t *child_first; /* children of t: children[child_first[t]] up to children[child_first[t + 1]] */
+    task_id *children;     /* ascending for each parent */
+    uint32_t *n_parents;   /* distinct parents of each task */
+    bool is_sealed;
+
+    struct task_resources *resources; /* by resource class; class 0 is one core and nothing else */
+    uint32_t n_resources;
+
+    struct arena text; /* owns ids, argv and settings of the tasks */
+
+    /* the draft */
+    struct graph_edge *edges; /* NULL after sealing */
+    size_t edges_capacity;
+    size_t tasks_capacity;
+    size_t resources_capacity;
+    struct name_index index;
+};
+
+struct graph *graph_new(void);
+void graph_free(struct graph *g); /* takes NULL */
+
+/* Adds a task. What it points to must live in `g->text`. Returns TASK_NONE, and adds nothing, when the
+ * id is taken. An id of NULL is a join without a name: it is never found and never duplicate. */
+task_id graph_add_task(struct graph *g, const struct task *task);
+
+/* TASK_NONE when there is no such task. */
+task_id graph_find(const struct graph *g, const char *id, size_t n_bytes);
+
+/* `child` waits for `parent`. Saying it twice is saying it once. */
+void graph_add_dependency(struct graph *g, task_id parent, task_id child);
+
+/* The class of equal requests. Memory is rounded up (to 1/8 of its power of two) so that classes stay few. */
+uint32_t graph_intern_resources(struct graph *g, const struct task_resources *resources);
+
+/* O(tasks + edges). Fails on a cycle, with a shortest one through one of its tasks in the message
+ * ("a -> b -> a"), leaving the draft as it was. */
+int graph_seal(struct graph *g, struct ganger_error *err);
+
+/* Everything below needs a sealed graph. */
+
+struct graph_shape
+{
+    uint32_t n_tasks; /* without joins */
+    uint64_t n_edges; /* as the scheduler sees them: those of joins included */
+    uint32_t n_levels;
+    uint32_t width;          /* tasks of the fullest level */
+    double critical_path_s;  /* the longest path, by cost; 1 s where none is stated */
+    uint32_t n_on_path;      /* tasks on it */
+    double area_s;           /* sum of cost x cores */
+    uint32_t n_without_cost; /* tasks whose cost is not stated */
+};
+
+void graph_measure(const struct graph *g, struct graph_shape *shape);
+
+/* b-level: for each task the longest path from its start to the end of the run, in seconds. `cost_s[t]`
+ * is its expected run time. Both have n_tasks elements. O(tasks + edges). (Kahn's order, backwards.) */
+void graph_b_levels(const struct graph *g, const float *cost_s, float *b_level_s);
+
+/* Tasks in an order in which parents come first; the caller frees it. */
+task_id *graph_topological_order(const struct graph *g);
+
+static inline bool task_is_join(const struct task *task)
+{
+    return task->n_argv == 0;
+}
+
+#endif

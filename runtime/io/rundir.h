@@ -1,0 +1,46 @@
+/* rundir: the directory of one run, and who owns it.
+ *
+ *   FLOW.run/journal.jsonl   what happened (journal.h)
+ *   FLOW.run/output/         what tasks wrote (output.h)
+ *   FLOW.run/run.json        what was asked and where it ran
+ *   FLOW.run/lock            who owns it: host, pid, start time of the process, epoch
+ *
+ * Directories are 0700, files 0600; a symbolic link in place of one of them is refused. */
+#ifndef GANGER_IO_RUNDIR_H
+#define GANGER_IO_RUNDIR_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+struct rundir
+{
+    char *path;         /* absolute */
+    char *journal_path; /* absolute */
+    char *output_path;  /* absolute */
+    int fd;             /* of the directory */
+    bool is_owner;
+};
+
+/* "flow.json" -> "flow.run", in the current directory. The caller frees it. */
+char *rundir_default_path(const char *workflow_path);
+
+/* Opens the directory for a run and takes its lock. Without `resume` it must have no journal yet (the
+ * message names --resume and --run-dir); with `resume` it must have one. Makes what is missing. A lock
+ * whose owner is dead on this host is taken over with a warning; a live owner, or one on another host,
+ * is an error that names it. On failure nothing is left open, and nothing that was there is changed. */
+int rundir_open(struct rundir *d, const char *path, bool resume, struct ganger_error *err);
+
+/* Would rundir_open succeed? Changes nothing: the launcher asks before it starts mpirun. */
+int rundir_check(const char *path, bool resume, struct ganger_error *err);
+
+/* Opens an existing one for reading; takes no lock. */
+int rundir_open_to_read(struct rundir *d, const char *path, struct ganger_error *err);
+
+/* Replaces run.json whole (written beside it, then renamed). */
+int rundir_write_record(const struct rundir *d, const char *json, struct ganger_error *err);
+
+/* Gives the lock back when it is ours. Takes a zeroed struct, and the same one twice. */
+void rundir_close(struct rundir *d);
+
+#endif

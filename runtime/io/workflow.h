@@ -1,0 +1,30 @@
+/* workflow: the document, and the graph that is made from it.
+ *
+ * Reads JSON, JSON Lines and plain lists of commands (docs/workflow-format.md). Knows the words of the
+ * format and nothing of running. */
+#ifndef GANGER_IO_WORKFLOW_H
+#define GANGER_IO_WORKFLOW_H
+
+#include "base/error.h"
+#include "core/graph.h"
+
+#include <stdint.h>
+
+struct workflow
+{
+    char *name;          /* from the document, else the file's name without its ending */
+    uint64_t digest;     /* of the document's bytes */
+    struct graph *graph; /* sealed */
+};
+
+/* Reads the file at `path` ("-": standard input). Which of the three forms it is, is told from the
+ * first bytes, not the file's name. On failure the message names file, line, task and remedy. */
+int workflow_load(struct workflow *w, const char *path, struct ganger_error *err);
+
+/* The same from memory; `name` stands for the path in messages. */
+int workflow_parse(struct workflow *w, const char *name, const char *bytes, size_t n_bytes,
+                   struct ganger_error *err);
+
+void workflow_release(struct workflow *w);
+
+#endif
