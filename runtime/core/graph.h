@@ -57,7 +57,8 @@ task_id graph_find(const struct graph *g, const char *id, size_t n_bytes);
 /* `child` waits for `parent`. Saying it twice is saying it once. */
 void graph_add_dependency(struct graph *g, task_id parent, task_id child);
 
-/* The class of equal requests. Memory is rounded up (to 1/8 of its power of two) so that classes stay few. */
+/* The class of equal requests. So that classes stay few, memory is rounded up (to 1/8 of its power of
+ * two) once there are many; before, a request for all memory of a node must not become larger. */
 uint32_t graph_intern_resources(struct graph *g, const struct task_resources *resources);
 
 /* O(tasks + edges). Fails on a cycle, with a shortest one through one of its tasks in the message

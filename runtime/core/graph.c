@@ -1,0 +1,439 @@
+#include "core/graph.h"
+
+#include "base/buffer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A cycle of this many tasks is printed whole; of a longer one, its first tasks and its last. */
+#define CYCLE_TASKS_SHOWN 16
+
+/* As many different requests are told apart exactly; see graph_intern_resources. */
+#define EXACT_CLASSES 64
+
+struct graph *graph_new(void)
+{
+    static const struct task_resources one_core = {.cores = 1, .nodes = 1, .ranks = 1};
+    struct graph *g = xcalloc(1, sizeof(*g));
+
+    graph_intern_resources(g, &one_core);
+    return g;
+}
+
+void graph_free(struct graph *g)
+{
+    if (g == NULL)
+        return;
+    free(g->tasks);
+    free(g->child_first);
+    free(g->children);
+    free(g->n_parents);
+    free(g->resources);
+    free(g->edges);
+    arena_release(&g->text);
+    name_index_release(&g->index);
+    free(g);
+}
+
+static const char *id_of(const void *data, uint32_t number)
+{
+    const struct graph *g = data;
+
+    return g->tasks[number].id;
+}
+
+task_id graph_add_task(struct graph *g, const struct task *task)
+{
+    assert(!g->is_sealed && g->n_tasks < TASK_NONE);
+    assert(task->id != NULL || task_is_join(task));
+    if (task->id != NULL && name_index_add(&g->index, task->id, strlen(task->id), g->n_tasks, id_of, g) !=
+                                NAME_NOT_FOUND)
+        return TASK_NONE;
+    g->tasks = xgrow(g->tasks, g->n_tasks, &g->tasks_capacity, sizeof(*g->tasks));
+    g->tasks[g->n_tasks] = *task;
+    g->n_joins += task_is_join(task);
+    return g->n_tasks++;
+}
+
+task_id graph_find(const struct graph *g, const char *id, size_t n_bytes)
+{
+    uint32_t number = name_index_find(&g->index, id, n_bytes, id_of, g);
+
+    return number == NAME_NOT_FOUND ? TASK_NONE : number;
+}
+
+void graph_add_dependency(struct graph *g, task_id parent, task_id child)
+{
+    assert(!g->is_sealed && parent < g->n_tasks && child < g->n_tasks);
+    g->edges = xgrow(g->edges, g->n_edges, &g->edges_capacity, sizeof(*g->edges));
+    g->edges[g->n_edges++] = (struct graph_edge){parent, child};
+}
+
+static uint64_t round_up_to_eighth(uint64_t bytes)
+{
+    uint64_t step = 1;
+
+    if (bytes > UINT64_MAX / 2)
+        return UINT64_MAX;
+    while (bytes / step >= 16)
+        step *= 2;
+    return (bytes + step - 1) / step * step;
+}
+
+static uint32_t find_class(const struct graph *g, const struct task_resources *r)
+{
+    /* Backwards: neighbours in a document tend to ask for the same. */
+    for (uint32_t i = g->n_resources; i-- > 0;) {
+        const struct task_resources *other = &g->resources[i];
+
+        if (other->cores == r->cores && other->nodes == r->nodes && other->ranks == r->ranks &&
+            other->memory_bytes == r->memory_bytes)
+            return i;
+    }
+    return g->n_resources;
+}
+
+uint32_t graph_intern_resources(struct graph *g, const struct task_resources *resources)
+{
+    struct task_resources wanted = *resources;
+    uint32_t class = find_class(g, &wanted);
+
+    if (class == g->n_resources && class >= EXACT_CLASSES) {
+        wanted.memory_bytes = round_up_to_eighth(wanted.memory_bytes);
+        class = find_class(g, &wanted);
+    }
+    if (class == g->n_resources) {
+        g->resources = xgrow(g->resources, g->n_resources, &g->resources_capacity, sizeof(*g->resources));
+        g->resources[g->n_resources++] = wanted;
+    }
+    return class;
+}
+
+/* Turns counts, which stand at first[t + 2], into row ends such that row t starts at first[t + 1]; once
+ * each row was filled through `first[t + 1]++`, it starts at first[t]. */
+static void counts_to_rows(uint64_t *first, uint32_t n_tasks)
+{
+    for (uint32_t t = 0; t < n_tasks; t++)
+        first[t + 2] += first[t + 1];
+}
+
+/* Sorts by child, then by parent, each by counting: the children of a parent come out ascending. */
+static void index_edges(struct graph *g)
+{
+    uint64_t *parent_first = xcalloc((size_t)g->n_tasks + 2, sizeof(*parent_first));
+    task_id *parents = xmalloc(g->n_edges * sizeof(*parents));
+
+    g->child_first = xcalloc((size_t)g->n_tasks + 2, sizeof(*g->child_first));
+    g->children = xmalloc(g->n_edges * sizeof(*g->children));
+    for (uint64_t e = 0; e < g->n_edges; e++) {
+        parent_first[g->edges[e].child + 2]++;
+        g->child_first[g->edges[e].parent + 2]++;
+    }
+    counts_to_rows(parent_first, g->n_tasks);
+    counts_to_rows(g->child_first, g->n_tasks);
+    for (uint64_t e = 0; e < g->n_edges; e++)
+        parents[parent_first[g->edges[e].child + 1]++] = g->edges[e].parent;
+    for (task_id child = 0; child < g->n_tasks; child++)
+        for (uint64_t i = parent_first[child]; i < parent_first[child + 1]; i++)
+            g->children[g->child_first[parents[i] + 1]++] = child;
+    free(parent_first);
+    free(parents);
+}
+
+/* Equal edges are neighbours now. Returns how many remain. */
+static uint64_t drop_duplicate_edges(struct graph *g)
+{
+    uint64_t n_kept = 0;
+    uint64_t at = 0;
+
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        uint64_t row_start = n_kept;
+        uint64_t row_end = g->child_first[t + 1];
+
+        g->child_first[t] = row_start;
+        for (; at < row_end; at++)
+            if (n_kept == row_start || g->children[n_kept - 1] != g->children[at])
+                g->children[n_kept++] = g->children[at];
+    }
+    g->child_first[g->n_tasks] = n_kept;
+    return n_kept;
+}
+
+static void count_parents(struct graph *g)
+{
+    g->n_parents = xcalloc(g->n_tasks, sizeof(*g->n_parents));
+    for (uint64_t i = 0; i < g->child_first[g->n_tasks]; i++)
+        g->n_parents[g->children[i]]++;
+}
+
+/* Kahn's algorithm: `order` is its queue. Returns how many tasks come before every cycle. */
+static uint32_t order_tasks(const struct graph *g, task_id *order)
+{
+    uint32_t *n_missing = xmalloc(g->n_tasks * sizeof(*n_missing));
+    uint32_t n_ordered = 0;
+
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        n_missing[t] = g->n_parents[t];
+        if (n_missing[t] == 0)
+            order[n_ordered++] = t;
+    }
+    for (uint32_t i = 0; i < n_ordered; i++)
+        for (uint64_t c = g->child_first[order[i]]; c < g->child_first[order[i] + 1]; c++)
+            if (--n_missing[g->children[c]] == 0)
+                order[n_ordered++] = g->children[c];
+    free(n_missing);
+    return n_ordered;
+}
+
+/* A task on a cycle. Every task that Kahn's algorithm left has a parent that it left too; who goes from
+ * parent to parent often enough walks round a cycle at last. */
+static task_id find_task_on_cycle(const struct graph *g, const task_id *order, uint32_t n_ordered)
+{
+    task_id *a_parent = xmalloc(g->n_tasks * sizeof(*a_parent));
+    bool *is_ordered = xcalloc(g->n_tasks, sizeof(*is_ordered));
+    task_id t = 0;
+
+    for (uint32_t i = 0; i < n_ordered; i++)
+        is_ordered[order[i]] = true;
+    for (task_id parent = 0; parent < g->n_tasks; parent++) {
+        if (is_ordered[parent])
+            continue;
+        for (uint64_t c = g->child_first[parent]; c < g->child_first[parent + 1]; c++)
+            a_parent[g->children[c]] = parent;
+        t = parent;
+    }
+    for (uint32_t steps = 0; steps < g->n_tasks; steps++)
+        t = a_parent[t];
+    free(a_parent);
+    free(is_ordered);
+    return t;
+}
+
+/* Breadth first from `start` until it is met again. `cycle` receives start, ..., last; `n_tasks` fit. */
+static uint32_t find_shortest_cycle(const struct graph *g, task_id start, task_id *cycle)
+{
+    task_id *came_from = xmalloc(g->n_tasks * sizeof(*came_from));
+    task_id *queue = cycle;
+    uint32_t n_queued = 1;
+    uint32_t n_on_cycle = 0;
+    task_id last = TASK_NONE;
+
+    for (task_id t = 0; t < g->n_tasks; t++)
+        came_from[t] = TASK_NONE;
+    queue[0] = start;
+    for (uint32_t i = 0; last == TASK_NONE; i++) {
+        for (uint64_t c = g->child_first[queue[i]]; c < g->child_first[queue[i] + 1]; c++) {
+            task_id child = g->children[c];
+
+            if (child == start) {
+                last = queue[i];
+                break;
+            }
+            if (came_from[child] == TASK_NONE) {
+                came_from[child] = queue[i];
+                queue[n_queued++] = child;
+            }
+        }
+    }
+    for (task_id t = last; t != start; t = came_from[t])
+        n_on_cycle++;
+    for (task_id t = last, at = n_on_cycle; at > 0; t = came_from[t])
+        cycle[at--] = t;
+    cycle[0] = start;
+    free(came_from);
+    return n_on_cycle + 1;
+}
+
+/* Drops joins, which have no name: their children wait for their parents. Starts with the task that was
+ * added first. Returns how many remain. */
+static uint32_t tidy_cycle(const struct graph *g, task_id *cycle, uint32_t n_on_cycle)
+{
+    uint32_t n_named = 0;
+    uint32_t first = 0;
+    task_id *turned;
+
+    for (uint32_t i = 0; i < n_on_cycle; i++)
+        if (g->tasks[cycle[i]].id != NULL)
+            cycle[n_named++] = cycle[i];
+    for (uint32_t i = 0; i < n_named; i++)
+        if (cycle[i] < cycle[first])
+            first = i;
+    turned = xmalloc(n_named * sizeof(*turned));
+    for (uint32_t i = 0; i < n_named; i++)
+        turned[i] = cycle[(first + i) % n_named];
+    memcpy(cycle, turned, n_named * sizeof(*cycle));
+    free(turned);
+    return n_named;
+}
+
+static int report_cycle(const struct graph *g, task_id *cycle, uint32_t n_on_cycle,
+                        struct ganger_error *err)
+{
+    struct buffer text = BUFFER_EMPTY;
+    uint32_t n_named = tidy_cycle(g, cycle, n_on_cycle);
+    uint32_t n_hidden = n_named > CYCLE_TASKS_SHOWN ? n_named - CYCLE_TASKS_SHOWN : 0;
+
+    for (uint32_t i = 0; i < n_named; i++) {
+        if (n_hidden > 0 && i == CYCLE_TASKS_SHOWN - 1) {
+            buffer_printf(&text, "(%u more) -> ", n_hidden);
+            i += n_hidden;
+        }
+        buffer_printf(&text, "%s -> ", g->tasks[cycle[i]].id);
+    }
+    buffer_printf(&text, "%s", n_named > 0 ? g->tasks[cycle[0]].id : "joins only");
+    error_set(err, ERROR_USAGE,
+              "the tasks wait for each other in a cycle, so that none of them could ever start "
+              "(a -> b: b waits for a): %s; remove one of these dependencies",
+              text.bytes);
+    buffer_release(&text);
+    return -1;
+}
+
+static void drop_index(struct graph *g)
+{
+    free(g->child_first);
+    free(g->children);
+    free(g->n_parents);
+    g->child_first = NULL;
+    g->children = NULL;
+    g->n_parents = NULL;
+}
+
+static void drop_draft(struct graph *g)
+{
+    free(g->edges);
+    g->edges = NULL;
+    g->edges_capacity = 0;
+    g->n_edges = g->child_first[g->n_tasks];
+    g->children = xrealloc(g->children, g->n_edges * sizeof(*g->children));
+    g->tasks = xrealloc(g->tasks, g->n_tasks * sizeof(*g->tasks));
+    g->tasks_capacity = g->n_tasks;
+}
+
+int graph_seal(struct graph *g, struct ganger_error *err)
+{
+    task_id *order = xmalloc(g->n_tasks * sizeof(*order));
+    uint32_t n_ordered;
+    int status = 0;
+
+    assert(!g->is_sealed);
+    index_edges(g);
+    drop_duplicate_edges(g);
+    count_parents(g);
+    n_ordered = order_tasks(g, order);
+    if (n_ordered < g->n_tasks) {
+        task_id start = find_task_on_cycle(g, order, n_ordered);
+
+        status = report_cycle(g, order, find_shortest_cycle(g, start, order), err);
+        drop_index(g);
+    } else {
+        drop_draft(g);
+        g->is_sealed = true;
+    }
+    free(order);
+    return status;
+}
+
+task_id *graph_topological_order(const struct graph *g)
+{
+    task_id *order = xmalloc(g->n_tasks * sizeof(*order));
+    uint32_t n_ordered;
+
+    assert(g->is_sealed);
+    n_ordered = order_tasks(g, order);
+    assert(n_ordered == g->n_tasks);
+    (void)n_ordered;
+    return order;
+}
+
+void graph_b_levels(const struct graph *g, const float *cost_s, float *b_level_s)
+{
+    task_id *order = graph_topological_order(g);
+
+    for (uint32_t i = g->n_tasks; i-- > 0;) {
+        task_id t = order[i];
+        float longest = 0;
+
+        for (uint64_t c = g->child_first[t]; c < g->child_first[t + 1]; c++)
+            if (b_level_s[g->children[c]] > longest)
+                longest = b_level_s[g->children[c]];
+        b_level_s[t] = longest + (task_is_join(&g->tasks[t]) ? 0 : cost_s[t]);
+    }
+    free(order);
+}
+
+/* A task's level is the largest number of tasks on a path to it. */
+static void measure_levels(const struct graph *g, const task_id *order, struct graph_shape *shape)
+{
+    uint32_t *level = xcalloc(g->n_tasks, sizeof(*level));
+    uint32_t *n_at = xcalloc(g->n_tasks, sizeof(*n_at));
+
+    for (uint32_t i = 0; i < g->n_tasks; i++) {
+        task_id t = order[i];
+        uint32_t below = level[t];
+
+        if (!task_is_join(&g->tasks[t])) {
+            below++;
+            if (++n_at[level[t]] > shape->width)
+                shape->width = n_at[level[t]];
+            if (below > shape->n_levels)
+                shape->n_levels = below;
+        }
+        for (uint64_t c = g->child_first[t]; c < g->child_first[t + 1]; c++)
+            if (level[g->children[c]] < below)
+                level[g->children[c]] = below;
+    }
+    free(level);
+    free(n_at);
+}
+
+static double expected_cost_s(const struct task *task)
+{
+    if (task_is_join(task))
+        return 0;
+    return task->cost_s > 0 ? (double)task->cost_s : 1;
+}
+
+static void measure_path(const struct graph *g, const task_id *order, struct graph_shape *shape)
+{
+    double *length_s = xcalloc(g->n_tasks, sizeof(*length_s));
+    uint32_t *n_on = xcalloc(g->n_tasks, sizeof(*n_on));
+
+    for (uint32_t i = g->n_tasks; i-- > 0;) {
+        task_id t = order[i];
+
+        for (uint64_t c = g->child_first[t]; c < g->child_first[t + 1]; c++) {
+            task_id child = g->children[c];
+
+            if (length_s[child] > length_s[t]) {
+                length_s[t] = length_s[child];
+                n_on[t] = n_on[child];
+            }
+        }
+        length_s[t] += expected_cost_s(&g->tasks[t]);
+        n_on[t] += !task_is_join(&g->tasks[t]);
+        if (length_s[t] > shape->critical_path_s) {
+            shape->critical_path_s = length_s[t];
+            shape->n_on_path = n_on[t];
+        }
+    }
+    free(length_s);
+    free(n_on);
+}
+
+void graph_measure(const struct graph *g, struct graph_shape *shape)
+{
+    task_id *order = graph_topological_order(g);
+
+    *shape = (struct graph_shape){.n_tasks = g->n_tasks - g->n_joins, .n_edges = g->n_edges};
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        const struct task *task = &g->tasks[t];
+
+        shape->n_without_cost += !task_is_join(task) && task->cost_s == 0;
+        shape->area_s += expected_cost_s(task) * g->resources[task->resource_class].cores;
+    }
+    measure_levels(g, order, shape);
+    measure_path(g, order, shape);
+    free(order);
+}
