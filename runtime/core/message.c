@@ -1,0 +1,297 @@
+#include "core/message.h"
+
+#include <string.h>
+
+#define N_RECORDS_AT 12 /* where the header has the number of records */
+
+void message_begin(struct buffer *b, enum message_kind kind, uint32_t epoch, uint32_t worker)
+{
+    b->n = 0;
+    buffer_put_u8(b, MESSAGE_VERSION);
+    buffer_put_u8(b, (uint8_t)kind);
+    buffer_put_u16(b, 0);
+    buffer_put_u32(b, epoch);
+    buffer_put_u32(b, worker);
+    buffer_put_u32(b, 0);
+}
+
+static size_t begin_record(struct buffer *b)
+{
+    buffer_put_u32(b, 0);
+    return b->n;
+}
+
+static void end_record(struct buffer *b, size_t start)
+{
+    struct cursor c = cursor_over(b->bytes + N_RECORDS_AT, 4);
+
+    buffer_set_u32(b, start - 4, (uint32_t)(b->n - start));
+    buffer_set_u32(b, N_RECORDS_AT, cursor_u32(&c) + 1);
+}
+
+static void put_text(struct buffer *b, struct text t)
+{
+    buffer_put_text(b, t.bytes, t.n);
+}
+
+static struct text get_text(struct cursor *c)
+{
+    size_t n;
+    const char *bytes = cursor_text(c, &n);
+
+    return (struct text){bytes, (uint32_t)n};
+}
+
+void message_add_hello(struct buffer *b, const struct hello *r)
+{
+    size_t start = begin_record(b);
+
+    put_text(b, r->host);
+    buffer_put_u32(b, r->pid);
+    buffer_put_u16(b, r->slot);
+    buffer_put_u16(b, r->n_node_slots);
+    buffer_put_u64(b, r->memory_bytes);
+    buffer_put_f64(b, r->clock_s);
+    put_text(b, r->group);
+    put_text(b, r->gpus);
+    put_text(b, r->doorbell);
+    buffer_put_u64(b, r->registry_digest);
+    end_record(b, start);
+}
+
+void message_add_welcome(struct buffer *b, const struct welcome *r)
+{
+    size_t start = begin_record(b);
+
+    put_text(b, r->run_dir);
+    put_text(b, r->cwd);
+    put_text(b, r->env);
+    buffer_put_f64(b, r->grace_s);
+    buffer_put_f64(b, r->end_s);
+    buffer_put_f64(b, r->clock_s);
+    buffer_put_f64(b, r->hello_clock_s);
+    buffer_put_u8(b, r->same_clock);
+    buffer_put_f64(b, r->origin_s);
+    end_record(b, start);
+}
+
+void message_add_run(struct buffer *b, const struct run *r)
+{
+    size_t start = begin_record(b);
+
+    buffer_put_u32(b, r->task);
+    buffer_put_u32(b, r->attempt);
+    put_text(b, r->slots);
+    put_text(b, r->id);
+    buffer_put_u32(b, r->n_argv);
+    put_text(b, r->argv);
+    buffer_put_u32(b, r->n_env);
+    put_text(b, r->env);
+    buffer_put_u8(b, r->has_cwd);
+    put_text(b, r->cwd);
+    end_record(b, start);
+}
+
+void message_add_started(struct buffer *b, const struct started *r)
+{
+    size_t start = begin_record(b);
+
+    buffer_put_u32(b, r->task);
+    buffer_put_u32(b, r->attempt);
+    buffer_put_f64(b, r->start_s);
+    end_record(b, start);
+}
+
+void message_add_done(struct buffer *b, const struct done *r)
+{
+    size_t start = begin_record(b);
+
+    buffer_put_u32(b, r->task);
+    buffer_put_u32(b, r->attempt);
+    buffer_put_u8(b, (uint8_t)r->result.end);
+    buffer_put_u32(b, (uint32_t)r->result.code);
+    buffer_put_f64(b, r->result.start_s);
+    buffer_put_f64(b, r->result.end_s);
+    buffer_put_f64(b, r->result.cpu_s);
+    buffer_put_u64(b, r->result.max_rss_bytes);
+    buffer_put_u64(b, r->result.output_offset);
+    buffer_put_u64(b, r->result.output_bytes);
+    buffer_put_text(b, r->result.tail, r->result.n_tail_bytes);
+    end_record(b, start);
+}
+
+void message_add_stop(struct buffer *b, const struct stop *r)
+{
+    size_t start = begin_record(b);
+
+    buffer_put_u8(b, (uint8_t)r->mode);
+    end_record(b, start);
+}
+
+int message_open(struct message_header *h, struct cursor *c, const void *bytes, size_t n,
+                 struct ganger_error *err)
+{
+    uint8_t kind;
+
+    *c = cursor_over(bytes, n);
+    h->version = cursor_u8(c);
+    kind = cursor_u8(c);
+    cursor_u16(c);
+    h->epoch = cursor_u32(c);
+    h->worker = cursor_u32(c);
+    h->n_records = cursor_u32(c);
+    if (c->failed)
+        return error_set(err, ERROR_SYSTEM, "a message of %zu bytes is shorter than its header", n);
+    if (h->version != MESSAGE_VERSION)
+        return error_set(err, ERROR_SYSTEM,
+                         "a message has version %u, this ganger speaks %u: all ranks must run the same "
+                         "program",
+                         h->version, MESSAGE_VERSION);
+    if (kind < MESSAGE_HELLO || kind > MESSAGE_STOP)
+        return error_set(err, ERROR_SYSTEM, "a message has the unknown kind %u", kind);
+    h->kind = (enum message_kind)kind;
+    return 0;
+}
+
+/* A cursor over the next record alone; `c` moves behind it. */
+static struct cursor next_record(struct cursor *c)
+{
+    uint32_t n = cursor_u32(c);
+    const char *bytes = cursor_bytes(c, n);
+    struct cursor record = cursor_over(bytes, bytes ? n : 0);
+
+    record.failed = bytes == NULL;
+    return record;
+}
+
+static int check_record(const struct cursor *record, const char *kind, struct ganger_error *err)
+{
+    if (record->failed)
+        return error_set(err, ERROR_SYSTEM, "a %s message is shorter than it says", kind);
+    return 0;
+}
+
+int message_next_hello(struct cursor *c, struct hello *r, struct ganger_error *err)
+{
+    struct cursor record = next_record(c);
+
+    r->host = get_text(&record);
+    r->pid = cursor_u32(&record);
+    r->slot = cursor_u16(&record);
+    r->n_node_slots = cursor_u16(&record);
+    r->memory_bytes = cursor_u64(&record);
+    r->clock_s = cursor_f64(&record);
+    r->group = get_text(&record);
+    r->gpus = get_text(&record);
+    r->doorbell = get_text(&record);
+    r->registry_digest = cursor_u64(&record);
+    return check_record(&record, "HELLO", err);
+}
+
+int message_next_welcome(struct cursor *c, struct welcome *r, struct ganger_error *err)
+{
+    struct cursor record = next_record(c);
+
+    r->run_dir = get_text(&record);
+    r->cwd = get_text(&record);
+    r->env = get_text(&record);
+    r->grace_s = cursor_f64(&record);
+    r->end_s = cursor_f64(&record);
+    r->clock_s = cursor_f64(&record);
+    r->hello_clock_s = cursor_f64(&record);
+    r->same_clock = cursor_u8(&record) != 0;
+    r->origin_s = cursor_f64(&record);
+    if (text_count_packed(r->env) == UINT32_MAX)
+        return error_set(err, ERROR_SYSTEM, "a WELCOME message has an environment without an end");
+    return check_record(&record, "WELCOME", err);
+}
+
+int message_next_run(struct cursor *c, struct run *r, struct ganger_error *err)
+{
+    struct cursor record = next_record(c);
+
+    r->task = cursor_u32(&record);
+    r->attempt = cursor_u32(&record);
+    r->slots = get_text(&record);
+    r->id = get_text(&record);
+    r->n_argv = cursor_u32(&record);
+    r->argv = get_text(&record);
+    r->n_env = cursor_u32(&record);
+    r->env = get_text(&record);
+    r->has_cwd = cursor_u8(&record) != 0;
+    r->cwd = get_text(&record);
+    if (check_record(&record, "RUN", err) < 0)
+        return -1;
+    if (text_count_packed(r->argv) != r->n_argv || text_count_packed(r->env) != r->n_env ||
+        r->n_argv == 0 || r->slots.n < 2 || r->slots.n % 2 != 0)
+        return error_set(err, ERROR_SYSTEM, "a RUN message contradicts itself");
+    return 0;
+}
+
+int message_next_started(struct cursor *c, struct started *r, struct ganger_error *err)
+{
+    struct cursor record = next_record(c);
+
+    r->task = cursor_u32(&record);
+    r->attempt = cursor_u32(&record);
+    r->start_s = cursor_f64(&record);
+    return check_record(&record, "STARTED", err);
+}
+
+int message_next_done(struct cursor *c, struct done *r, struct ganger_error *err)
+{
+    struct cursor record = next_record(c);
+    struct text tail;
+    uint8_t end;
+
+    r->task = cursor_u32(&record);
+    r->attempt = cursor_u32(&record);
+    end = cursor_u8(&record);
+    r->result.code = (int)cursor_u32(&record);
+    r->result.start_s = cursor_f64(&record);
+    r->result.end_s = cursor_f64(&record);
+    r->result.cpu_s = cursor_f64(&record);
+    r->result.max_rss_bytes = cursor_u64(&record);
+    r->result.output_offset = cursor_u64(&record);
+    r->result.output_bytes = cursor_u64(&record);
+    tail = get_text(&record);
+    r->result.tail = tail.bytes;
+    r->result.n_tail_bytes = tail.n;
+    if (check_record(&record, "DONE", err) < 0)
+        return -1;
+    if (end > TASK_CANCELLED || tail.n > TASK_TAIL_BYTES)
+        return error_set(err, ERROR_SYSTEM, "a DONE message contradicts itself");
+    r->result.end = (enum task_end)end;
+    return 0;
+}
+
+int message_next_stop(struct cursor *c, struct stop *r, struct ganger_error *err)
+{
+    struct cursor record = next_record(c);
+    uint8_t mode = cursor_u8(&record);
+
+    if (check_record(&record, "STOP", err) < 0)
+        return -1;
+    if (mode > STOP_KILL)
+        return error_set(err, ERROR_SYSTEM, "a STOP message has the unknown mode %u", mode);
+    r->mode = (enum stop_mode)mode;
+    return 0;
+}
+
+uint16_t run_slot(const struct run *r, uint32_t i)
+{
+    struct cursor c = cursor_over(r->slots.bytes + (size_t)2 * i, 2);
+
+    return cursor_u16(&c);
+}
+
+uint32_t text_count_packed(struct text t)
+{
+    uint32_t count = 0;
+
+    if (t.n > 0 && t.bytes[t.n - 1] != '\0')
+        return UINT32_MAX;
+    for (uint32_t i = 0; i < t.n; i++)
+        count += t.bytes[i] == '\0';
+    return count;
+}

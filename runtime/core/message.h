@@ -1,0 +1,144 @@
+/* message: what crosses ranks, as bytes.
+ *
+ * A message is a header and a batch of records of one kind, little-endian, fixed widths (buffer.h):
+ *
+ *   header   u8 version   u8 kind   u16 zero   u32 epoch   u32 worker   u32 number of records
+ *   record   u32 length of what follows, then the fields of its kind in the order of the structs below
+ *
+ * `worker` is the worker's id, not its MPI rank: the sender's towards the manager, the receiver's from
+ * it. Decoding checks every length; what it returns borrows from the message's bytes. New fields go to
+ * the end of a record (a decoder ignores what it does not know), new kinds to the end of the list. */
+#ifndef GANGER_CORE_MESSAGE_H
+#define GANGER_CORE_MESSAGE_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "core/task.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MESSAGE_VERSION 1
+#define MESSAGE_HEADER_BYTES 16
+
+/* Numbers of kinds that are designed and not built: 7 RECALL, 8 RETURNED, 9 CANCEL, 10 LOST,
+ * 11 HEARTBEAT, 12 ADD, 13 FETCH, 14 DATA, 15 DROP. A decoder refuses them. */
+enum message_kind
+{
+    MESSAGE_HELLO = 1,   /* worker -> manager, once: I am here, and this is what I have */
+    MESSAGE_WELCOME = 2, /* manager -> worker, once: what holds for the whole run */
+    MESSAGE_RUN = 3,     /* manager -> worker */
+    MESSAGE_STARTED = 4, /* worker -> manager, for tasks that run for longer than a moment */
+    MESSAGE_DONE = 5,    /* worker -> manager */
+    MESSAGE_STOP = 6,    /* manager -> worker: run nothing more, and leave */
+};
+
+struct message_header
+{
+    uint8_t version;
+    enum message_kind kind;
+    uint32_t epoch;
+    uint32_t worker;
+    uint32_t n_records;
+};
+
+struct text
+{
+    const char *bytes; /* ended by a NUL that is not counted; may hold others */
+    uint32_t n;
+};
+
+struct hello
+{
+    struct text host;
+    uint32_t pid;
+    uint16_t slot;         /* on its node, in topology order */
+    uint16_t n_node_slots; /* cores that ganger may use on this node */
+    uint64_t memory_bytes; /* of the node */
+    double clock_s;        /* the worker's clock when it wrote this */
+    struct text group;     /* the allocation it came with; empty */
+    struct text gpus;      /* ids, each ended by a NUL */
+    struct text doorbell;  /* empty: comm knows it */
+    uint64_t registry_digest; /* of the functions it can run; 0: none */
+};
+
+struct welcome
+{
+    struct text run_dir; /* absolute */
+    struct text cwd;     /* where `ganger run` was typed */
+    struct text env;     /* "NAME=VALUE", each ended by a NUL: the environment of every task */
+    double grace_s;      /* between TERM and KILL */
+    double end_s;        /* end of the allocation on the manager's clock; 0: none */
+    double clock_s;      /* the manager's clock (seconds since the epoch began) when it got HELLO */
+    double hello_clock_s; /* hello.clock_s, back */
+    bool same_clock;      /* the worker is on the manager's node: origin_s is exact */
+    double origin_s;      /* CLOCK_MONOTONIC of the manager's node when the epoch began */
+};
+
+struct run
+{
+    task_id task;
+    uint32_t attempt;
+    struct text slots; /* n / 2 slots, u16 each; see run_slot */
+    struct text id;
+    uint32_t n_argv;
+    struct text argv; /* n_argv words, each ended by a NUL */
+    uint32_t n_env;
+    struct text env; /* n_env texts "NAME=VALUE", each ended by a NUL */
+    bool has_cwd;
+    struct text cwd;
+};
+
+struct started
+{
+    task_id task;
+    uint32_t attempt;
+    double start_s;
+};
+
+struct done
+{
+    task_id task;
+    uint32_t attempt;
+    struct task_result result;
+};
+
+enum stop_mode
+{
+    STOP_WHEN_DONE = 0, /* let what runs finish */
+    STOP_TERM = 1,      /* TERM it, KILL it after the grace */
+    STOP_KILL = 2,
+};
+
+struct stop
+{
+    enum stop_mode mode;
+};
+
+/* Writing: begin, add records of that kind, send the buffer's bytes. begin empties the buffer. */
+void message_begin(struct buffer *b, enum message_kind kind, uint32_t epoch, uint32_t worker);
+void message_add_hello(struct buffer *b, const struct hello *r);
+void message_add_welcome(struct buffer *b, const struct welcome *r);
+void message_add_run(struct buffer *b, const struct run *r);
+void message_add_started(struct buffer *b, const struct started *r);
+void message_add_done(struct buffer *b, const struct done *r);
+void message_add_stop(struct buffer *b, const struct stop *r);
+
+/* Reading: open, then exactly n_records of the calls that fit the kind. -1 on bytes that are no valid
+ * message (ERROR_SYSTEM); nothing behind their end is ever read. */
+int message_open(struct message_header *h, struct cursor *c, const void *bytes, size_t n,
+                 struct ganger_error *err);
+int message_next_hello(struct cursor *c, struct hello *r, struct ganger_error *err);
+int message_next_welcome(struct cursor *c, struct welcome *r, struct ganger_error *err);
+int message_next_run(struct cursor *c, struct run *r, struct ganger_error *err);
+int message_next_started(struct cursor *c, struct started *r, struct ganger_error *err);
+int message_next_done(struct cursor *c, struct done *r, struct ganger_error *err);
+int message_next_stop(struct cursor *c, struct stop *r, struct ganger_error *err);
+
+/* Slot `i` of a run record, i < r->slots.n / 2. */
+uint16_t run_slot(const struct run *r, uint32_t i);
+
+/* How many texts, each ended by a NUL, are packed in `t`; UINT32_MAX when the last has no end. */
+uint32_t text_count_packed(struct text t);
+
+#endif

@@ -1,0 +1,691 @@
+#include "core/sched.h"
+
+#include "base/alloc.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_NODE UINT32_MAX
+
+struct task_status
+{
+    uint32_t n_waiting; /* parents that are not done */
+    uint32_t worker;    /* that has it; before it is sent: where its last parent ran; 0: none */
+    float b_level_s;
+    uint16_t attempt;
+    uint8_t state;
+};
+
+struct ready
+{
+    float b_level_s;
+    uint32_t order; /* in which it became ready */
+    task_id task;
+};
+
+/* The ready tasks that ask for the same. A binary heap, best first. */
+struct ready_queue
+{
+    struct ready *heap;
+    size_t n;
+    size_t capacity;
+    uint64_t fits_nowhere_since; /* the number of releases at which it was tried in vain */
+};
+
+/* Nodes with the same number of free slots form a list, so that best fit looks at few. */
+struct node
+{
+    uint32_t n_slots;
+    uint32_t n_free;
+    uint64_t memory_bytes; /* 0: unknown */
+    uint64_t free_memory_bytes;
+    uint32_t *worker_of_slot; /* 0: the slot has no worker yet */
+    bool *is_free;
+    size_t slots_capacity;
+    size_t free_capacity;
+    uint32_t previous, next; /* in the list of its n_free */
+};
+
+struct worker_status
+{
+    uint32_t node; /* NO_NODE: not there yet */
+    uint16_t slot;
+    task_id task;
+    uint32_t n_slots; /* that its task holds */
+    uint32_t first_slot;
+    uint16_t *slots; /* all of them, when there is more than one */
+};
+
+struct skipped
+{
+    task_id task;
+    task_id cause;
+};
+
+struct sched
+{
+    const struct graph *graph;
+    struct task_status *tasks;
+    uint32_t counts[N_TASK_STATES];
+    uint32_t n_became_ready;
+    struct ready_queue *queues; /* one for each resource class */
+
+    struct node *nodes;
+    size_t n_nodes;
+    size_t nodes_capacity;
+    uint32_t *nodes_by_free; /* first node with that many free slots */
+    size_t n_free_lists;
+    size_t free_lists_capacity;
+    struct worker_status *workers; /* by worker id */
+    size_t n_workers;              /* one past the highest id */
+    uint32_t n_slots;
+    uint32_t n_free_slots;
+    uint64_t n_releases; /* counts everything that can make room */
+
+    struct skipped *skipped;
+    size_t n_skipped;
+    size_t n_skipped_told;
+    size_t skipped_capacity;
+
+    task_id *pending; /* work list of tasks whose children must be told; empty between calls */
+    size_t n_pending;
+    size_t pending_capacity;
+    uint16_t one_slot; /* what a placement of one slot points to */
+    bool is_stopped;
+};
+
+/* The one place where a state changes. */
+static void set_state(struct sched *s, task_id task, enum task_state state)
+{
+    static const uint16_t allowed_from[N_TASK_STATES] = {
+        [STATE_BLOCKED] = 0,
+        [STATE_READY] = 1 << STATE_BLOCKED,
+        [STATE_SENT] = 1 << STATE_READY,
+        [STATE_RUNNING] = 1 << STATE_SENT,
+        [STATE_DONE] = 1 << STATE_SENT | 1 << STATE_RUNNING | 1 << STATE_BLOCKED, /* kept; a join */
+        [STATE_FAILED] = 1 << STATE_SENT | 1 << STATE_RUNNING,
+        [STATE_SKIPPED] = 1 << STATE_BLOCKED,
+        [STATE_CANCELLED] = 1 << STATE_SENT | 1 << STATE_RUNNING,
+    };
+    struct task_status *status = &s->tasks[task];
+
+    assert(allowed_from[state] & 1 << status->state);
+    if (!task_is_join(&s->graph->tasks[task])) {
+        s->counts[status->state]--;
+        s->counts[state]++;
+    }
+    status->state = (uint8_t)state;
+}
+
+/* ---- ready tasks ---- */
+
+static bool is_before(const struct ready *a, const struct ready *b)
+{
+    if (a->b_level_s != b->b_level_s)
+        return a->b_level_s > b->b_level_s;
+    return a->order < b->order;
+}
+
+static void queue_push(struct ready_queue *q, struct ready item)
+{
+    size_t i = q->n;
+
+    q->heap = xgrow(q->heap, q->n, &q->capacity, sizeof(*q->heap));
+    q->n++;
+    while (i > 0 && is_before(&item, &q->heap[(i - 1) / 2])) {
+        q->heap[i] = q->heap[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    q->heap[i] = item;
+}
+
+static void queue_pop(struct ready_queue *q)
+{
+    struct ready last = q->heap[--q->n];
+    size_t i = 0;
+
+    for (;;) {
+        size_t child = 2 * i + 1;
+
+        if (child >= q->n)
+            break;
+        if (child + 1 < q->n && is_before(&q->heap[child + 1], &q->heap[child]))
+            child++;
+        if (!is_before(&q->heap[child], &last))
+            break;
+        q->heap[i] = q->heap[child];
+        i = child;
+    }
+    if (q->n > 0)
+        q->heap[i] = last;
+}
+
+/* The queue whose head is best among those worth trying, or NULL. */
+static struct ready_queue *best_queue(struct sched *s)
+{
+    struct ready_queue *best = NULL;
+
+    for (uint32_t c = 0; c < s->graph->n_resources; c++) {
+        struct ready_queue *q = &s->queues[c];
+
+        if (q->n == 0 || q->fits_nowhere_since == s->n_releases)
+            continue;
+        if (best == NULL || is_before(&q->heap[0], &best->heap[0]))
+            best = q;
+    }
+    return best;
+}
+
+/* ---- tasks and their children ---- */
+
+static void push_pending(struct sched *s, task_id task)
+{
+    s->pending = xgrow(s->pending, s->n_pending, &s->pending_capacity, sizeof(*s->pending));
+    s->pending[s->n_pending++] = task;
+}
+
+static void become_ready(struct sched *s, task_id task)
+{
+    const struct task *t = &s->graph->tasks[task];
+    struct task_status *status = &s->tasks[task];
+
+    if (task_is_join(t)) { /* it has nothing to run */
+        set_state(s, task, STATE_DONE);
+        push_pending(s, task);
+        return;
+    }
+    set_state(s, task, STATE_READY);
+    queue_push(&s->queues[t->resource_class],
+               (struct ready){status->b_level_s, s->n_became_ready++, task});
+}
+
+static void tell_child_of_done(struct sched *s, task_id child, uint32_t worker)
+{
+    struct task_status *status = &s->tasks[child];
+
+    if (status->state != STATE_BLOCKED)
+        return; /* skipped for another parent, or kept */
+    if (worker != 0)
+        status->worker = worker;
+    if (--status->n_waiting == 0)
+        become_ready(s, child);
+}
+
+static void skip_child(struct sched *s, task_id child, task_id cause)
+{
+    if (s->tasks[child].state != STATE_BLOCKED)
+        return;
+    set_state(s, child, STATE_SKIPPED);
+    s->tasks[child].worker = 0;
+    push_pending(s, child);
+    if (task_is_join(&s->graph->tasks[child]))
+        return;
+    s->skipped = xgrow(s->skipped, s->n_skipped, &s->skipped_capacity, sizeof(*s->skipped));
+    s->skipped[s->n_skipped++] = (struct skipped){child, cause};
+}
+
+/* Tells the children of all pending tasks, and theirs where joins or skipping pass it on. No
+ * recursion: a chain may have a million links. `cause` is the task that failed, if one did. */
+static void settle(struct sched *s, task_id cause)
+{
+    const struct graph *g = s->graph;
+
+    while (s->n_pending > 0) {
+        task_id task = s->pending[--s->n_pending];
+        bool is_done = s->tasks[task].state == STATE_DONE;
+
+        for (uint64_t i = g->child_first[task]; i < g->child_first[task + 1]; i++) {
+            if (is_done)
+                tell_child_of_done(s, g->children[i], s->tasks[task].worker);
+            else
+                skip_child(s, g->children[i], cause);
+        }
+    }
+}
+
+/* ---- nodes ---- */
+
+static void free_list_remove(struct sched *s, uint32_t node)
+{
+    struct node *n = &s->nodes[node];
+
+    if (n->previous != NO_NODE)
+        s->nodes[n->previous].next = n->next;
+    else
+        s->nodes_by_free[n->n_free] = n->next;
+    if (n->next != NO_NODE)
+        s->nodes[n->next].previous = n->previous;
+}
+
+static void free_list_add(struct sched *s, uint32_t node)
+{
+    struct node *n = &s->nodes[node];
+
+    while (s->n_free_lists <= n->n_free) {
+        s->nodes_by_free = xgrow(s->nodes_by_free, s->n_free_lists, &s->free_lists_capacity,
+                                 sizeof(*s->nodes_by_free));
+        s->nodes_by_free[s->n_free_lists++] = NO_NODE;
+    }
+    n->previous = NO_NODE;
+    n->next = s->nodes_by_free[n->n_free];
+    if (n->next != NO_NODE)
+        s->nodes[n->next].previous = node;
+    s->nodes_by_free[n->n_free] = node;
+}
+
+static bool has_memory(const struct node *n, uint64_t wanted_bytes)
+{
+    return n->memory_bytes == 0 || wanted_bytes <= n->free_memory_bytes;
+}
+
+static bool node_has_room(const struct node *n, const struct task_resources *r)
+{
+    return n->n_free >= r->cores && has_memory(n, r->memory_bytes);
+}
+
+/* Best fit: the node with the fewest free slots that has room; `near` first. */
+static uint32_t choose_node(const struct sched *s, const struct task_resources *r, uint32_t near)
+{
+    if (near != NO_NODE && node_has_room(&s->nodes[near], r))
+        return near;
+    for (size_t n_free = r->cores; n_free < s->n_free_lists; n_free++) {
+        for (uint32_t n = s->nodes_by_free[n_free]; n != NO_NODE; n = s->nodes[n].next) {
+            if (has_memory(&s->nodes[n], r->memory_bytes))
+                return n;
+        }
+    }
+    return NO_NODE;
+}
+
+static bool slot_is_free(const struct node *n, uint32_t slot)
+{
+    return slot < n->n_slots && n->is_free[slot];
+}
+
+/* The first slot of the shortest run of free slots that is long enough, so that long runs are kept
+ * for wide tasks; n_slots when there is none. */
+static uint32_t find_run(const struct node *n, uint32_t n_wanted)
+{
+    uint32_t best = n->n_slots, best_length = UINT32_MAX;
+
+    for (uint32_t i = 0; i < n->n_slots;) {
+        uint32_t first = i;
+
+        while (i < n->n_slots && n->is_free[i])
+            i++;
+        if (i - first >= n_wanted && i - first < best_length) {
+            best = first;
+            best_length = i - first;
+        }
+        while (i < n->n_slots && !n->is_free[i])
+            i++;
+    }
+    return best;
+}
+
+/* Fills w->slots with `n_wanted` free slots of the node: adjacent ones if there are, else the lowest. */
+static void choose_slots(const struct node *n, struct worker_status *w, uint32_t n_wanted)
+{
+    uint32_t slot = find_run(n, n_wanted);
+
+    if (slot == n->n_slots)
+        slot = 0;
+    for (uint32_t i = 0; i < n_wanted; slot++) {
+        if (n->is_free[slot])
+            w->slots[i++] = (uint16_t)slot;
+    }
+}
+
+static uint32_t lowest_free_slot(const struct node *n)
+{
+    uint32_t slot = 0;
+
+    while (!n->is_free[slot])
+        slot++;
+    return slot;
+}
+
+static void take_amounts(struct sched *s, uint32_t node, const struct worker_status *w,
+                         const struct task_resources *r)
+{
+    struct node *n = &s->nodes[node];
+
+    free_list_remove(s, node);
+    n->n_free -= w->n_slots;
+    n->free_memory_bytes -= n->memory_bytes ? r->memory_bytes : 0;
+    free_list_add(s, node);
+    s->n_free_slots -= w->n_slots;
+    for (uint32_t i = 0; i < w->n_slots; i++)
+        n->is_free[w->n_slots == 1 ? w->first_slot : w->slots[i]] = false;
+}
+
+static void give_amounts(struct sched *s, struct worker_status *w)
+{
+    const struct task_resources *r = &s->graph->resources[s->graph->tasks[w->task].resource_class];
+    struct node *n = &s->nodes[w->node];
+
+    free_list_remove(s, w->node);
+    n->n_free += w->n_slots;
+    n->free_memory_bytes += n->memory_bytes ? r->memory_bytes : 0;
+    free_list_add(s, w->node);
+    s->n_free_slots += w->n_slots;
+    for (uint32_t i = 0; i < w->n_slots; i++)
+        n->is_free[w->n_slots == 1 ? w->first_slot : w->slots[i]] = true;
+    free(w->slots);
+    w->slots = NULL;
+    w->n_slots = 0;
+    w->task = TASK_NONE;
+    s->n_releases++;
+}
+
+/* Finds slots for the task and takes them. Returns the worker that runs it, 0 when nothing fits. */
+static uint32_t place(struct sched *s, task_id task)
+{
+    const struct task_resources *r = &s->graph->resources[s->graph->tasks[task].resource_class];
+    uint32_t last = s->tasks[task].worker; /* of the parent that finished last */
+    uint32_t node = choose_node(s, r, last ? s->workers[last].node : NO_NODE);
+    struct worker_status chosen = {.n_slots = r->cores};
+    struct worker_status *w;
+    struct node *n;
+    uint32_t worker;
+
+    if (node == NO_NODE)
+        return 0;
+    n = &s->nodes[node];
+    if (r->cores > 1) {
+        chosen.slots = xcalloc(r->cores, sizeof(*chosen.slots));
+        choose_slots(n, &chosen, r->cores);
+        chosen.first_slot = chosen.slots[0];
+    } else if (last != 0 && s->workers[last].node == node && slot_is_free(n, s->workers[last].slot)) {
+        chosen.first_slot = s->workers[last].slot;
+    } else {
+        chosen.first_slot = lowest_free_slot(n);
+    }
+    worker = n->worker_of_slot[chosen.first_slot];
+    w = &s->workers[worker];
+    w->task = task;
+    w->n_slots = chosen.n_slots;
+    w->first_slot = chosen.first_slot;
+    w->slots = chosen.slots;
+    take_amounts(s, node, w, r);
+    return worker;
+}
+
+/* ---- the interface ---- */
+
+struct sched *sched_new(const struct graph *g)
+{
+    struct sched *s = xcalloc(1, sizeof(*s));
+    float *seconds = xcalloc(2 * (size_t)g->n_tasks, sizeof(*seconds));
+    float *b_level_s = seconds + g->n_tasks;
+
+    assert(g->is_sealed);
+    s->graph = g;
+    s->tasks = xcalloc(g->n_tasks, sizeof(*s->tasks));
+    s->queues = xcalloc(g->n_resources, sizeof(*s->queues));
+    s->counts[STATE_BLOCKED] = g->n_tasks - g->n_joins;
+    s->n_releases = 1; /* no queue has been tried yet */
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        const struct task *task = &g->tasks[t];
+
+        seconds[t] = task_is_join(task) ? 0.0f : task->cost_s > 0 ? task->cost_s : 1.0f;
+    }
+    graph_b_levels(g, seconds, b_level_s);
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        s->tasks[t].n_waiting = g->n_parents[t];
+        s->tasks[t].b_level_s = b_level_s[t];
+    }
+    free(seconds);
+    return s;
+}
+
+void sched_free(struct sched *s)
+{
+    if (s == NULL)
+        return;
+    for (uint32_t c = 0; c < s->graph->n_resources; c++)
+        free(s->queues[c].heap);
+    for (size_t n = 0; n < s->n_nodes; n++) {
+        free(s->nodes[n].worker_of_slot);
+        free(s->nodes[n].is_free);
+    }
+    for (size_t w = 0; w < s->n_workers; w++)
+        free(s->workers[w].slots);
+    free(s->queues);
+    free(s->nodes);
+    free(s->nodes_by_free);
+    free(s->workers);
+    free(s->skipped);
+    free(s->pending);
+    free(s->tasks);
+    free(s);
+}
+
+void sched_keep(struct sched *s, task_id task)
+{
+    if (task_is_join(&s->graph->tasks[task]))
+        return; /* joins follow from their parents */
+    set_state(s, task, STATE_DONE);
+}
+
+void sched_begin(struct sched *s)
+{
+    const struct graph *g = s->graph;
+
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        if (s->tasks[t].state != STATE_DONE)
+            continue;
+        for (uint64_t i = g->child_first[t]; i < g->child_first[t + 1]; i++)
+            s->tasks[g->children[i]].n_waiting--;
+    }
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        /* Joins that get ready here settle their children, which may come later in this very loop:
+         * the state tells that they are done with. */
+        if (s->tasks[t].state == STATE_BLOCKED && s->tasks[t].n_waiting == 0) {
+            become_ready(s, t);
+            settle(s, TASK_NONE);
+        }
+    }
+}
+
+static struct node *add_node(struct sched *s, uint32_t node, uint64_t memory_bytes)
+{
+    while (s->n_nodes <= node) {
+        s->nodes = xgrow(s->nodes, s->n_nodes, &s->nodes_capacity, sizeof(*s->nodes));
+        s->nodes[s->n_nodes] = (struct node){0};
+        free_list_add(s, (uint32_t)s->n_nodes++);
+    }
+    if (s->nodes[node].n_slots == 0) /* its first worker says what it has */
+        s->nodes[node].memory_bytes = s->nodes[node].free_memory_bytes = memory_bytes;
+    return &s->nodes[node];
+}
+
+static void add_slots(struct node *n, uint32_t n_slots)
+{
+    while (n->n_slots < n_slots) {
+        n->worker_of_slot = xgrow(n->worker_of_slot, n->n_slots, &n->slots_capacity,
+                                  sizeof(*n->worker_of_slot));
+        n->is_free = xgrow(n->is_free, n->n_slots, &n->free_capacity, sizeof(*n->is_free));
+        n->worker_of_slot[n->n_slots] = 0;
+        n->is_free[n->n_slots] = false;
+        n->n_slots++;
+    }
+}
+
+void sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t slot,
+                      uint64_t memory_bytes)
+{
+    struct node *n = add_node(s, node, memory_bytes);
+
+    if (worker >= s->n_workers) {
+        s->workers = xrealloc(s->workers, (worker + 1) * sizeof(*s->workers));
+        for (; s->n_workers <= worker; s->n_workers++)
+            s->workers[s->n_workers] = (struct worker_status){.node = NO_NODE, .task = TASK_NONE};
+    }
+    assert(s->workers[worker].node == NO_NODE);
+    add_slots(n, slot + 1u);
+    assert(n->worker_of_slot[slot] == 0);
+    n->worker_of_slot[slot] = worker;
+    n->is_free[slot] = true;
+    free_list_remove(s, node);
+    n->n_free++;
+    free_list_add(s, node);
+    s->workers[worker].node = node;
+    s->workers[worker].slot = slot;
+    s->n_slots++;
+    s->n_free_slots++;
+    s->n_releases++;
+}
+
+static uint32_t n_workers_of(const struct node *n)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < n->n_slots; i++)
+        count += n->worker_of_slot[i] != 0;
+    return count;
+}
+
+static bool class_fits_somewhere(const struct sched *s, const struct task_resources *r)
+{
+    for (size_t i = 0; i < s->n_nodes; i++) {
+        const struct node *n = &s->nodes[i];
+
+        if (n_workers_of(n) >= r->cores && (n->memory_bytes == 0 || n->memory_bytes >= r->memory_bytes))
+            return true;
+    }
+    return false;
+}
+
+task_id sched_find_unplaceable(const struct sched *s)
+{
+    const struct graph *g = s->graph;
+    task_id found = TASK_NONE;
+    bool *fits = xcalloc(g->n_resources, sizeof(*fits));
+    uint32_t n_misfits = 0;
+
+    for (uint32_t c = 0; c < g->n_resources; c++) {
+        fits[c] = class_fits_somewhere(s, &g->resources[c]);
+        n_misfits += !fits[c];
+    }
+    for (task_id t = 0; n_misfits > 0 && t < g->n_tasks && found == TASK_NONE; t++) {
+        if (!task_is_join(&g->tasks[t]) && !fits[g->tasks[t].resource_class] &&
+            s->tasks[t].state <= STATE_READY)
+            found = t;
+    }
+    free(fits);
+    return found;
+}
+
+bool sched_next(struct sched *s, struct placement *p)
+{
+    struct ready_queue *q;
+
+    if (s->is_stopped || s->n_free_slots == 0)
+        return false;
+    while ((q = best_queue(s)) != NULL) {
+        task_id task = q->heap[0].task;
+        uint32_t worker = place(s, task);
+        struct worker_status *w = &s->workers[worker];
+
+        if (worker == 0) {
+            q->fits_nowhere_since = s->n_releases;
+            continue;
+        }
+        queue_pop(q);
+        set_state(s, task, STATE_SENT);
+        s->tasks[task].worker = worker;
+        s->tasks[task].attempt++;
+        s->one_slot = (uint16_t)w->first_slot;
+        *p = (struct placement){task, s->tasks[task].attempt, worker, w->node, w->n_slots,
+                                w->slots ? w->slots : &s->one_slot};
+        return true;
+    }
+    return false;
+}
+
+void sched_started(struct sched *s, task_id task)
+{
+    if (s->tasks[task].state == STATE_SENT)
+        set_state(s, task, STATE_RUNNING);
+}
+
+void sched_finish(struct sched *s, task_id task, enum task_state state)
+{
+    set_state(s, task, state);
+    give_amounts(s, &s->workers[s->tasks[task].worker]);
+    if (state == STATE_CANCELLED)
+        return; /* the run ends: its children stay blocked, for the next run */
+    push_pending(s, task);
+    settle(s, task);
+}
+
+bool sched_next_skipped(struct sched *s, task_id *task, task_id *cause)
+{
+    if (s->n_skipped_told == s->n_skipped) {
+        s->n_skipped = s->n_skipped_told = 0;
+        return false;
+    }
+    *task = s->skipped[s->n_skipped_told].task;
+    *cause = s->skipped[s->n_skipped_told].cause;
+    s->n_skipped_told++;
+    return true;
+}
+
+void sched_stop(struct sched *s)
+{
+    s->is_stopped = true;
+}
+
+static uint32_t n_in_flight(const struct sched *s)
+{
+    return s->counts[STATE_SENT] + s->counts[STATE_RUNNING];
+}
+
+bool sched_is_over(const struct sched *s)
+{
+    if (n_in_flight(s) > 0)
+        return false;
+    return s->is_stopped || s->counts[STATE_READY] + s->counts[STATE_BLOCKED] == 0;
+}
+
+bool sched_is_stuck(const struct sched *s)
+{
+    return !sched_is_over(s) && n_in_flight(s) == 0 && s->counts[STATE_READY] == 0;
+}
+
+enum task_state sched_state(const struct sched *s, task_id task)
+{
+    return (enum task_state)s->tasks[task].state;
+}
+
+uint32_t sched_attempt(const struct sched *s, task_id task)
+{
+    return s->tasks[task].attempt;
+}
+
+uint32_t sched_worker(const struct sched *s, task_id task)
+{
+    return s->tasks[task].worker;
+}
+
+uint32_t sched_count(const struct sched *s, enum task_state state)
+{
+    return s->counts[state];
+}
+
+task_id sched_task_of(const struct sched *s, uint32_t worker)
+{
+    return worker < s->n_workers ? s->workers[worker].task : TASK_NONE;
+}
+
+uint32_t sched_n_slots(const struct sched *s)
+{
+    return s->n_slots;
+}
+
+uint32_t sched_n_free_slots(const struct sched *s)
+{
+    return s->n_free_slots;
+}

@@ -1,0 +1,102 @@
+/* sched: what runs next, and where.
+ *
+ * Owns the state of every task and the free amounts of every node. It is pure: time comes as an
+ * argument, events are the caller's business, and it can be tested alone with a million tasks.
+ *
+ *   blocked -> ready -> sent -> running -> done | failed | cancelled        blocked -> skipped
+ *
+ * Ready tasks wait in one heap for each class of equal resource requests, ordered by b-level (longest
+ * path to the end), then by the order in which they became ready. A placement costs O(classes +
+ * log ready), never O(ready). A class that fits nowhere is not looked at again until something is
+ * freed. The task's worker is the one of the parent that finished last, else one on the same node,
+ * else on the node with the fewest free slots that has room (best fit). */
+#ifndef GANGER_CORE_SCHED_H
+#define GANGER_CORE_SCHED_H
+
+#include "core/graph.h"
+#include "core/task.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum task_state
+{
+    STATE_BLOCKED,   /* waits for parents */
+    STATE_READY,     /* could start, if there were room */
+    STATE_SENT,      /* given to a worker */
+    STATE_RUNNING,   /* the worker said that it runs */
+    STATE_DONE,
+    STATE_FAILED,
+    STATE_SKIPPED,   /* a parent failed or was skipped */
+    STATE_CANCELLED, /* ended because the run ends */
+    N_TASK_STATES,
+};
+
+struct sched;
+
+/* Borrows the graph, which must be sealed and outlive it. */
+struct sched *sched_new(const struct graph *g);
+void sched_free(struct sched *s); /* takes NULL */
+
+/* Marks a task as done before the run began (resume). Only before sched_begin. */
+void sched_keep(struct sched *s, task_id task);
+
+/* Makes the tasks ready whose parents are all done. Once, after the last sched_keep. */
+void sched_begin(struct sched *s);
+
+/* Workers come at any time, each with its slot: its core on its node. Nodes are numbered from 0,
+ * workers from 1, slots from 0 in topology order; a node appears with its first worker.
+ * `memory_bytes` is the node's; 0: unknown, memory is then not counted there. */
+void sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t slot,
+                      uint64_t memory_bytes);
+
+/* A task that no node could hold if it were empty, or TASK_NONE. */
+task_id sched_find_unplaceable(const struct sched *s);
+
+struct placement
+{
+    task_id task;
+    uint32_t attempt; /* from 1 */
+    uint32_t worker;  /* that runs it */
+    uint32_t node;
+    uint32_t n_slots;
+    const uint16_t *slots; /* ascending; the worker's own is among them; borrowed until the next call */
+};
+
+/* The best ready task that fits somewhere now: it becomes sent. False when there is none. */
+bool sched_next(struct sched *s, struct placement *p);
+
+/* The worker says that the task runs. Ignored when it is not sent. */
+void sched_started(struct sched *s, task_id task);
+
+/* A sent or running task ended; `state` is STATE_DONE, STATE_FAILED or STATE_CANCELLED. Its slots are
+ * free again, children may become ready, or be skipped. */
+void sched_finish(struct sched *s, task_id task, enum task_state state);
+
+/* Tasks that were skipped since they were last asked for, one at a time; `cause` is a task that
+ * failed. False when there is none. Joins are not told. */
+bool sched_next_skipped(struct sched *s, task_id *task, task_id *cause);
+
+/* From now on nothing starts. */
+void sched_stop(struct sched *s);
+
+/* Nothing runs, and nothing will. */
+bool sched_is_over(const struct sched *s);
+
+/* Not over, though nothing is ready, sent or running: our mistake, to be reported as such. */
+bool sched_is_stuck(const struct sched *s);
+
+enum task_state sched_state(const struct sched *s, task_id task);
+uint32_t sched_attempt(const struct sched *s, task_id task);
+uint32_t sched_worker(const struct sched *s, task_id task); /* that has or had it; 0: none */
+
+/* How many tasks are in a state; joins are not counted. */
+uint32_t sched_count(const struct sched *s, enum task_state state);
+
+/* The task that a worker has, or TASK_NONE. */
+task_id sched_task_of(const struct sched *s, uint32_t worker);
+
+uint32_t sched_n_slots(const struct sched *s);
+uint32_t sched_n_free_slots(const struct sched *s);
+
+#endif
