@@ -1,0 +1,43 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+int file_write(int fd, const void *bytes, size_t n_bytes)
+{
+    const char *next = bytes;
+
+    while (n_bytes > 0) {
+        ssize_t n = write(fd, next, n_bytes);
+
+        if (n < 0 && errno == EAGAIN) {
+            struct pollfd room = {.fd = fd, .events = POLLOUT};
+
+            poll(&room, 1, -1);
+        } else if (n < 0 && errno != EINTR) {
+            return -1;
+        } else if (n > 0) {
+            next += n;
+            n_bytes -= (size_t)n;
+        }
+    }
+    return 0;
+}
+
+ssize_t file_read_at(int fd, void *bytes, size_t n_bytes, off_t offset)
+{
+    size_t n_read = 0;
+
+    while (n_read < n_bytes) {
+        ssize_t n = pread(fd, (char *)bytes + n_read, n_bytes - n_read, offset + (off_t)n_read);
+
+        if (n < 0 && errno != EINTR)
+            return -1;
+        if (n == 0)
+            break;
+        if (n > 0)
+            n_read += (size_t)n;
+    }
+    return (ssize_t)n_read;
+}

@@ -1,0 +1,15 @@
+/* file: whole transfers to and from file descriptors. */
+#ifndef GANGER_BASE_FILE_H
+#define GANGER_BASE_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Writes all of it: a short write goes on, a descriptor that would block is waited for.
+ * 0, or -1 with errno. */
+int file_write(int fd, const void *bytes, size_t n_bytes);
+
+/* Reads n_bytes from `offset`, fewer only at the end of the file: how many, or -1 with errno. */
+ssize_t file_read_at(int fd, void *bytes, size_t n_bytes, off_t offset);
+
+#endif
