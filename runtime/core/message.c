@@ -158,7 +158,7 @@ static struct cursor next_record(struct cursor *c)
 {
     uint32_t n = cursor_u32(c);
     const char *bytes = cursor_bytes(c, n);
-    struct cursor record = cursor_over(bytes, bytes ? n : 0);
+    struct cursor record = cursor_over(bytes ? bytes : "", bytes ? n : 0);
 
     record.failed = bytes == NULL;
     return record;

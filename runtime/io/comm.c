@@ -1,0 +1,30 @@
+#include "io/comm.h"
+
+#include <stdatomic.h>
+
+bool comm_is_near(const struct comm *c, uint32_t rank)
+{
+    return c->nodes[rank] == c->nodes[c->rank];
+}
+
+uint32_t comm_slot(const struct comm *c, uint32_t rank)
+{
+    uint32_t slot = 0;
+
+    for (uint32_t other = 1; other < rank; other++)
+        slot += c->nodes[other] == c->nodes[rank];
+    return slot;
+}
+
+void comm_publish_group(struct comm *c, pid_t group)
+{
+    if (c->groups != NULL)
+        atomic_store_explicit(&c->groups[c->group_places[c->rank]], group, memory_order_release);
+}
+
+pid_t comm_group_of(const struct comm *c, uint32_t rank)
+{
+    if (c->groups == NULL || !comm_is_near(c, rank))
+        return 0;
+    return atomic_load_explicit(&c->groups[c->group_places[rank]], memory_order_acquire);
+}

@@ -1,0 +1,525 @@
+#include "io/comm.h"
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <mpi.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* A message travels in frames small enough for the eager protocol of every transport, so that none
+ * ever needs both sides to make progress at once; the tag says whether more frames follow. Receives
+ * are posted in a ring and matched in that order, so the ring's order is the order of arrival. */
+#define FRAME_BYTES 4000
+#define RING_MANAGER 64
+#define RING_WORKER 8
+enum
+{
+    TAG_LAST = 1, /* the frame ends its message */
+    TAG_MORE = 2,
+};
+
+/* How long a rank may sleep, in seconds, when nothing but MPI itself could wake it. */
+#define STARVED_S 0.001     /* children and pipes are looked at this often in steady traffic */
+#define SENDING_S 0.001     /* while a send of its own is not through */
+#define NET_FIRST_S 0.001   /* safety net, after it caught a message that nobody rang for */
+#define NET_BUSY_S 0.064    /* the same, after an ordinary wake-up */
+#define NET_IDLE_S 2.0      /* the longest */
+#define FAR_FIRST_S 0.0002  /* towards other nodes nothing rings: after a message … */
+#define FAR_IDLE_S 0.005    /* … and after many looks in vain */
+
+/* What the ranks of a node see of each other. */
+struct place
+{
+    _Alignas(64) _Atomic uint32_t asleep;
+};
+
+struct frame
+{
+    MPI_Request request;
+    char bytes[FRAME_BYTES];
+};
+
+struct comm_mpi
+{
+    struct comm comm;
+    struct frame *ring; /* posted receives */
+    uint32_t n_ring;
+    uint32_t head;      /* the oldest */
+    bool is_head_read;  /* its bytes are lent out: post it again at the next call */
+    struct buffer *partial;  /* by rank: frames of a message whose last is still to come */
+    bool is_partial_lent;
+    uint32_t lent_from;
+
+    struct frame **sending; /* not yet through */
+    size_t n_sending;
+    size_t sending_capacity;
+    struct frame **spare;
+    size_t n_spare;
+    size_t spare_capacity;
+
+    struct place *places; /* of this node's ranks; `groups` follows */
+    size_t page_bytes;
+    uint32_t *place_of; /* by rank; meaningless for ranks elsewhere */
+    int bell;
+    uint64_t token; /* names doorbells and page; the same for all ranks */
+    bool has_far;   /* some rank it talks to is on another node */
+
+    struct pollfd *fds; /* the bell, then the caller's */
+    size_t fds_capacity;
+    double last_poll_s;
+    double net_s;
+    double far_s;
+};
+
+static struct comm_mpi *of(struct comm *c)
+{
+    return (struct comm_mpi *)c; /* comm is its first member */
+}
+
+/* ---- receiving ---- */
+
+static void post(struct frame *f)
+{
+    MPI_Irecv(f->bytes, FRAME_BYTES, MPI_BYTE, MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &f->request);
+}
+
+static void take_back_what_is_lent(struct comm_mpi *m)
+{
+    if (m->is_partial_lent)
+        m->partial[m->lent_from].n = 0;
+    m->is_partial_lent = false;
+    if (m->is_head_read) {
+        post(&m->ring[m->head]);
+        m->head = (m->head + 1) % m->n_ring;
+    }
+    m->is_head_read = false;
+}
+
+static bool frame_is_there(struct comm_mpi *m, MPI_Status *status)
+{
+    int flag = 0;
+
+    MPI_Test(&m->ring[m->head].request, &flag, status);
+    return flag != 0;
+}
+
+static bool mpi_receive(struct comm *c, uint32_t *from, const char **bytes, size_t *n)
+{
+    struct comm_mpi *m = of(c);
+    MPI_Status status;
+
+    take_back_what_is_lent(m);
+    while (frame_is_there(m, &status)) {
+        struct buffer *partial = &m->partial[status.MPI_SOURCE];
+        int n_frame;
+
+        MPI_Get_count(&status, MPI_BYTE, &n_frame);
+        m->is_head_read = true;
+        *from = (uint32_t)status.MPI_SOURCE;
+        m->far_s = FAR_FIRST_S;
+        if (status.MPI_TAG == TAG_LAST && partial->n == 0) {
+            *bytes = m->ring[m->head].bytes;
+            *n = (size_t)n_frame;
+            return true;
+        }
+        buffer_put(partial, m->ring[m->head].bytes, (size_t)n_frame);
+        if (status.MPI_TAG == TAG_LAST) {
+            *bytes = partial->bytes;
+            *n = partial->n;
+            m->is_partial_lent = true;
+            m->lent_from = *from;
+            return true;
+        }
+        take_back_what_is_lent(m);
+    }
+    return false;
+}
+
+/* Is a message there? Leaves it for receive. */
+static bool is_anything_there(struct comm_mpi *m)
+{
+    int flag = 0;
+
+    if (m->is_head_read)
+        take_back_what_is_lent(m);
+    MPI_Request_get_status(m->ring[m->head].request, &flag, MPI_STATUS_IGNORE);
+    return flag != 0;
+}
+
+/* ---- sending ---- */
+
+static struct frame *new_frame(struct comm_mpi *m)
+{
+    return m->n_spare > 0 ? m->spare[--m->n_spare] : xmalloc(sizeof(struct frame));
+}
+
+static void forget_sent(struct comm_mpi *m)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < m->n_sending; i++) {
+        struct frame *f = m->sending[i];
+        int flag = 0;
+
+        MPI_Test(&f->request, &flag, MPI_STATUS_IGNORE);
+        if (!flag) {
+            m->sending[kept++] = f;
+            continue;
+        }
+        m->spare = xgrow(m->spare, m->n_spare, &m->spare_capacity, sizeof(struct frame *));
+        m->spare[m->n_spare++] = f;
+    }
+    m->n_sending = kept;
+}
+
+static socklen_t bell_address(struct sockaddr_un *address, uint64_t token, uint32_t rank)
+{
+    int n;
+
+    memset(address, 0, sizeof(*address));
+    address->sun_family = AF_UNIX; /* abstract name: it needs no file and leaves none */
+    n = snprintf(address->sun_path + 1, sizeof(address->sun_path) - 1, "ganger.%016llx.%u",
+                 (unsigned long long)token, rank);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+/* The sender's half of the protocol: what was sent is visible before the flag is read. */
+static void ring_if_asleep(struct comm_mpi *m, uint32_t to)
+{
+    _Atomic uint32_t *asleep = &m->places[m->place_of[to]].asleep;
+    struct sockaddr_un address;
+    socklen_t n;
+
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load(asleep) == 0 || atomic_exchange(asleep, 0) == 0)
+        return;
+    n = bell_address(&address, m->token, to);
+    if (sendto(m->bell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, n) < 0) {
+        /* It died, or its queue is full of rings already: either way there is nobody to wake. */
+    }
+}
+
+static int mpi_send(struct comm *c, uint32_t to, const void *bytes, size_t n, struct ganger_error *err)
+{
+    struct comm_mpi *m = of(c);
+    const char *next = bytes;
+
+    if (m->n_sending > 0)
+        forget_sent(m);
+    for (size_t n_left = n;;) {
+        size_t n_frame = n_left < FRAME_BYTES ? n_left : FRAME_BYTES;
+        int tag = n_frame == n_left ? TAG_LAST : TAG_MORE;
+        struct frame *f = new_frame(m);
+        int flag = 0;
+
+        memcpy(f->bytes, next, n_frame);
+        if (MPI_Isend(f->bytes, (int)n_frame, MPI_BYTE, (int)to, tag, MPI_COMM_WORLD, &f->request) !=
+            MPI_SUCCESS)
+            return error_set(err, ERROR_SYSTEM, "MPI cannot send to rank %u", to);
+        MPI_Test(&f->request, &flag, MPI_STATUS_IGNORE);
+        if (flag) {
+            m->spare = xgrow(m->spare, m->n_spare, &m->spare_capacity, sizeof(struct frame *));
+            m->spare[m->n_spare++] = f;
+        } else {
+            m->sending = xgrow(m->sending, m->n_sending, &m->sending_capacity, sizeof(struct frame *));
+            m->sending[m->n_sending++] = f;
+        }
+        next += n_frame;
+        n_left -= n_frame;
+        if (tag == TAG_LAST)
+            break;
+    }
+    if (comm_is_near(c, to))
+        ring_if_asleep(m, to);
+    return 0;
+}
+
+/* ---- waiting ---- */
+
+static void poll_now(struct comm_mpi *m, nfds_t n, double now_s)
+{
+    if (poll(m->fds + 1, n, 0) < 0) {
+        /* interrupted: the next one will tell */
+    }
+    m->last_poll_s = now_s;
+}
+
+static double sleep_limit_s(const struct comm_mpi *m, double now_s, double deadline_s)
+{
+    double limit_s = fmin(m->net_s, deadline_s - now_s);
+
+    if (m->n_sending > 0)
+        limit_s = fmin(limit_s, SENDING_S);
+    if (m->has_far)
+        limit_s = fmin(limit_s, m->far_s);
+    return fmax(limit_s, 0.0);
+}
+
+/* After a sleep: how long may the next one be? `was_silent`: it ended by its limit, and nobody rang. */
+static void adapt(struct comm_mpi *m, bool was_silent)
+{
+    if (!was_silent) {
+        m->net_s = fmin(m->net_s, NET_BUSY_S);
+        return;
+    }
+    if (is_anything_there(m) || is_anything_there(m)) {
+        m->net_s = NET_FIRST_S;
+        return;
+    }
+    m->net_s = fmin(2 * m->net_s, NET_IDLE_S);
+    m->far_s = fmin(2 * m->far_s, FAR_IDLE_S);
+}
+
+static int sleep_until_woken(struct comm_mpi *m, nfds_t n, double limit_s, struct ganger_error *err)
+{
+    _Atomic uint32_t *asleep = &m->places[m->place_of[m->comm.rank]].asleep;
+    struct timespec t = {(time_t)limit_s, (long)((limit_s - floor(limit_s)) * 1e9)};
+    char ring;
+    int r = ppoll(m->fds, n + 1, &t, NULL);
+    bool was_silent = atomic_exchange(asleep, 0) != 0 && r == 0;
+
+    if (r < 0 && errno != EINTR)
+        return error_set_errno(err, ERROR_SYSTEM, "cannot wait for messages and children");
+    if (r <= 0)
+        for (nfds_t i = 0; i <= n; i++)
+            m->fds[i].revents = 0;
+    m->last_poll_s = clock_now_s();
+    while ((m->fds[0].revents & POLLIN) && recv(m->bell, &ring, 1, MSG_DONTWAIT) >= 0)
+        ;
+    adapt(m, was_silent);
+    return 0;
+}
+
+static int mpi_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadline_s,
+                    struct ganger_error *err)
+{
+    struct comm_mpi *m = of(c);
+    _Atomic uint32_t *asleep = &m->places[m->place_of[c->rank]].asleep;
+    double now_s = clock_now_s();
+    int status = 0;
+
+    while (n >= m->fds_capacity)
+        m->fds = xgrow(m->fds, m->fds_capacity, &m->fds_capacity, sizeof(*m->fds));
+    m->fds[0] = (struct pollfd){m->bell, POLLIN, 0};
+    for (nfds_t i = 0; i < n; i++)
+        m->fds[i + 1] = (struct pollfd){fds[i].fd, fds[i].events, 0};
+    if (m->n_sending > 0)
+        forget_sent(m);
+
+    /* The sleeper's half of the protocol: asleep, fence, then look twice before sleeping, since one
+     * look may not show what is already there. */
+    atomic_store(asleep, 1);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (is_anything_there(m) || is_anything_there(m)) {
+        atomic_store(asleep, 0);
+        if (now_s - m->last_poll_s > STARVED_S)
+            poll_now(m, n, now_s);
+    } else {
+        status = sleep_until_woken(m, n, sleep_limit_s(m, now_s, deadline_s), err);
+    }
+    for (nfds_t i = 0; i < n; i++)
+        fds[i].revents = m->fds[i + 1].revents;
+    return status;
+}
+
+/* ---- opening and closing ---- */
+
+static void free_comm(struct comm_mpi *m)
+{
+    for (uint32_t rank = 0; m->partial != NULL && rank < m->comm.size; rank++)
+        buffer_release(&m->partial[rank]);
+    for (size_t i = 0; i < m->n_spare; i++)
+        free(m->spare[i]);
+    if (m->places != NULL)
+        munmap(m->places, m->page_bytes);
+    if (m->bell >= 0)
+        close(m->bell);
+    free(m->partial);
+    free(m->spare);
+    free(m->sending);
+    free(m->ring);
+    free(m->fds);
+    free(m->place_of);
+    free((void *)(uintptr_t)m->comm.nodes);
+    free(m);
+}
+
+static void mpi_close(struct comm *c, bool at_once)
+{
+    struct comm_mpi *m = of(c);
+
+    if (at_once)
+        return; /* the process ends by _exit; MPI may still write into our buffers until then */
+    take_back_what_is_lent(m);
+    for (uint32_t i = 0; i < m->n_ring; i++) {
+        MPI_Cancel(&m->ring[i].request);
+        MPI_Request_free(&m->ring[i].request);
+    }
+    while (m->n_sending > 0)
+        forget_sent(m);
+    MPI_Finalize();
+    free_comm(m);
+}
+
+/* The launcher's variable and MPI must agree on the number of ranks: a program started by the mpirun
+ * of another MPI sees itself alone, many times. */
+static int check_size(uint32_t size, struct ganger_error *err)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const char *value = getenv(names[i]);
+
+        if (value != NULL && size == 1 && atoi(value) > 1)
+            return error_set(err, ERROR_SYSTEM,
+                             "the launcher says %s ranks (%s), MPI says 1: this ganger is linked with %s; "
+                             "start it with the mpirun that belongs to it",
+                             value, names[i], comm_mpi_library());
+    }
+    return 0;
+}
+
+/* Finds out who is on which node, and agrees on a token. Collective. */
+static void meet(struct comm_mpi *m, MPI_Comm node)
+{
+    struct introduction
+    {
+        uint32_t first_rank; /* lowest rank on the sender's node */
+        uint32_t unused;
+        uint64_t token;
+    } mine = {m->comm.rank, 0, 0}, *all = xcalloc(m->comm.size, sizeof(*all));
+    uint32_t *nodes = xcalloc(m->comm.size, sizeof(*nodes));
+    uint32_t n_nodes = 0;
+
+    if (getrandom(&mine.token, sizeof(mine.token), 0) < 0)
+        mine.token = (uint64_t)getpid() << 32 ^ (uint64_t)(clock_wall_s() * 1e6);
+    MPI_Bcast(&mine.first_rank, 1, MPI_UINT32_T, 0, node);
+    MPI_Allgather(&mine, sizeof(mine), MPI_BYTE, all, sizeof(mine), MPI_BYTE, MPI_COMM_WORLD);
+    m->token = all[0].token;
+    m->place_of = xcalloc(m->comm.size, sizeof(*m->place_of));
+    for (uint32_t rank = 0; rank < m->comm.size; rank++) {
+        uint32_t first = all[rank].first_rank;
+
+        nodes[rank] = first == rank ? n_nodes++ : nodes[first];
+        for (uint32_t other = first; other < rank && first == mine.first_rank; other++)
+            m->place_of[rank] += all[other].first_rank == first;
+    }
+    m->comm.nodes = nodes;
+    for (uint32_t rank = 0; rank < m->comm.size; rank++)
+        m->has_far |= nodes[rank] != nodes[m->comm.rank] && (rank == 0 || m->comm.rank == 0);
+    free(all);
+}
+
+static int open_bell(struct comm_mpi *m, struct ganger_error *err)
+{
+    struct sockaddr_un address;
+    socklen_t n = bell_address(&address, m->token, m->comm.rank);
+
+    m->bell = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (m->bell < 0 || bind(m->bell, (struct sockaddr *)&address, n) < 0)
+        return error_set_errno(err, ERROR_SYSTEM, "rank %u cannot open its doorbell", m->comm.rank);
+    return 0;
+}
+
+/* The page that the node's ranks share. Its name exists only while they open it. Collective on `node`. */
+static int open_page(struct comm_mpi *m, MPI_Comm node, struct ganger_error *err)
+{
+    char name[64];
+    int local_rank, n_local, fd;
+
+    MPI_Comm_rank(node, &local_rank);
+    MPI_Comm_size(node, &n_local);
+    snprintf(name, sizeof(name), "/ganger-%016llx-%u", (unsigned long long)m->token,
+             m->comm.nodes[m->comm.rank]);
+    m->page_bytes = (size_t)n_local * (sizeof(struct place) + sizeof(*m->comm.groups));
+    if (local_rank != 0)
+        MPI_Barrier(node);
+    fd = shm_open(name, local_rank == 0 ? O_RDWR | O_CREAT | O_EXCL : O_RDWR, 0600);
+    if (fd >= 0 && (local_rank != 0 || ftruncate(fd, (off_t)m->page_bytes) == 0))
+        m->places = mmap(NULL, m->page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (m->places == MAP_FAILED)
+        m->places = NULL;
+    if (m->places == NULL)
+        error_set_errno(err, ERROR_SYSTEM, "rank %u cannot share memory with its node (/dev/shm%s)",
+                        m->comm.rank, name);
+    if (fd >= 0)
+        close(fd);
+    if (local_rank == 0)
+        MPI_Barrier(node);
+    MPI_Barrier(node);
+    if (local_rank == 0)
+        shm_unlink(name);
+    if (m->places == NULL)
+        return -1;
+    m->comm.groups = (_Atomic int32_t *)(m->places + n_local);
+    m->comm.group_places = m->place_of;
+    return 0;
+}
+
+static const struct comm_ops mpi_ops = {mpi_send, mpi_receive, mpi_wait, mpi_close};
+
+struct comm *comm_open_mpi(struct ganger_error *err)
+{
+    struct comm_mpi *m = xcalloc(1, sizeof(*m));
+    MPI_Comm node;
+    int provided, rank, size;
+
+    m->comm.ops = &mpi_ops;
+    m->bell = -1;
+    m->net_s = NET_BUSY_S;
+    m->far_s = FAR_FIRST_S;
+    MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    m->comm.rank = (uint32_t)rank;
+    m->comm.size = (uint32_t)size;
+    if (check_size(m->comm.size, err) < 0)
+        goto fail;
+    m->n_ring = rank == 0 ? RING_MANAGER : RING_WORKER;
+    m->ring = xcalloc(m->n_ring, sizeof(*m->ring));
+    m->partial = xcalloc(m->comm.size, sizeof(*m->partial));
+    for (uint32_t i = 0; i < m->n_ring; i++)
+        post(&m->ring[i]);
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &node);
+    meet(m, node);
+    if (open_bell(m, err) < 0 || open_page(m, node, err) < 0)
+        goto fail;
+    return &m->comm;
+fail:
+    free_comm(m);
+    return NULL;
+}
+
+const char *comm_mpi_library(void)
+{
+    static char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int n;
+
+    if (text[0] == '\0') {
+        MPI_Get_library_version(text, &n);
+        text[strcspn(text, ",\n")] = '\0'; /* Open MPI goes on with its package and build */
+    }
+    if (strncmp(text, "MPICH Version:", 14) == 0) {
+        size_t skip = 14 + strspn(text + 14, " \t");
+
+        memmove(text + 6, text + skip, strlen(text + skip) + 1);
+        memcpy(text, "MPICH ", 6);
+    }
+    if (strncmp(text, "Open MPI v", 10) == 0)
+        memmove(text + 9, text + 10, strlen(text + 10) + 1);
+    return text;
+}

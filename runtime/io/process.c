@@ -1,0 +1,286 @@
+#include "io/process.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What became of the child until exec. It shares our memory until then, so plain stores do. */
+struct trouble
+{
+    volatile int number; /* errno; 0: none */
+    const char *volatile step;
+};
+
+/* ---- pipes ---- */
+
+static int open_pipe(int ends[2], struct ganger_error *err)
+{
+    if (pipe2(ends, O_CLOEXEC) < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+        return error_set_errno(err, ERROR_SYSTEM, "cannot make a pipe for a task's output");
+    return 0;
+}
+
+int process_pipes_open(struct process_pipes *pipes, struct ganger_error *err)
+{
+    if (open_pipe(pipes->out, err) == 0 && open_pipe(pipes->err, err) == 0)
+        return 0;
+    process_pipes_close(pipes);
+    return -1;
+}
+
+void process_pipes_close(struct process_pipes *pipes)
+{
+    int *fds[] = {&pipes->out[0], &pipes->out[1], &pipes->err[0], &pipes->err[1]};
+
+    for (size_t i = 0; i < 4; i++) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
+}
+
+/* ---- the child, between vfork and exec: only async-signal-safe calls, no allocation ---- */
+
+static void reset_signals(void)
+{
+    /* exec resets handlers by itself; what is ignored stays ignored, and MPI may ignore these. */
+    static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD, SIGUSR1, SIGUSR2};
+    sigset_t none;
+
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++) {
+        struct sigaction old;
+
+        if (sigaction(ignored[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+            signal(ignored[i], SIG_DFL);
+    }
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Like execvpe: a file without a magic number is a shell script. */
+static void exec_file(const char *path, char **argv, char **shell_argv, char **envp)
+{
+    execve(path, argv, envp);
+    if (errno == ENOEXEC) {
+        memcpy(&shell_argv[1], &path, sizeof(path));
+        execve("/bin/sh", shell_argv, envp);
+    }
+}
+
+/* Tries argv[0] in each directory of `path`; the most telling errno stays. */
+static void exec_by_path(const char *path, char **argv, char **shell_argv, char **envp)
+{
+    size_t n_name = strlen(argv[0]);
+    bool was_denied = false;
+    char file[PATH_MAX];
+
+    for (const char *dir = path;; dir++) {
+        const char *end = strchrnul(dir, ':');
+        size_t n_dir = (size_t)(end - dir);
+
+        if (n_dir + n_name + 2 <= sizeof(file)) {
+            memcpy(file, dir, n_dir);
+            file[n_dir] = '/';
+            memcpy(file + n_dir + (n_dir > 0), argv[0], n_name + 1);
+            exec_file(file, argv, shell_argv, envp);
+            was_denied |= errno == EACCES;
+        }
+        dir = end;
+        if (*end == '\0')
+            break;
+    }
+    errno = was_denied ? EACCES : ENOENT;
+}
+
+static _Noreturn void be_child(const struct process_order *o, const char *path, char **shell_argv,
+                               int null_fd, struct trouble *trouble)
+{
+    trouble->step = "joining a process group of its own";
+    if (setpgid(0, 0) < 0)
+        goto fail;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    trouble->step = "binding it to its cores";
+    if (o->affinity != NULL && sched_setaffinity(0, o->n_affinity_bytes, o->affinity) < 0)
+        goto fail;
+    trouble->step = "connecting its standard input and output";
+    if (dup2(null_fd, STDIN_FILENO) < 0)
+        goto fail;
+    if (o->pipes != NULL && (dup2(o->pipes->out[1], STDOUT_FILENO) < 0 ||
+                             dup2(o->pipes->err[1], STDERR_FILENO) < 0))
+        goto fail;
+    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* MPI leaves sockets open; where the call is missing … */
+    trouble->step = "changing to its directory";
+    if (o->cwd != NULL && chdir(o->cwd) < 0)
+        goto fail;
+    reset_signals();
+    trouble->step = "executing it";
+    if (strchr(o->argv[0], '/') != NULL)
+        exec_file(o->argv[0], o->argv, shell_argv, o->envp);
+    else
+        exec_by_path(path, o->argv, shell_argv, o->envp);
+fail:
+    trouble->number = errno;
+    _exit(127);
+}
+
+/* ---- the parent ---- */
+
+static const char *find_path(char **envp)
+{
+    for (; *envp != NULL; envp++)
+        if (strncmp(*envp, "PATH=", 5) == 0)
+            return *envp + 5;
+    return "/usr/local/bin:/usr/bin:/bin";
+}
+
+/* argv as it would be for a shell: "/bin/sh", the script (filled in by the child), the arguments. */
+static char **make_shell_argv(char **argv)
+{
+    static char shell[] = "/bin/sh";
+    size_t n = 0;
+    char **shell_argv;
+
+    while (argv[n] != NULL)
+        n++;
+    shell_argv = xmalloc((n + 2) * sizeof(*shell_argv));
+    shell_argv[0] = shell;
+    shell_argv[1] = NULL;
+    memcpy(shell_argv + 2, argv + 1, n * sizeof(*argv));
+    return shell_argv;
+}
+
+static int report_trouble(const struct process_order *o, const struct trouble *trouble, int *failed,
+                          struct ganger_error *err)
+{
+    *failed = trouble->number;
+    errno = trouble->number;
+    if (o->cwd != NULL && strcmp(trouble->step, "changing to its directory") == 0)
+        return error_set_errno(err, ERROR_SYSTEM, "%s: cannot change to its directory %s", o->argv[0],
+                               o->cwd);
+    return error_set_errno(err, ERROR_SYSTEM, "%s: %s failed", o->argv[0], trouble->step);
+}
+
+int process_start(struct process *p, const struct process_order *o, int *failed, struct ganger_error *err)
+{
+    static int null_fd = -1; /* opened once; standard input of every child */
+    struct trouble trouble = {0, "starting it"};
+    const char *path = find_path(o->envp);
+    char **shell_argv = make_shell_argv(o->argv);
+    sigset_t all, before;
+    pid_t pid;
+
+    if (null_fd < 0)
+        null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    /* A handler of ours must not run in the child while it borrows our memory. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    pid = vfork();
+    if (pid == 0)
+        be_child(o, path, shell_argv, null_fd, &trouble);
+    if (pid < 0)
+        trouble.number = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    free(shell_argv);
+    if (trouble.number != 0) {
+        if (pid > 0)
+            waitpid(pid, NULL, 0);
+        return report_trouble(o, &trouble, failed, err);
+    }
+    p->pid = pid;
+    p->fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (p->fd < 0) { /* out of descriptors, or a kernel before 5.3: the task must not run unwatched */
+        *failed = errno;
+        error_set_errno(err, ERROR_SYSTEM, "%s: cannot watch process %d (pidfd_open)", o->argv[0],
+                        (int)pid);
+        kill(-pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        p->pid = 0;
+        return -1;
+    }
+    return 0;
+}
+
+void process_signal(const struct process *p, int signal)
+{
+    if (p->pid > 0)
+        kill(-p->pid, signal);
+}
+
+/* Kills the children that this process still has, and those that it inherits by that. Rare: only what
+ * left its process group gets here. Bounded, since the killed may be stuck in the kernel. */
+static void kill_children(void)
+{
+    double give_up_s = clock_now_s() + 1.0;
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    while (clock_now_s() < give_up_s) {
+        FILE *file = fopen(path, "re");
+        int child;
+
+        while (file != NULL && fscanf(file, "%d", &child) == 1)
+            kill(child, SIGKILL);
+        if (file != NULL)
+            fclose(file);
+        while ((child = waitpid(-1, NULL, WNOHANG)) > 0)
+            ;
+        if (child < 0)
+            return;
+        sched_yield();
+    }
+}
+
+static double seconds(struct timeval t)
+{
+    return (double)t.tv_sec + 1e-6 * (double)t.tv_usec;
+}
+
+void process_reap(struct process *p, struct process_end *end)
+{
+    struct rusage usage = {0};
+    int status = 0;
+    pid_t other;
+
+    /* While the leader is a zombie its number cannot be given to another group. */
+    kill(-p->pid, SIGKILL);
+    while (wait4(p->pid, &status, 0, &usage) < 0 && errno == EINTR)
+        ;
+    end->is_signal = WIFSIGNALED(status);
+    end->code = end->is_signal ? WTERMSIG(status) : WEXITSTATUS(status);
+    end->cpu_s = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+    end->max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    other = waitpid(-1, NULL, WNOHANG);
+    end->left_others = other >= 0;
+    if (end->left_others)
+        kill_children();
+    close(p->fd);
+    *p = (struct process){0, -1};
+}
+
+int process_adopt_orphans(void)
+{
+    return prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+void process_die_with_parent(int signal)
+{
+    prctl(PR_SET_PDEATHSIG, signal);
+}
+
+int process_watch(pid_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}

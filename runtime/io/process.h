@@ -1,0 +1,76 @@
+/* process: start a child, follow it, end it with all that it started.
+ *
+ * The only place that forks. Children start by vfork, which costs the same from a large process as
+ * from a small one, in a process group of their own, with every descriptor from 3 up closed and default
+ * signals. A task is over when its command is: what the command leaves behind is killed, also when it
+ * has left the process group (children_adopt makes orphans ours). */
+#ifndef GANGER_IO_PROCESS_H
+#define GANGER_IO_PROCESS_H
+
+#include "base/error.h"
+
+#include <sched.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A reusable pair of pipes for the child's standard output and error. This process keeps both ends
+ * open, so that poll wakes for bytes and not for their end, and the next child can use them again. */
+struct process_pipes
+{
+    int out[2]; /* read end (non-blocking), write end; -1: closed */
+    int err[2];
+};
+
+#define PROCESS_PIPES_CLOSED {{-1, -1}, {-1, -1}}
+
+int process_pipes_open(struct process_pipes *pipes, struct ganger_error *err);
+void process_pipes_close(struct process_pipes *pipes);
+
+struct process_order
+{
+    char **argv; /* ended by NULL; room for two more words behind it is needed: argv_room */
+    char **envp; /* ended by NULL */
+    const char *cwd;            /* NULL: this process's */
+    const cpu_set_t *affinity;  /* NULL: inherited */
+    size_t n_affinity_bytes;
+    const struct process_pipes *pipes; /* NULL: standard output and error are inherited */
+};
+
+struct process
+{
+    pid_t pid; /* and process group; 0: none */
+    int fd;    /* pidfd, readable when it ended */
+};
+
+/* Starts argv[0], found through the PATH in envp when it has no slash. Returns -1 and sets `*failed`
+ * to errno when it cannot be started; the text says which step failed. */
+int process_start(struct process *p, const struct process_order *order, int *failed,
+                  struct ganger_error *err);
+
+struct process_end
+{
+    bool is_signal;
+    int code; /* exit status or signal */
+    double cpu_s;
+    uint64_t max_rss_bytes;
+    bool left_others; /* something it started was still there, and was killed */
+};
+
+/* To be called when p->fd is readable: kills the rest of its group, reaps, closes the fd. */
+void process_reap(struct process *p, struct process_end *end);
+
+/* Sends a signal to its whole group. */
+void process_signal(const struct process *p, int signal);
+
+/* From now on, orphaned descendants become children of this process. Reports failure by -1. */
+int process_adopt_orphans(void);
+
+/* Asks for `signal` when the parent of this process dies. */
+void process_die_with_parent(int signal);
+
+/* A descriptor that is readable when the process `pid` ends, -1 when it is gone already. */
+int process_watch(pid_t pid);
+
+#endif
