@@ -3,7 +3,7 @@
  *   FLOW.run/journal.jsonl   what happened (journal.h)
  *   FLOW.run/output/         what tasks wrote (output.h)
  *   FLOW.run/run.json        what was asked and where it ran
- *   FLOW.run/lock            who owns it: host, pid, start time of the process, epoch
+ *   FLOW.run/lock            who owns it: host, boot, pid, start of the process, a random token
  *
  * Directories are 0700, files 0600; a symbolic link in place of one of them is refused. */
 #ifndef GANGER_IO_RUNDIR_H
@@ -18,17 +18,19 @@ struct rundir
     char *path;         /* absolute */
     char *journal_path; /* absolute */
     char *output_path;  /* absolute */
-    int fd;             /* of the directory */
+    int fd;             /* of the directory; meaningless while path is NULL */
     bool is_owner;
+    char token[33];     /* what tells our lock from any other */
 };
 
-/* "flow.json" -> "flow.run", in the current directory. The caller frees it. */
+/* "in/flow.json" -> "flow.run" (in the current directory); "-" -> "stdin.run". Caller frees. */
 char *rundir_default_path(const char *workflow_path);
 
-/* Opens the directory for a run and takes its lock. Without `resume` it must have no journal yet (the
- * message names --resume and --run-dir); with `resume` it must have one. Makes what is missing. A lock
- * whose owner is dead on this host is taken over with a warning; a live owner, or one on another host,
- * is an error that names it. On failure nothing is left open, and nothing that was there is changed. */
+/* Opens the directory for a run and takes its lock. Without `resume` it must have no journal yet
+ * (the message names --resume and --run-dir); with `resume` it must have one. An empty journal is
+ * either. Makes what is missing, but not the directories above. A lock whose owner is dead on this
+ * host is taken over with a warning; a live owner, or one on another host, is an error naming it.
+ * On failure nothing is left open, and nothing that was there is changed. */
 int rundir_open(struct rundir *d, const char *path, bool resume, struct ganger_error *err);
 
 /* Would rundir_open succeed? Changes nothing: the launcher asks before it starts mpirun. */
