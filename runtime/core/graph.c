@@ -110,39 +110,55 @@ uint32_t graph_intern_resources(struct graph *g, const struct task_resources *re
     return class;
 }
 
-/* Turns counts, which stand at first[t + 2], into row ends such that row t starts at first[t + 1]; once
- * each row was filled through `first[t + 1]++`, it starts at first[t]. */
+/* Turns counts, which stand at first[t + 2], into row starts at first[t + 1]; once each row was filled
+ * through `first[t + 1]++`, it starts at first[t]. */
 static void counts_to_rows(uint64_t *first, uint32_t n_tasks)
 {
     for (uint32_t t = 0; t < n_tasks; t++)
         first[t + 2] += first[t + 1];
 }
 
-/* Sorts by child, then by parent, each by counting: the children of a parent come out ascending. */
-static void index_edges(struct graph *g)
+static bool is_sorted_by_child(const struct graph *g)
 {
-    uint64_t *parent_first = xcalloc((size_t)g->n_tasks + 2, sizeof(*parent_first));
-    task_id *parents = xmalloc(g->n_edges * sizeof(*parents));
-
-    g->child_first = xcalloc((size_t)g->n_tasks + 2, sizeof(*g->child_first));
-    g->children = xmalloc(g->n_edges * sizeof(*g->children));
-    for (uint64_t e = 0; e < g->n_edges; e++) {
-        parent_first[g->edges[e].child + 2]++;
-        g->child_first[g->edges[e].parent + 2]++;
-    }
-    counts_to_rows(parent_first, g->n_tasks);
-    counts_to_rows(g->child_first, g->n_tasks);
-    for (uint64_t e = 0; e < g->n_edges; e++)
-        parents[parent_first[g->edges[e].child + 1]++] = g->edges[e].parent;
-    for (task_id child = 0; child < g->n_tasks; child++)
-        for (uint64_t i = parent_first[child]; i < parent_first[child + 1]; i++)
-            g->children[g->child_first[parents[i] + 1]++] = child;
-    free(parent_first);
-    free(parents);
+    for (uint64_t e = 1; e < g->n_edges; e++)
+        if (g->edges[e].child < g->edges[e - 1].child)
+            return false;
+    return true;
 }
 
-/* Equal edges are neighbours now. Returns how many remain. */
-static uint64_t drop_duplicate_edges(struct graph *g)
+static void sort_edges_by_child(struct graph *g)
+{
+    uint64_t *first = xcalloc((size_t)g->n_tasks + 2, sizeof(*first));
+    struct graph_edge *sorted = xmalloc(g->n_edges * sizeof(*sorted));
+
+    for (uint64_t e = 0; e < g->n_edges; e++)
+        first[g->edges[e].child + 2]++;
+    counts_to_rows(first, g->n_tasks);
+    for (uint64_t e = 0; e < g->n_edges; e++)
+        sorted[first[g->edges[e].child + 1]++] = g->edges[e];
+    free(first);
+    free(g->edges);
+    g->edges = sorted;
+    g->edges_capacity = g->n_edges;
+}
+
+/* Sorts by child, then by parent, each by counting: the children of a parent come out ascending. Most
+ * documents name a task's parents with the task, and are sorted by child already. */
+static void index_edges(struct graph *g)
+{
+    if (!is_sorted_by_child(g))
+        sort_edges_by_child(g);
+    g->child_first = xcalloc((size_t)g->n_tasks + 2, sizeof(*g->child_first));
+    g->children = xmalloc(g->n_edges * sizeof(*g->children));
+    for (uint64_t e = 0; e < g->n_edges; e++)
+        g->child_first[g->edges[e].parent + 2]++;
+    counts_to_rows(g->child_first, g->n_tasks);
+    for (uint64_t e = 0; e < g->n_edges; e++)
+        g->children[g->child_first[g->edges[e].parent + 1]++] = g->edges[e].child;
+}
+
+/* Equal edges are neighbours now. */
+static void drop_duplicate_edges(struct graph *g)
 {
     uint64_t n_kept = 0;
     uint64_t at = 0;
@@ -157,7 +173,6 @@ static uint64_t drop_duplicate_edges(struct graph *g)
                 g->children[n_kept++] = g->children[at];
     }
     g->child_first[g->n_tasks] = n_kept;
-    return n_kept;
 }
 
 static void count_parents(struct graph *g)
@@ -167,12 +182,27 @@ static void count_parents(struct graph *g)
         g->n_parents[g->children[i]]++;
 }
 
+/* Is every task added after its parents? Children are ascending, so the first one tells. */
+static bool is_ordered_already(const struct graph *g)
+{
+    for (task_id t = 0; t < g->n_tasks; t++)
+        if (g->child_first[t] < g->child_first[t + 1] && g->children[g->child_first[t]] <= t)
+            return false;
+    return true;
+}
+
 /* Kahn's algorithm: `order` is its queue. Returns how many tasks come before every cycle. */
 static uint32_t order_tasks(const struct graph *g, task_id *order)
 {
-    uint32_t *n_missing = xmalloc(g->n_tasks * sizeof(*n_missing));
+    uint32_t *n_missing;
     uint32_t n_ordered = 0;
 
+    if (is_ordered_already(g)) {
+        for (task_id t = 0; t < g->n_tasks; t++)
+            order[t] = t;
+        return g->n_tasks;
+    }
+    n_missing = xmalloc(g->n_tasks * sizeof(*n_missing));
     for (task_id t = 0; t < g->n_tasks; t++) {
         n_missing[t] = g->n_parents[t];
         if (n_missing[t] == 0)

@@ -30,6 +30,8 @@ struct graph
     task_id *children;     /* ascending for each parent */
     uint32_t *n_parents;   /* distinct parents of each task */
     bool is_sealed;
+    bool ids_are_places; /* ids number the lines of a list: a line is recognised by its digest (equal ones
+                            are interchangeable), wherever it stands now, and not by its id */
 
     struct task_resources *resources; /* by resource class; class 0 is one core and nothing else */
     uint32_t n_resources;

@@ -1,0 +1,10 @@
+/* cmd: the commands of the `ganger` program. Each gets its own words (argv[0] is its name), prints what it
+ * has to say and returns the exit status. */
+#ifndef GANGER_LAUNCH_CMD_H
+#define GANGER_LAUNCH_CMD_H
+
+int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_logs(int argc, char **argv);
+
+#endif
