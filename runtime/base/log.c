@@ -35,6 +35,15 @@ static void log_line(enum log_level level, const char *label, const char *format
     }
 }
 
+void log_error(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_line(LOG_ERROR, "", format, args);
+    va_end(args);
+}
+
 void log_warning(const char *format, ...)
 {
     va_list args;

@@ -72,6 +72,7 @@ void message_add_welcome(struct buffer *b, const struct welcome *r)
     buffer_put_f64(b, r->hello_clock_s);
     buffer_put_u8(b, r->same_clock);
     buffer_put_f64(b, r->origin_s);
+    buffer_put_u32(b, r->manager_pid);
     end_record(b, start);
 }
 
@@ -201,6 +202,7 @@ int message_next_welcome(struct cursor *c, struct welcome *r, struct ganger_erro
     r->hello_clock_s = cursor_f64(&record);
     r->same_clock = cursor_u8(&record) != 0;
     r->origin_s = cursor_f64(&record);
+    r->manager_pid = cursor_u32(&record);
     if (text_count_packed(r->env) == UINT32_MAX)
         return error_set(err, ERROR_SYSTEM, "a WELCOME message has an environment without an end");
     return check_record(&record, "WELCOME", err);

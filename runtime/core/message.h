@@ -73,6 +73,7 @@ struct welcome
     double hello_clock_s; /* hello.clock_s, back */
     bool same_clock;      /* the worker is on the manager's node: origin_s is exact */
     double origin_s;      /* CLOCK_MONOTONIC of the manager's node when the epoch began */
+    uint32_t manager_pid; /* on its node */
 };
 
 struct run

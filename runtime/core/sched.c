@@ -53,7 +53,7 @@ struct worker_status
     uint16_t slot;
     task_id task;
     uint32_t n_slots; /* that its task holds */
-    uint32_t first_slot;
+    uint16_t first_slot;
     uint16_t *slots; /* all of them, when there is more than one */
 };
 
@@ -91,7 +91,6 @@ struct sched
     task_id *pending; /* work list of tasks whose children must be told; empty between calls */
     size_t n_pending;
     size_t pending_capacity;
-    uint16_t one_slot; /* what a placement of one slot points to */
     bool is_stopped;
 };
 
@@ -337,9 +336,9 @@ static void choose_slots(const struct node *n, struct worker_status *w, uint32_t
     }
 }
 
-static uint32_t lowest_free_slot(const struct node *n)
+static uint16_t lowest_free_slot(const struct node *n)
 {
-    uint32_t slot = 0;
+    uint16_t slot = 0;
 
     while (!n->is_free[slot])
         slot++;
@@ -597,9 +596,8 @@ bool sched_next(struct sched *s, struct placement *p)
         set_state(s, task, STATE_SENT);
         s->tasks[task].worker = worker;
         s->tasks[task].attempt++;
-        s->one_slot = (uint16_t)w->first_slot;
-        *p = (struct placement){task, s->tasks[task].attempt, worker, w->node, w->n_slots,
-                                w->slots ? w->slots : &s->one_slot};
+        *p = (struct placement){task,       s->tasks[task].attempt,          worker, w->node,
+                                w->n_slots, sched_slots_of(s, worker)};
         return true;
     }
     return false;
@@ -678,6 +676,18 @@ uint32_t sched_count(const struct sched *s, enum task_state state)
 task_id sched_task_of(const struct sched *s, uint32_t worker)
 {
     return worker < s->n_workers ? s->workers[worker].task : TASK_NONE;
+}
+
+const uint16_t *sched_slots_of(const struct sched *s, uint32_t worker)
+{
+    const struct worker_status *w = &s->workers[worker];
+
+    return w->slots != NULL ? w->slots : &w->first_slot;
+}
+
+uint32_t sched_n_slots_of(const struct sched *s, uint32_t worker)
+{
+    return s->workers[worker].n_slots;
 }
 
 uint32_t sched_n_slots(const struct sched *s)

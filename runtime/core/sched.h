@@ -96,6 +96,10 @@ uint32_t sched_count(const struct sched *s, enum task_state state);
 /* The task that a worker has, or TASK_NONE. */
 task_id sched_task_of(const struct sched *s, uint32_t worker);
 
+/* The slots that its task holds, ascending; borrowed until it is finished. */
+const uint16_t *sched_slots_of(const struct sched *s, uint32_t worker);
+uint32_t sched_n_slots_of(const struct sched *s, uint32_t worker);
+
 uint32_t sched_n_slots(const struct sched *s);
 uint32_t sched_n_free_slots(const struct sched *s);
 

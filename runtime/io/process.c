@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -226,7 +228,7 @@ static void kill_children(void)
     double give_up_s = clock_now_s() + 1.0;
     char path[64];
 
-    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)gettid());
     while (clock_now_s() < give_up_s) {
         FILE *file = fopen(path, "re");
         int child;
@@ -235,7 +237,7 @@ static void kill_children(void)
             kill(child, SIGKILL);
         if (file != NULL)
             fclose(file);
-        while ((child = waitpid(-1, NULL, WNOHANG)) > 0)
+        while ((child = wait4(-1, NULL, WNOHANG | __WNOTHREAD, NULL)) > 0)
             ;
         if (child < 0)
             return;
@@ -262,7 +264,7 @@ void process_reap(struct process *p, struct process_end *end)
     end->code = end->is_signal ? WTERMSIG(status) : WEXITSTATUS(status);
     end->cpu_s = seconds(usage.ru_utime) + seconds(usage.ru_stime);
     end->max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
-    other = waitpid(-1, NULL, WNOHANG);
+    other = wait4(-1, NULL, WNOHANG | __WNOTHREAD, NULL); /* other threads have children of their own */
     end->left_others = other >= 0;
     if (end->left_others)
         kill_children();
@@ -280,7 +282,29 @@ void process_die_with_parent(int signal)
     prctl(PR_SET_PDEATHSIG, signal);
 }
 
-int process_watch(pid_t pid)
+int process_watch_open(void)
 {
-    return (int)syscall(SYS_pidfd_open, pid, 0);
+    return epoll_create1(EPOLL_CLOEXEC);
+}
+
+int process_watch_add(int set, pid_t pid, uint32_t tag)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    if (fd < 0 && errno == ESRCH) /* gone already: a descriptor that is always readable stands for it */
+        fd = eventfd(1, EFD_CLOEXEC);
+    event.data.u64 = (uint64_t)tag << 32 | (uint32_t)fd;
+    return fd < 0 ? -1 : epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
+}
+
+bool process_watch_next(int set, uint32_t *tag)
+{
+    struct epoll_event event;
+
+    if (epoll_wait(set, &event, 1, 0) != 1)
+        return false;
+    *tag = (uint32_t)(event.data.u64 >> 32);
+    close((int)(uint32_t)event.data.u64);
+    return true;
 }

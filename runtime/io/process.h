@@ -3,7 +3,7 @@
  * The only place that forks. Children start by vfork, which costs the same from a large process as
  * from a small one, in a process group of their own, with every descriptor from 3 up closed and default
  * signals. A task is over when its command is: what the command leaves behind is killed, also when it
- * has left the process group (children_adopt makes orphans ours). */
+ * has left the process group (process_adopt_orphans makes orphans ours). */
 #ifndef GANGER_IO_PROCESS_H
 #define GANGER_IO_PROCESS_H
 
@@ -30,7 +30,7 @@ void process_pipes_close(struct process_pipes *pipes);
 
 struct process_order
 {
-    char **argv; /* ended by NULL; room for two more words behind it is needed: argv_room */
+    char **argv; /* ended by NULL */
     char **envp; /* ended by NULL */
     const char *cwd;            /* NULL: this process's */
     const cpu_set_t *affinity;  /* NULL: inherited */
@@ -70,7 +70,12 @@ int process_adopt_orphans(void);
 /* Asks for `signal` when the parent of this process dies. */
 void process_die_with_parent(int signal);
 
-/* A descriptor that is readable when the process `pid` ends, -1 when it is gone already. */
-int process_watch(pid_t pid);
+/* Watching processes that are not our children. The set is one descriptor, readable when one of them
+ * has ended; -1 on failure. Adding a process that is gone already makes it readable at once. */
+int process_watch_open(void);
+int process_watch_add(int set, pid_t pid, uint32_t tag);
+
+/* The tag of one that has ended, each once. False when there is none. */
+bool process_watch_next(int set, uint32_t *tag);
 
 #endif

@@ -1,0 +1,162 @@
+#include "io/binding.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <hwloc.h>
+#include <hwloc/glibc-sched.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct binding
+{
+    hwloc_topology_t topology;
+    uint32_t n_slots;
+    hwloc_cpuset_t *slots; /* what of each core may be used */
+};
+
+static int load_topology(hwloc_topology_t *topology, struct ganger_error *err)
+{
+    if (hwloc_topology_init(topology) < 0)
+        return error_set_errno(err, ERROR_SYSTEM, "cannot start hwloc");
+    /* Only what slots are made of; caches and devices would cost time in every rank. */
+    hwloc_topology_set_all_types_filter(*topology, HWLOC_TYPE_FILTER_KEEP_NONE);
+    hwloc_topology_set_type_filter(*topology, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
+    if (hwloc_topology_load(*topology) == 0)
+        return 0;
+    hwloc_topology_destroy(*topology);
+    return error_set_errno(err, ERROR_SYSTEM, "hwloc cannot read the topology of this machine");
+}
+
+static void add_slot(struct binding *b, hwloc_const_cpuset_t core, hwloc_const_cpuset_t usable)
+{
+    hwloc_cpuset_t slot = hwloc_bitmap_alloc();
+
+    hwloc_bitmap_and(slot, core, usable);
+    if (hwloc_bitmap_iszero(slot)) {
+        hwloc_bitmap_free(slot);
+        return;
+    }
+    b->slots[b->n_slots++] = slot;
+}
+
+static void find_slots(struct binding *b)
+{
+    hwloc_cpuset_t usable = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(b->topology));
+    hwloc_cpuset_t mask = hwloc_bitmap_alloc();
+    hwloc_obj_t core = NULL;
+    int n_cores = hwloc_get_nbobjs_by_type(b->topology, HWLOC_OBJ_CORE);
+
+    if (hwloc_get_cpubind(b->topology, mask, HWLOC_CPUBIND_PROCESS) == 0 &&
+        hwloc_bitmap_intersects(usable, mask))
+        hwloc_bitmap_and(usable, usable, mask);
+    b->slots = xcalloc((size_t)(n_cores > 0 ? n_cores : 1), sizeof(hwloc_cpuset_t));
+    while ((core = hwloc_get_next_obj_by_type(b->topology, HWLOC_OBJ_CORE, core)) != NULL)
+        add_slot(b, core->cpuset, usable);
+    if (b->n_slots == 0) /* a machine that tells of no cores: all of it is one */
+        add_slot(b, usable, usable);
+    hwloc_bitmap_free(mask);
+    hwloc_bitmap_free(usable);
+}
+
+struct binding *binding_open(struct ganger_error *err)
+{
+    struct binding *b = xcalloc(1, sizeof(*b));
+
+    if (load_topology(&b->topology, err) < 0) {
+        free(b);
+        return NULL;
+    }
+    find_slots(b);
+    return b;
+}
+
+void binding_close(struct binding *b)
+{
+    if (b == NULL)
+        return;
+    for (uint32_t i = 0; i < b->n_slots; i++)
+        hwloc_bitmap_free(b->slots[i]);
+    free(b->slots);
+    hwloc_topology_destroy(b->topology);
+    free(b);
+}
+
+uint32_t binding_n_slots(const struct binding *b)
+{
+    return b->n_slots;
+}
+
+char *binding_describe(struct binding *b, uint32_t slot)
+{
+    char *text = NULL;
+
+    if (hwloc_bitmap_list_asprintf(&text, b->slots[slot % b->n_slots]) < 0)
+        return xstrdup("?");
+    return text;
+}
+
+int binding_bind(struct binding *b, uint32_t slot, struct ganger_error *err)
+{
+    char *cores;
+
+    if (hwloc_set_cpubind(b->topology, b->slots[slot % b->n_slots], HWLOC_CPUBIND_THREAD) == 0)
+        return 0;
+    cores = binding_describe(b, slot);
+    error_set_errno(err, ERROR_SYSTEM, "cannot bind slot %u to hardware threads %s", slot, cores);
+    free(cores);
+    return -1;
+}
+
+int binding_affinity(struct binding *b, const uint16_t *slots, uint32_t n_slots, cpu_set_t *mask,
+                     struct ganger_error *err)
+{
+    hwloc_cpuset_t all = hwloc_bitmap_alloc();
+    int status;
+
+    for (uint32_t i = 0; i < n_slots; i++)
+        hwloc_bitmap_or(all, all, b->slots[slots[i] % b->n_slots]);
+    status = hwloc_cpuset_to_glibc_sched_affinity(b->topology, all, mask, sizeof(*mask));
+    hwloc_bitmap_free(all);
+    if (status < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot express %u slots as an affinity mask", n_slots);
+    return 0;
+}
+
+/* The least limit on the way from this process's cgroup to the root (version 2). */
+static uint64_t cgroup_memory_bytes(void)
+{
+    char line[PATH_MAX] = "", path[PATH_MAX + 64];
+    uint64_t least = 0;
+    FILE *file = fopen("/proc/self/cgroup", "re");
+
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL && strncmp(line, "0::", 3) != 0)
+        line[0] = '\0';
+    if (file != NULL)
+        fclose(file);
+    if (line[0] == '\0')
+        return 0;
+    line[strcspn(line, "\n")] = '\0';
+    for (char *end = line + strlen(line); end != NULL && end >= line + 3; end = strrchr(line + 3, '/')) {
+        unsigned long long limit;
+
+        *end = '\0';
+        snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max", line + 3);
+        file = fopen(path, "re");
+        if (file != NULL && fscanf(file, "%llu", &limit) == 1 && (least == 0 || limit < least))
+            least = limit;
+        if (file != NULL)
+            fclose(file);
+    }
+    return least;
+}
+
+uint64_t binding_memory_bytes(const struct binding *b)
+{
+    uint64_t machine = hwloc_get_root_obj(b->topology)->total_memory;
+    uint64_t limit = cgroup_memory_bytes();
+
+    return limit != 0 && (machine == 0 || limit < machine) ? limit : machine;
+}

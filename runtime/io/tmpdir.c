@@ -1,0 +1,69 @@
+#include "io/tmpdir.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct timespec last_change(const char *path)
+{
+    struct stat s;
+
+    return stat(path, &s) == 0 ? s.st_mtim : (struct timespec){0, -1};
+}
+
+int tmpdir_open(struct tmpdir *t, struct ganger_error *err)
+{
+    const char *parent = getenv("TMPDIR");
+
+    t->path = xasprintf("%s/ganger-XXXXXX", parent != NULL && *parent == '/' ? parent : "/tmp");
+    if (mkdtemp(t->path) == NULL) {
+        error_set_errno(err, ERROR_SYSTEM, "cannot make a directory for temporary files (%s)", t->path);
+        free(t->path);
+        t->path = NULL;
+        return -1;
+    }
+    t->empty = last_change(t->path);
+    return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *s, int type, struct FTW *at)
+{
+    (void)s;
+    if (at->level == 0)
+        return 0; /* the directory itself stays */
+    if (type == FTW_DP || type == FTW_D || type == FTW_DNR)
+        rmdir(path); /* what cannot go is told of when the run ends */
+    else
+        unlink(path);
+    return 0;
+}
+
+void tmpdir_clear(struct tmpdir *t)
+{
+    struct timespec now;
+
+    if (t->path == NULL)
+        return;
+    now = last_change(t->path);
+    if (now.tv_sec == t->empty.tv_sec && now.tv_nsec == t->empty.tv_nsec)
+        return;
+    nftw(t->path, remove_entry, 16, FTW_PHYS | FTW_DEPTH);
+    t->empty = last_change(t->path);
+}
+
+void tmpdir_close(struct tmpdir *t)
+{
+    if (t->path == NULL)
+        return;
+    tmpdir_clear(t);
+    if (rmdir(t->path) < 0)
+        log_warning("the temporary directory %s could not be removed", t->path);
+    free(t->path);
+    t->path = NULL;
+}

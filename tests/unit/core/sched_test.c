@@ -1,0 +1,439 @@
+#include "core/sched.h"
+
+#include "graph_text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct fixture
+{
+    struct graph *graph;
+    struct sched *sched;
+};
+
+/* A scheduler over the graph, with nodes of the given numbers of slots; workers from 1. */
+static struct fixture begin(const char *text, const char *slots_of_nodes)
+{
+    struct fixture f = {graph_from_text(text), NULL};
+    uint32_t worker = 0, node = 0;
+
+    f.sched = sched_new(f.graph);
+    for (; *slots_of_nodes != '\0'; slots_of_nodes++, node++)
+        for (int slot = 0; slot < *slots_of_nodes - '0'; slot++)
+            sched_add_worker(f.sched, ++worker, node, (uint16_t)slot, (uint64_t)1024 << 20);
+    sched_begin(f.sched);
+    return f;
+}
+
+static void end(struct fixture *f)
+{
+    sched_free(f->sched);
+    graph_free(f->graph);
+}
+
+static task_id id_of(const struct fixture *f, const char *id)
+{
+    return graph_find(f->graph, id, strlen(id));
+}
+
+static enum task_state state_of(const struct fixture *f, const char *id)
+{
+    return sched_state(f->sched, id_of(f, id));
+}
+
+static struct placement expect_next(struct fixture *f, const char *id)
+{
+    struct placement p;
+
+    assert_true(sched_next(f->sched, &p));
+    assert_string_equal(f->graph->tasks[p.task].id, id);
+    return p;
+}
+
+static void expect_none(struct fixture *f)
+{
+    struct placement p;
+
+    assert_false(sched_next(f->sched, &p));
+}
+
+static void finish(struct fixture *f, const char *id, enum task_state state)
+{
+    sched_finish(f->sched, id_of(f, id), state);
+}
+
+static void test_child_waits_for_all_parents(void **unused)
+{
+    struct fixture f = begin("a\nb\nc: a b", "4");
+
+    (void)unused;
+    expect_next(&f, "a");
+    expect_next(&f, "b");
+    expect_none(&f);
+    finish(&f, "a", STATE_DONE);
+    expect_none(&f);
+    finish(&f, "b", STATE_DONE);
+    expect_next(&f, "c");
+    finish(&f, "c", STATE_DONE);
+    assert_true(sched_is_over(f.sched));
+    end(&f);
+}
+
+static void test_long_path_goes_first(void **unused)
+{
+    struct fixture f = begin("lone\nlong cost=5\nhead\ntail cost=9: head", "1");
+
+    (void)unused;
+    expect_next(&f, "head"); /* 1 + 9 */
+    finish(&f, "head", STATE_DONE);
+    expect_next(&f, "tail");
+    finish(&f, "tail", STATE_DONE);
+    expect_next(&f, "long");
+    finish(&f, "long", STATE_DONE);
+    expect_next(&f, "lone");
+    end(&f);
+}
+
+static void test_equals_go_in_the_order_given(void **unused)
+{
+    struct fixture f = begin("a\nb\nc\nd", "1");
+    const char *const ids[] = {"a", "b", "c", "d"};
+
+    (void)unused;
+    for (int i = 0; i < 4; i++) {
+        expect_next(&f, ids[i]);
+        expect_none(&f);
+        finish(&f, ids[i], STATE_DONE);
+    }
+    end(&f);
+}
+
+static void test_child_follows_the_parent_that_finished_last(void **unused)
+{
+    struct fixture f = begin("a\nb\nc: a b", "22");
+    struct placement a = expect_next(&f, "a"), b = expect_next(&f, "b"), c;
+
+    (void)unused;
+    finish(&f, "b", STATE_DONE);
+    finish(&f, "a", STATE_DONE);
+    c = expect_next(&f, "c");
+    assert_int_not_equal(a.worker, b.worker);
+    assert_int_equal(c.worker, a.worker);
+    end(&f);
+}
+
+static void test_child_stays_on_the_node_when_the_worker_is_busy(void **unused)
+{
+    struct fixture f = begin("p cores=2 cost=30\na\nx cost=9: a\nc cost=2: a", "42");
+    struct placement a, x, c;
+
+    (void)unused;
+    assert_int_equal(expect_next(&f, "p").node, 1);
+    a = expect_next(&f, "a");
+    finish(&f, "p", STATE_DONE);
+    finish(&f, "a", STATE_DONE);
+    x = expect_next(&f, "x");
+    c = expect_next(&f, "c");
+    assert_int_equal(a.node, 0);
+    assert_int_equal(x.worker, a.worker);
+    assert_int_equal(c.node, 0); /* best fit alone would say 1 */
+    end(&f);
+}
+
+static void test_narrow_tasks_fill_the_fullest_node(void **unused)
+{
+    struct fixture f = begin("a cost=3\nb cost=2\nwide cores=4", "42");
+    struct placement a = expect_next(&f, "a"), b = expect_next(&f, "b"), wide = expect_next(&f, "wide");
+
+    (void)unused;
+    assert_int_equal(a.node, 1);
+    assert_int_equal(b.node, 1);
+    assert_int_equal(wide.node, 0);
+    assert_int_equal(wide.n_slots, 4);
+    end(&f);
+}
+
+static void test_wide_task_takes_adjacent_slots(void **unused)
+{
+    struct fixture f = begin("a cost=9\nb cost=8\nc cost=7\nwide cores=2", "6");
+    struct placement p;
+
+    (void)unused;
+    expect_next(&f, "a");
+    expect_next(&f, "b");
+    expect_next(&f, "c");
+    finish(&f, "b", STATE_DONE); /* free: 1 3 4 5 */
+    p = expect_next(&f, "wide");
+    assert_int_equal(p.slots[0], 3);
+    assert_int_equal(p.slots[1], 4);
+    assert_int_equal(sched_n_free_slots(f.sched), 2);
+    finish(&f, "wide", STATE_DONE);
+    assert_int_equal(sched_n_free_slots(f.sched), 4);
+    end(&f);
+}
+
+static void test_wide_task_takes_scattered_slots_if_it_must(void **unused)
+{
+    struct fixture f = begin("a cost=9\nb cost=8\nc cost=7\nwide cores=2", "4");
+    struct placement p;
+
+    (void)unused;
+    expect_next(&f, "a");
+    expect_next(&f, "b");
+    expect_next(&f, "c");
+    finish(&f, "a", STATE_DONE);
+    finish(&f, "c", STATE_DONE); /* free: 0 2 3 */
+    p = expect_next(&f, "wide");
+    assert_int_equal(p.slots[0], 2);
+    end(&f);
+    f = begin("a cost=9\nb cost=8\nc cost=7\nd cost=6\nwide cores=2", "4");
+    expect_next(&f, "a");
+    expect_next(&f, "b");
+    expect_next(&f, "c");
+    expect_next(&f, "d");
+    finish(&f, "a", STATE_DONE);
+    expect_none(&f);
+    finish(&f, "c", STATE_DONE); /* free: 0 2 */
+    p = expect_next(&f, "wide");
+    assert_int_equal(p.slots[0], 0);
+    assert_int_equal(p.slots[1], 2);
+    end(&f);
+}
+
+static void test_others_pass_a_task_that_does_not_fit(void **unused)
+{
+    struct fixture f = begin("a cost=9\nwide cores=2 cost=8\nsmall", "2");
+
+    (void)unused;
+    expect_next(&f, "a");
+    expect_next(&f, "small");
+    expect_none(&f);
+    finish(&f, "small", STATE_DONE);
+    expect_none(&f);
+    finish(&f, "a", STATE_DONE);
+    expect_next(&f, "wide");
+    end(&f);
+}
+
+static void test_memory_of_a_node_is_not_given_twice(void **unused)
+{
+    struct fixture f = begin("a mem=600\nb mem=600\nc mem=300", "4");
+
+    (void)unused;
+    expect_next(&f, "a");
+    expect_next(&f, "c");
+    expect_none(&f);
+    finish(&f, "a", STATE_DONE);
+    expect_next(&f, "b");
+    end(&f);
+}
+
+static void test_task_too_large_for_every_node_is_found(void **unused)
+{
+    struct fixture f = begin("a\nwide cores=5\nb", "44");
+
+    (void)unused;
+    assert_int_equal(sched_find_unplaceable(f.sched), id_of(&f, "wide"));
+    end(&f);
+    f = begin("a\nbig mem=4096", "4");
+    assert_int_equal(sched_find_unplaceable(f.sched), id_of(&f, "big"));
+    end(&f);
+    f = begin("a\nwide cores=4 mem=1000", "144");
+    assert_int_equal(sched_find_unplaceable(f.sched), TASK_NONE);
+    end(&f);
+}
+
+static void test_failure_skips_what_needs_it_and_names_the_cause(void **unused)
+{
+    struct fixture f = begin("a\nb: a\nc: b\nd\ne: d", "2");
+    task_id task, cause;
+
+    (void)unused;
+    expect_next(&f, "a");
+    expect_next(&f, "d");
+    finish(&f, "a", STATE_FAILED);
+    assert_int_equal(state_of(&f, "b"), STATE_SKIPPED);
+    assert_int_equal(state_of(&f, "c"), STATE_SKIPPED);
+    assert_true(sched_next_skipped(f.sched, &task, &cause));
+    assert_int_equal(task, id_of(&f, "b"));
+    assert_int_equal(cause, id_of(&f, "a"));
+    assert_true(sched_next_skipped(f.sched, &task, &cause));
+    assert_int_equal(task, id_of(&f, "c"));
+    assert_int_equal(cause, id_of(&f, "a"));
+    assert_false(sched_next_skipped(f.sched, &task, &cause));
+    finish(&f, "d", STATE_DONE);
+    expect_next(&f, "e");
+    finish(&f, "e", STATE_DONE);
+    assert_true(sched_is_over(f.sched));
+    assert_int_equal(sched_count(f.sched, STATE_SKIPPED), 2);
+    end(&f);
+}
+
+static void test_join_passes_done_and_failed_on(void **unused)
+{
+    struct fixture f = begin("a\nb\nj join: a b\nc: j\nd: j", "4");
+    task_id task, cause;
+
+    (void)unused;
+    expect_next(&f, "a");
+    expect_next(&f, "b");
+    finish(&f, "a", STATE_DONE);
+    expect_none(&f);
+    finish(&f, "b", STATE_DONE);
+    expect_next(&f, "c");
+    expect_next(&f, "d");
+    assert_int_equal(sched_count(f.sched, STATE_DONE), 2); /* the join does not count */
+    end(&f);
+    f = begin("a\nj join: a\nc: j", "4");
+    expect_next(&f, "a");
+    finish(&f, "a", STATE_FAILED);
+    assert_true(sched_next_skipped(f.sched, &task, &cause));
+    assert_int_equal(task, id_of(&f, "c"));
+    assert_false(sched_next_skipped(f.sched, &task, &cause));
+    assert_true(sched_is_over(f.sched));
+    end(&f);
+}
+
+static void test_kept_tasks_do_not_run_again(void **unused)
+{
+    struct fixture f = {graph_from_text("a\nb: a\nj join: a b\nc: j\nd: c"), NULL};
+
+    (void)unused;
+    f.sched = sched_new(f.graph);
+    sched_add_worker(f.sched, 1, 0, 0, 0);
+    sched_keep(f.sched, id_of(&f, "a"));
+    sched_keep(f.sched, id_of(&f, "b"));
+    sched_begin(f.sched);
+    expect_next(&f, "c");
+    finish(&f, "c", STATE_DONE);
+    expect_next(&f, "d");
+    finish(&f, "d", STATE_DONE);
+    assert_true(sched_is_over(f.sched));
+    assert_int_equal(sched_count(f.sched, STATE_DONE), 4);
+    end(&f);
+}
+
+static void test_nothing_starts_after_stop(void **unused)
+{
+    struct fixture f = begin("a\nb: a\nc", "1");
+
+    (void)unused;
+    expect_next(&f, "a");
+    sched_stop(f.sched);
+    assert_false(sched_is_over(f.sched));
+    finish(&f, "a", STATE_CANCELLED);
+    expect_none(&f);
+    assert_true(sched_is_over(f.sched));
+    assert_int_equal(state_of(&f, "b"), STATE_BLOCKED);
+    assert_int_equal(state_of(&f, "c"), STATE_READY);
+    end(&f);
+}
+
+static void test_workers_may_come_late(void **unused)
+{
+    struct fixture f = begin("a\nb", "");
+
+    (void)unused;
+    expect_none(&f);
+    assert_false(sched_is_over(f.sched));
+    assert_false(sched_is_stuck(f.sched));
+    sched_add_worker(f.sched, 3, 1, 1, 0);
+    assert_int_equal(expect_next(&f, "a").worker, 3);
+    expect_none(&f);
+    sched_add_worker(f.sched, 1, 0, 0, 0);
+    assert_int_equal(expect_next(&f, "b").worker, 1);
+    end(&f);
+}
+
+static void test_started_is_told_from_sent(void **unused)
+{
+    struct fixture f = begin("a", "1");
+
+    (void)unused;
+    expect_next(&f, "a");
+    assert_int_equal(sched_count(f.sched, STATE_SENT), 1);
+    sched_started(f.sched, id_of(&f, "a"));
+    assert_int_equal(sched_count(f.sched, STATE_RUNNING), 1);
+    finish(&f, "a", STATE_DONE);
+    sched_started(f.sched, id_of(&f, "a")); /* a late word changes nothing */
+    assert_int_equal(state_of(&f, "a"), STATE_DONE);
+    end(&f);
+}
+
+/* Random graphs on random machines: each task runs once, none before its parents, no slot twice. */
+static void test_random_graphs_run_in_order(void **unused)
+{
+    enum { N = 200, N_ROUNDS = 40 };
+
+    (void)unused;
+    srand(7);
+    for (int round = 0; round < N_ROUNDS; round++) {
+        char *text = NULL;
+        size_t size;
+        FILE *file = open_memstream(&text, &size);
+        task_id running[16];
+        uint32_t n_running = 0, n_done = 0;
+        struct fixture f;
+        struct placement p;
+
+        for (int i = 0; i < N; i++) {
+            fprintf(file, "t%d cores=%d cost=%d :", i, 1 + rand() % 3, 1 + rand() % 5);
+            for (int k = i ? rand() % 4 : 0; k > 0; k--)
+                fprintf(file, " t%d", rand() % i);
+            fputc('\n', file);
+        }
+        fclose(file);
+        f = begin(text, "34");
+        while (!sched_is_over(f.sched)) {
+            uint32_t which;
+
+            assert_false(sched_is_stuck(f.sched));
+            while (sched_next(f.sched, &p)) {
+                for (task_id parent = 0; parent < N; parent++)
+                    for (uint64_t i = f.graph->child_first[parent]; i < f.graph->child_first[parent + 1]; i++)
+                        if (f.graph->children[i] == p.task)
+                            assert_int_equal(sched_state(f.sched, parent), STATE_DONE);
+                running[n_running++] = p.task;
+            }
+            assert_true(n_running > 0);
+            which = (uint32_t)rand() % n_running;
+            sched_finish(f.sched, running[which], STATE_DONE);
+            running[which] = running[--n_running];
+            n_done++;
+        }
+        assert_int_equal(n_done, N);
+        assert_int_equal(sched_n_free_slots(f.sched), 7);
+        end(&f);
+        free(text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_child_waits_for_all_parents),
+        cmocka_unit_test(test_long_path_goes_first),
+        cmocka_unit_test(test_equals_go_in_the_order_given),
+        cmocka_unit_test(test_child_follows_the_parent_that_finished_last),
+        cmocka_unit_test(test_child_stays_on_the_node_when_the_worker_is_busy),
+        cmocka_unit_test(test_narrow_tasks_fill_the_fullest_node),
+        cmocka_unit_test(test_wide_task_takes_adjacent_slots),
+        cmocka_unit_test(test_wide_task_takes_scattered_slots_if_it_must),
+        cmocka_unit_test(test_others_pass_a_task_that_does_not_fit),
+        cmocka_unit_test(test_memory_of_a_node_is_not_given_twice),
+        cmocka_unit_test(test_task_too_large_for_every_node_is_found),
+        cmocka_unit_test(test_failure_skips_what_needs_it_and_names_the_cause),
+        cmocka_unit_test(test_join_passes_done_and_failed_on),
+        cmocka_unit_test(test_kept_tasks_do_not_run_again),
+        cmocka_unit_test(test_nothing_starts_after_stop),
+        cmocka_unit_test(test_workers_may_come_late),
+        cmocka_unit_test(test_started_is_told_from_sent),
+        cmocka_unit_test(test_random_graphs_run_in_order),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
