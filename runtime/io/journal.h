@@ -1,8 +1,11 @@
 /* journal: what happened in a run, appended to a file as JSON Lines, and read back.
  *
- * The manager's thread formats lines into memory; a thread of the journal's writes them at most 10 ms
- * later and makes them durable once a second, so that a slow file system never stops the manager.
- * Each line ends with a checksum over what stands before it. docs/run-directory.md describes the lines. */
+ * The manager's thread formats lines (core/record.h) into memory; a thread of the journal's writes
+ * them at most 10 ms later and makes them durable once a second, so that a slow file system does
+ * not stop the manager. (While the file system takes longer than that for one write or fdatasync,
+ * what comes in the meantime waits in memory.) The journal is cumulative: each run of the workflow,
+ * an epoch, begins with a header line and appends; what was kept from earlier epochs is not said
+ * again. docs/run-directory.md describes the lines. */
 #ifndef GANGER_IO_JOURNAL_H
 #define GANGER_IO_JOURNAL_H
 
@@ -18,15 +21,20 @@ struct journal_past
 {
     uint32_t epoch;     /* of the last run in it; 0: the file is empty or missing */
     uint64_t n_bytes;   /* the valid part; what follows is a torn end */
-    bool *is_done;      /* n_tasks elements: done, with the same definition as now */
-    uint32_t n_done;
+    bool *is_done;      /* n_tasks elements: need not run again. A join: none of its parents must */
+    uint32_t n_done;    /* without joins, as the two below */
     uint32_t n_changed; /* were done, but their definition changed, or a parent runs again */
     uint32_t n_unknown; /* done tasks that the workflow no longer has */
     uint32_t n_damaged; /* lines whose checksum is wrong: ignored */
 };
 
-/* Reads the journal at `path`. A missing file is no error. Descendants of a task that runs again run
- * again. Warns (log) of a torn end and of damaged lines. */
+/* Reads the journal at `path`. A missing file is no error; one that is no journal, or is of a newer
+ * format, is. Warns (log) of a torn end and of damaged lines. A task is done when
+ *  - the last line that says so gives the definition that it has now, and it was not started since:
+ *    its files may be half written again (no other end undoes that it was done);
+ *  - all its parents are done, and were so before it: a parent that ran again later, even in a run
+ *    that did not get as far as this task, has made other results than this task has seen.
+ * Where ids are places (plain lists), equal lines are interchangeable: as many are done as were. */
 int journal_recover(const char *path, const struct graph *g, struct journal_past *past,
                     struct ganger_error *err);
 void journal_past_release(struct journal_past *past);
@@ -41,35 +49,43 @@ struct journal_header
     double wall_s;    /* when the epoch began, seconds since 1970 */
 };
 
-/* Opens the file for appending, cuts off a torn end (`keep_bytes` is what journal_recover found valid),
- * writes the header line and starts the writer. Borrows `g` until journal_close. */
-struct journal *journal_open(const char *path, const struct graph *g, const struct journal_header *header,
-                             uint64_t keep_bytes, struct ganger_error *err);
+/* Opens the file for appending, cuts off a torn end (`keep_bytes` is what journal_recover found
+ * valid), writes the header line, makes it durable and starts the writer, in which all signals are
+ * blocked. Borrows `g` until journal_close. */
+struct journal *journal_open(const char *path, const struct graph *g,
+                             const struct journal_header *header, uint64_t keep_bytes,
+                             struct ganger_error *err);
 
-/* An event sink: `data` is the struct journal. Never blocks on the file. */
+/* An event sink: `data` is the struct journal. Allocates nothing. Blocks only when the file system
+ * is so slow that 16 MiB (some 100,000 lines) wait to be written. After a failure, drops lines. */
 void journal_sink(void *data, const struct event *event);
 
 /* True once writing has failed (disk full, quota, I/O error): the run must stop starting tasks. */
 bool journal_has_failed(const struct journal *j);
 
-/* Makes all that was said so far durable. For the last words of a program out of memory, too. */
+/* Makes all that was said so far durable, or fails to (journal_has_failed). For the last words of a
+ * program out of memory, too. */
 void journal_flush(void *journal);
 
-/* Writes the closing line, makes it durable, ends the thread, frees the journal (NULL: nothing). Fails
- * with the first error that writing met. */
+/* Writes the closing line, makes it durable, ends the thread, frees the journal (NULL: nothing).
+ * Fails with the first error that writing met. */
 int journal_close(struct journal *j, int exit_status, double time_s, struct ganger_error *err);
 
-/* Reading for `ganger logs`, in the order of the file: for every task end, its last place of output. */
+/* What a line says of a task, in the order of the file. */
 struct journal_entry
 {
-    const char *task; /* id; borrowed for the call */
+    const char *task;  /* id; borrowed for the call */
+    const char *state; /* "start", "done", "failed", "cancelled", "skipped" */
+    task_id index;     /* of the task in that epoch: its chunks of output bear it */
     uint32_t epoch;
-    uint32_t attempt;
+    uint32_t attempt;  /* 0: skipped */
     uint32_t worker;
-    const char *state; /* "done", "failed", "cancelled" */
     uint64_t output_offset;
-    uint64_t output_bytes;
+    uint64_t output_bytes; /* 0: it wrote nothing, or has not ended */
 };
+
+/* Reads with little memory, whatever the size of the journal, also while a run is writing it. A
+ * missing file is an error. A reader that returns other than 0 ends the reading with -1. */
 typedef int journal_reader(void *data, const struct journal_entry *entry, struct ganger_error *err);
 int journal_read(const char *path, journal_reader *reader, void *data, struct ganger_error *err);
 

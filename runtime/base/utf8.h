@@ -1,0 +1,12 @@
+/* utf8: is this text? */
+#ifndef GANGER_BASE_UTF8_H
+#define GANGER_BASE_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The length (1 to 4) of the character that begins at `bytes`, and the character. 0 when no valid
+ * one begins there: overlong forms, surrogates and what is above U+10FFFF are not valid. */
+size_t utf8_character(const char *bytes, size_t n_bytes, uint32_t *character);
+
+#endif

@@ -1,0 +1,801 @@
+#include "io/journal.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "core/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WRITE_PERIOD_S 0.010 /* what kill -9 of the manager may cost */
+#define SYNC_PERIOD_S 1.0    /* what a power failure may cost */
+#define WAITING_BYTES ((size_t)16 * 1024 * 1024)
+
+/* --- the writer ---
+ *
+ * Two buffers of fixed size: events are formatted into the front one under the mutex; the writer
+ * swaps them and writes without it. Pages that were never needed cost nothing. */
+
+struct journal
+{
+    const struct graph *graph;
+    char *path;
+    int fd;
+    uint32_t epoch;
+    pthread_t thread;
+
+    pthread_mutex_t mutex; /* over all below but the atomic */
+    pthread_cond_t wake;   /* the writer waits for something to do */
+    pthread_cond_t told;   /* others wait for the writer */
+    char *front;
+    char *back; /* the writer's */
+    size_t n_front;
+    uint64_t n_said;    /* bytes since journal_open */
+    uint64_t n_durable; /* of them */
+    uint64_t n_wanted;  /* somebody waits until so many are durable */
+    bool is_asleep;     /* the writer waits without a deadline */
+    bool is_closing;
+
+    atomic_int failure; /* errno of the first failure; 0: none */
+};
+
+static void make_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* as clock_now_s */
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+static void wait_until(struct journal *j, double time_s)
+{
+    double whole = floor(time_s);
+    struct timespec t = {(time_t)whole, (long)((time_s - whole) * 1e9)};
+
+    pthread_cond_timedwait(&j->wake, &j->mutex, &t);
+}
+
+static void wake_writer(struct journal *j)
+{
+    j->is_asleep = false;
+    pthread_cond_signal(&j->wake);
+}
+
+static void fail(struct journal *j)
+{
+    int none = 0;
+
+    atomic_compare_exchange_strong(&j->failure, &none, errno != 0 ? errno : EIO);
+}
+
+static bool is_hurried(const struct journal *j)
+{
+    return j->is_closing || j->n_wanted > j->n_durable;
+}
+
+/* Writes what the front buffer holds. Called with the mutex, which is free meanwhile. */
+static void write_front(struct journal *j)
+{
+    char *full = j->front;
+    size_t n = j->n_front;
+
+    j->front = j->back;
+    j->back = full;
+    j->n_front = 0;
+    pthread_cond_broadcast(&j->told); /* there is room again */
+    pthread_mutex_unlock(&j->mutex);
+    if (n > 0 && !journal_has_failed(j) && file_write(j->fd, full, n) != 0)
+        fail(j);
+    pthread_mutex_lock(&j->mutex);
+}
+
+static void make_durable(struct journal *j)
+{
+    uint64_t n_written = j->n_said - j->n_front;
+
+    pthread_mutex_unlock(&j->mutex);
+    if (!journal_has_failed(j) && fdatasync(j->fd) != 0)
+        fail(j);
+    pthread_mutex_lock(&j->mutex);
+    j->n_durable = n_written;
+    pthread_cond_broadcast(&j->told);
+}
+
+static void *write_lines(void *data)
+{
+    struct journal *j = data;
+    double next_write_s = 0;
+    double next_sync_s = 0;
+
+    pthread_mutex_lock(&j->mutex);
+    while (!j->is_closing || j->n_durable < j->n_said) {
+        double now_s = clock_now_s();
+
+        if (now_s < next_write_s && !is_hurried(j)) {
+            wait_until(j, next_write_s); /* lines gather, and nobody pays for waking us */
+        } else if (j->n_front > 0) {
+            write_front(j);
+            next_write_s = now_s + WRITE_PERIOD_S;
+        } else if (j->n_durable < j->n_said && (now_s >= next_sync_s || is_hurried(j))) {
+            make_durable(j);
+            next_sync_s = clock_now_s() + SYNC_PERIOD_S;
+        } else {
+            j->is_asleep = true; /* the next line wakes us */
+            if (j->n_durable < j->n_said)
+                wait_until(j, next_sync_s);
+            else
+                pthread_cond_wait(&j->wake, &j->mutex);
+            j->is_asleep = false;
+        }
+    }
+    pthread_mutex_unlock(&j->mutex);
+    return NULL;
+}
+
+static int start_writer(struct journal *j)
+{
+    sigset_t all, before;
+    int number;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    number = pthread_create(&j->thread, NULL, write_lines, j);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = number;
+    return number == 0 ? 0 : -1;
+}
+
+/* A power failure must not take the file itself. Not all file systems can do this. */
+static void sync_directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash == NULL ? xstrdup(".") : xstrndup(path, (size_t)(slash - path) + 1);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    free(dir);
+}
+
+static int open_file(const char *path, uint64_t keep_bytes, struct ganger_error *err)
+{
+    struct stat status;
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+
+    if (fd < 0)
+        return error_set_errno(err, ERROR_SYSTEM, "%s: cannot open the journal", path);
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        error_set(err, ERROR_USAGE, "%s: the journal is not a regular file", path);
+    else if ((uint64_t)status.st_size < keep_bytes)
+        error_set(err, ERROR_SYSTEM, "%s: the journal became shorter while it was read", path);
+    else if ((uint64_t)status.st_size > keep_bytes && ftruncate(fd, (off_t)keep_bytes) != 0)
+        error_set_errno(err, ERROR_SYSTEM, "%s: cannot cut off the journal's torn end", path);
+    else
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static int write_header(int fd, const char *path, const struct journal_header *header,
+                        uint64_t keep_bytes, struct ganger_error *err)
+{
+    char *line = xmalloc(record_bytes_max(0));
+    char *end = record_put_header(line, header->epoch, header->name, header->workflow_digest,
+                                  header->wall_s);
+    bool is_written = file_write(fd, line, (size_t)(end - line)) == 0 && fdatasync(fd) == 0;
+
+    if (!is_written)
+        error_set_errno(err, ERROR_SYSTEM, "%s: cannot write the journal", path);
+    if (!is_written && ftruncate(fd, (off_t)keep_bytes) != 0)
+        log_warning("%s: the journal ends with a torn line", path);
+    if (is_written && keep_bytes == 0)
+        sync_directory_of(path);
+    free(line);
+    return is_written ? 0 : -1;
+}
+
+static void free_journal(struct journal *j)
+{
+    pthread_mutex_destroy(&j->mutex);
+    pthread_cond_destroy(&j->wake);
+    pthread_cond_destroy(&j->told);
+    close(j->fd);
+    free(j->front);
+    free(j->back);
+    free(j->path);
+    free(j);
+}
+
+struct journal *journal_open(const char *path, const struct graph *g,
+                             const struct journal_header *header, uint64_t keep_bytes,
+                             struct ganger_error *err)
+{
+    struct journal *j;
+    int fd = open_file(path, keep_bytes, err);
+
+    if (fd < 0)
+        return NULL;
+    if (write_header(fd, path, header, keep_bytes, err) != 0) {
+        close(fd);
+        return NULL;
+    }
+    j = xcalloc(1, sizeof(*j));
+    j->graph = g;
+    j->path = xstrdup(path);
+    j->fd = fd;
+    j->epoch = header->epoch;
+    j->front = xmalloc(WAITING_BYTES);
+    j->back = xmalloc(WAITING_BYTES);
+    pthread_mutex_init(&j->mutex, NULL);
+    make_condition(&j->wake);
+    make_condition(&j->told);
+    if (start_writer(j) == 0)
+        return j;
+    error_set_errno(err, ERROR_SYSTEM, "%s: cannot start the thread that writes the journal", path);
+    free_journal(j);
+    return NULL;
+}
+
+static void make_room(struct journal *j, size_t n_bytes)
+{
+    while (WAITING_BYTES - j->n_front < n_bytes) {
+        wake_writer(j);
+        pthread_cond_wait(&j->told, &j->mutex);
+    }
+}
+
+/* A line of n_bytes was added behind the front buffer's end. The writer is only woken when it had
+ * nothing to write before: a busy manager pays for no wake-up. */
+static void add_line(struct journal *j, size_t n_bytes)
+{
+    j->n_front += n_bytes;
+    j->n_said += n_bytes;
+    if (j->is_asleep)
+        wake_writer(j);
+}
+
+void journal_sink(void *data, const struct event *event)
+{
+    struct journal *j = data;
+    char *line;
+
+    if (journal_has_failed(j) || !record_has_event(j->graph, event))
+        return;
+    pthread_mutex_lock(&j->mutex);
+    make_room(j, record_bytes_max(event->n_slots));
+    line = j->front + j->n_front;
+    add_line(j, (size_t)(record_put_event(line, j->graph, event, j->epoch) - line));
+    pthread_mutex_unlock(&j->mutex);
+}
+
+bool journal_has_failed(const struct journal *j)
+{
+    return atomic_load_explicit(&j->failure, memory_order_acquire) != 0;
+}
+
+void journal_flush(void *journal)
+{
+    struct journal *j = journal;
+    uint64_t n_wanted;
+
+    pthread_mutex_lock(&j->mutex);
+    n_wanted = j->n_said;
+    if (n_wanted > j->n_wanted)
+        j->n_wanted = n_wanted;
+    wake_writer(j);
+    while (j->n_durable < n_wanted)
+        pthread_cond_wait(&j->told, &j->mutex);
+    pthread_mutex_unlock(&j->mutex);
+}
+
+static void say_end(struct journal *j, int exit_status, double time_s)
+{
+    char *line;
+
+    pthread_mutex_lock(&j->mutex);
+    make_room(j, record_bytes_max(0));
+    line = j->front + j->n_front;
+    add_line(j, (size_t)(record_put_end(line, exit_status, time_s) - line));
+    j->is_closing = true;
+    wake_writer(j);
+    pthread_mutex_unlock(&j->mutex);
+}
+
+int journal_close(struct journal *j, int exit_status, double time_s, struct ganger_error *err)
+{
+    int status = 0;
+
+    if (j == NULL)
+        return 0;
+    say_end(j, exit_status, time_s);
+    pthread_join(j->thread, NULL);
+    if (journal_has_failed(j)) {
+        errno = atomic_load(&j->failure);
+        status = error_set_errno(err, ERROR_SYSTEM,
+                                 "%s: cannot write the journal; what is not recorded in it runs "
+                                 "again with --resume",
+                                 j->path);
+    }
+    free_journal(j);
+    return status;
+}
+
+/* --- reading lines --- */
+
+#define READ_BYTES ((size_t)1024 * 1024) /* a longer line is none of ours */
+
+struct line_reader
+{
+    int fd;
+    char *bytes; /* READ_BYTES of them */
+    size_t at;
+    size_t end;
+    bool is_at_end; /* of the file */
+};
+
+struct line
+{
+    struct record record;
+    size_t n_bytes; /* in the file, with the newline */
+    bool is_ended;  /* by a newline */
+};
+
+/* 1: there are more bytes; 0: the end of the file, or the buffer is full; -1: errno. */
+static int read_more(struct line_reader *r)
+{
+    ssize_t n;
+
+    memmove(r->bytes, r->bytes + r->at, r->end - r->at);
+    r->end -= r->at;
+    r->at = 0;
+    if (r->end == READ_BYTES || r->is_at_end)
+        return 0;
+    do
+        n = read(r->fd, r->bytes + r->end, READ_BYTES - r->end);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -1;
+    r->is_at_end = n == 0;
+    r->end += (size_t)n;
+    return n > 0;
+}
+
+/* The next line, borrowed until the next call. 1: there is one; 0: the end; -1: errno. One longer
+ * than the buffer comes in pieces, none of them valid. */
+static int next_line(struct line_reader *r, struct line *line)
+{
+    char *newline = memchr(r->bytes + r->at, '\n', r->end - r->at);
+    const char *text;
+    size_t n;
+    int status = 1;
+
+    while (newline == NULL && (status = read_more(r)) > 0)
+        newline = memchr(r->bytes, '\n', r->end);
+    if (status < 0)
+        return -1;
+    text = r->bytes + r->at;
+    n = newline != NULL ? (size_t)(newline - text) : r->end - r->at;
+    line->is_ended = newline != NULL;
+    line->n_bytes = n + line->is_ended;
+    line->record = record_over(text, n);
+    line->record.is_valid &= line->is_ended;
+    r->at += line->n_bytes;
+    return line->n_bytes > 0;
+}
+
+/* --- scanning --- */
+
+typedef int record_handler(void *data, const struct record *record, uint32_t epoch,
+                           struct ganger_error *err);
+
+struct scan
+{
+    const char *path;
+    record_handler *handler;
+    void *data;
+    uint32_t epoch;
+    uint64_t n_bytes; /* up to the end of the last valid line */
+    uint64_t n_torn;  /* bytes behind them */
+    uint32_t n_bad;   /* lines since the last valid one */
+    uint32_t n_damaged;
+};
+
+static int check_format(const struct scan *s, const struct record *record, struct ganger_error *err)
+{
+    uint32_t format;
+
+    if (!record_u32(record, ",\"format\":", &format) || format <= RECORD_FORMAT)
+        return 0;
+    return error_set(err, ERROR_USAGE,
+                     "%s: the journal was written by a newer ganger (format %" PRIu32
+                     ", this one reads up to %d); use that one, or another --run-dir",
+                     s->path, format, RECORD_FORMAT);
+}
+
+static int read_header(struct scan *s, const struct record *record, struct ganger_error *err)
+{
+    uint32_t epoch;
+
+    if (check_format(s, record, err) != 0)
+        return -1;
+    if (record_u32(record, ",\"epoch\":", &epoch) && epoch > s->epoch)
+        s->epoch = epoch;
+    return 0;
+}
+
+/* The first line tells whether this is a journal at all, even if its checksum is wrong. A beginning
+ * of one, without newline, is what a crash left of the very first write. */
+static int check_first(struct scan *s, const struct line *line, struct ganger_error *err)
+{
+    const struct record *record = &line->record;
+
+    if (record_begins(record, RECORD_HEADER_START)) {
+        if (line->is_ended && !record->is_valid)
+            s->epoch = 1; /* cannot be read, but there was one */
+        /* A newer format may have another checksum. */
+        return line->is_ended ? check_format(s, record, err) : 0;
+    }
+    if (!line->is_ended && record->n_bytes < sizeof(RECORD_HEADER_START) &&
+        memcmp(record->text, RECORD_HEADER_START, record->n_bytes) == 0)
+        return 0;
+    return error_set(err, ERROR_USAGE,
+                     "%s: this is no journal of ganger's: its first line is no header; move it "
+                     "away, or give another --run-dir",
+                     s->path);
+}
+
+static int scan_line(struct scan *s, const struct line *line, struct ganger_error *err)
+{
+    if (!line->record.is_valid) {
+        s->n_bad++;
+        s->n_torn += line->n_bytes;
+        return 0;
+    }
+    s->n_bytes += s->n_torn + line->n_bytes;
+    s->n_damaged += s->n_bad;
+    s->n_bad = 0;
+    s->n_torn = 0;
+    if (record_begins(&line->record, RECORD_HEADER_START))
+        return read_header(s, &line->record, err);
+    return s->handler(s->data, &line->record, s->epoch, err);
+}
+
+static int scan_lines(struct scan *s, int fd, struct ganger_error *err)
+{
+    struct line_reader r = {.fd = fd, .bytes = xmalloc(READ_BYTES)};
+    struct line line;
+    bool is_first = true;
+    int n, status = 0;
+
+    while (status == 0 && (n = next_line(&r, &line)) != 0) {
+        if (n < 0)
+            status = error_set_errno(err, ERROR_SYSTEM, "%s: cannot read the journal", s->path);
+        else if (is_first && check_first(s, &line, err) != 0)
+            status = -1;
+        else
+            status = scan_line(s, &line, err);
+        is_first = false;
+    }
+    free(r.bytes);
+    if (status == 0 && s->n_damaged > 0)
+        log_warning("%s: damaged lines of the journal are ignored: %" PRIu32, s->path,
+                    s->n_damaged);
+    return status;
+}
+
+/* Opens a journal for reading: -1 with errno ENOENT and no error set when there is none. */
+static int open_to_read(const char *path, struct ganger_error *err)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0 && errno != ENOENT)
+        return error_set_errno(err, ERROR_SYSTEM, "%s: cannot open the journal", path);
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        return fd;
+    close(fd);
+    error_set(err, ERROR_USAGE, "%s: the journal is not a regular file", path);
+    errno = EINVAL;
+    return -1;
+}
+
+/* --- recovering --- */
+
+struct digest_place
+{
+    uint64_t digest;
+    task_id task;
+    uint32_t n_done; /* in the first place of each digest: so many of its tasks are done */
+};
+
+struct recovery
+{
+    const struct graph *graph;
+    struct journal_past *past;
+    uint32_t *done_at; /* for each task: the line that said last that it was done; 0: not so */
+    uint32_t n_lines;
+
+    struct digest_place *places; /* where ids are places: all tasks, by digest */
+    uint32_t n_places;
+
+    const char **unknown; /* ids */
+    size_t unknown_capacity;
+    struct name_index unknown_index;
+    struct arena unknown_text;
+};
+
+static const char *unknown_id(const void *data, uint32_t number)
+{
+    return ((const struct recovery *)data)->unknown[number];
+}
+
+static void note_unknown(struct recovery *r, const char *id, size_t n_id)
+{
+    struct journal_past *past = r->past;
+
+    if (name_index_find(&r->unknown_index, id, n_id, unknown_id, r) != NAME_NOT_FOUND)
+        return;
+    r->unknown = xgrow(r->unknown, past->n_unknown, &r->unknown_capacity, sizeof(*r->unknown));
+    r->unknown[past->n_unknown] = arena_text(&r->unknown_text, id, n_id);
+    name_index_add(&r->unknown_index, id, n_id, past->n_unknown, unknown_id, r);
+    past->n_unknown++;
+}
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct digest_place *x = a, *y = b;
+
+    if (x->digest != y->digest)
+        return x->digest < y->digest ? -1 : 1;
+    return x->task < y->task ? -1 : x->task > y->task;
+}
+
+static void sort_places(struct recovery *r)
+{
+    const struct graph *g = r->graph;
+
+    r->places = xcalloc(g->n_tasks, sizeof(*r->places));
+    for (task_id t = 0; t < g->n_tasks; t++)
+        if (!task_is_join(&g->tasks[t]))
+            r->places[r->n_places++] = (struct digest_place){g->tasks[t].digest, t, 0};
+    qsort(r->places, r->n_places, sizeof(*r->places), compare_places);
+}
+
+/* One more of the tasks with this digest is done. */
+static void note_done_digest(struct recovery *r, uint64_t digest)
+{
+    uint32_t low = 0, high = r->n_places;
+    struct digest_place *first, *next;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (r->places[middle].digest < digest)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    first = &r->places[low];
+    if (low < r->n_places && first->digest == digest) {
+        next = first + first->n_done;
+        if (next < r->places + r->n_places && next->digest == digest) {
+            first->n_done++;
+            r->done_at[next->task] = r->n_lines;
+            r->past->is_done[next->task] = true;
+            return;
+        }
+    }
+    r->past->n_unknown++;
+}
+
+/* A task was done, or is not as done as it was. */
+static void note_task(struct recovery *r, const struct record *record, bool is_done,
+                      uint64_t digest)
+{
+    char id[RECORD_ID_BYTES + 1];
+    size_t n_id;
+    task_id task;
+
+    if (!record_task(record, id, &n_id))
+        return;
+    task = graph_find(r->graph, id, n_id);
+    if (task != TASK_NONE && !task_is_join(&r->graph->tasks[task])) {
+        r->done_at[task] = is_done ? r->n_lines : 0;
+        r->past->is_done[task] = is_done && digest == r->graph->tasks[task].digest;
+    } else if (is_done) {
+        note_unknown(r, id, n_id);
+    }
+}
+
+static int recover_line(void *data, const struct record *record, uint32_t epoch,
+                        struct ganger_error *err)
+{
+    struct recovery *r = data;
+    bool is_done = record_begins(record, "{\"event\":\"done\"");
+    uint64_t digest = 0;
+
+    (void)epoch;
+    (void)err;
+    r->n_lines++;
+    if (is_done ? !record_digest(record, &digest) : !record_begins(record, "{\"event\":\"start\""))
+        return 0;
+    if (r->places == NULL)
+        note_task(r, record, is_done, digest);
+    else if (is_done)
+        note_done_digest(r, digest);
+    return 0;
+}
+
+/* A task is done only when its parents are, and were before it. A join has no line of its own: it
+ * was done as late as the last of its parents. */
+static void settle_descendants(struct recovery *r)
+{
+    const struct graph *g = r->graph;
+    struct journal_past *past = r->past;
+    task_id *order = graph_topological_order(g);
+
+    for (task_id t = 0; t < g->n_tasks; t++)
+        if (task_is_join(&g->tasks[t]))
+            past->is_done[t] = true; /* until a parent says otherwise */
+    for (uint32_t i = 0; i < g->n_tasks; i++) {
+        task_id parent = order[i];
+
+        for (uint64_t e = g->child_first[parent]; e < g->child_first[parent + 1]; e++) {
+            task_id child = g->children[e];
+            bool is_join = task_is_join(&g->tasks[child]);
+
+            if (!past->is_done[parent] || (!is_join && r->done_at[parent] > r->done_at[child]))
+                past->is_done[child] = false;
+            if (is_join && r->done_at[parent] > r->done_at[child])
+                r->done_at[child] = r->done_at[parent];
+        }
+    }
+    free(order);
+}
+
+static void count_past(struct recovery *r)
+{
+    for (task_id t = 0; t < r->graph->n_tasks; t++) {
+        if (task_is_join(&r->graph->tasks[t]))
+            continue;
+        r->past->n_done += r->past->is_done[t];
+        r->past->n_changed += r->done_at[t] != 0 && !r->past->is_done[t];
+    }
+}
+
+static int recover_from(int fd, struct recovery *r, const char *path, struct ganger_error *err)
+{
+    struct scan scan = {.path = path, .handler = recover_line, .data = r};
+
+    if (scan_lines(&scan, fd, err) != 0)
+        return -1;
+    if (scan.n_torn > 0)
+        log_warning("%s: the last %" PRIu64 " bytes, torn by a crash, are dropped", path,
+                    scan.n_torn);
+    r->past->epoch = scan.epoch;
+    r->past->n_bytes = scan.n_bytes;
+    r->past->n_damaged = scan.n_damaged;
+    if (scan.epoch > 0)
+        settle_descendants(r);
+    count_past(r);
+    return 0;
+}
+
+int journal_recover(const char *path, const struct graph *g, struct journal_past *past,
+                    struct ganger_error *err)
+{
+    struct recovery r = {.graph = g, .past = past};
+    int fd = open_to_read(path, err);
+    int status = 0;
+
+    *past = (struct journal_past){.epoch = 0};
+    if (fd < 0 && errno != ENOENT)
+        return -1;
+    past->is_done = xcalloc(g->n_tasks, sizeof(*past->is_done));
+    if (fd < 0)
+        return 0;
+    r.done_at = xcalloc(g->n_tasks, sizeof(*r.done_at));
+    if (g->ids_are_places)
+        sort_places(&r);
+    status = recover_from(fd, &r, path, err);
+    close(fd);
+    free(r.done_at);
+    free(r.places);
+    free(r.unknown);
+    name_index_release(&r.unknown_index);
+    arena_release(&r.unknown_text);
+    if (status != 0)
+        journal_past_release(past);
+    return status;
+}
+
+void journal_past_release(struct journal_past *past)
+{
+    free(past->is_done);
+    *past = (struct journal_past){.epoch = 0};
+}
+
+/* --- reading for people --- */
+
+struct reading
+{
+    journal_reader *reader;
+    void *data;
+};
+
+static const char *task_state_of(const struct record *record)
+{
+    static const struct
+    {
+        const char *start;
+        const char *state;
+    } states[] = {
+        {"{\"event\":\"start\"", "start"},
+        {"{\"event\":\"done\"", "done"},
+        {"{\"event\":\"failed\"", "failed"},
+        {"{\"event\":\"cancelled\"", "cancelled"},
+        {"{\"event\":\"skipped\"", "skipped"},
+    };
+
+    for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
+        if (record_begins(record, states[i].start))
+            return states[i].state;
+    return NULL;
+}
+
+static int read_entry(void *data, const struct record *record, uint32_t epoch,
+                      struct ganger_error *err)
+{
+    struct reading *r = data;
+    struct journal_entry entry = {.epoch = epoch, .index = TASK_NONE};
+    struct record_output output;
+    char id[RECORD_ID_BYTES + 1];
+    size_t n_id;
+
+    entry.state = task_state_of(record);
+    if (entry.state == NULL || !record_task(record, id, &n_id) || !record_output(record, &output))
+        return 0;
+    record_u32(record, ",\"index\":", &entry.index); /* a skipped task has none of these */
+    record_u32(record, ",\"attempt\":", &entry.attempt);
+    record_u32(record, ",\"worker\":", &entry.worker);
+    entry.task = id;
+    if (output.n_bytes > 0) {
+        entry.epoch = output.epoch;
+        entry.worker = output.worker;
+        entry.output_offset = output.offset;
+        entry.output_bytes = output.n_bytes;
+    }
+    return r->reader(r->data, &entry, err);
+}
+
+int journal_read(const char *path, journal_reader *reader, void *data, struct ganger_error *err)
+{
+    struct reading reading = {reader, data};
+    struct scan scan = {.path = path, .handler = read_entry, .data = &reading};
+    int fd = open_to_read(path, err);
+    int status;
+
+    if (fd < 0)
+        return error_set_errno(err, ERROR_USAGE, "%s: cannot read the journal", path);
+    status = scan_lines(&scan, fd, err);
+    close(fd);
+    return status;
+}
