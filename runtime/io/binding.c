@@ -21,8 +21,9 @@ static int load_topology(hwloc_topology_t *topology, struct ganger_error *err)
 {
     if (hwloc_topology_init(topology) < 0)
         return error_set_errno(err, ERROR_SYSTEM, "cannot start hwloc");
-    /* Only what slots are made of; caches and devices would cost time in every rank. */
-    hwloc_topology_set_all_types_filter(*topology, HWLOC_TYPE_FILTER_KEEP_NONE);
+    /* Packages and shared caches stay, where they make a difference: cores are ordered by them. */
+    hwloc_topology_set_all_types_filter(*topology, HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
+    hwloc_topology_set_io_types_filter(*topology, HWLOC_TYPE_FILTER_KEEP_NONE);
     hwloc_topology_set_type_filter(*topology, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
     if (hwloc_topology_load(*topology) == 0)
         return 0;

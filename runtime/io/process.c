@@ -19,11 +19,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What became of the child until exec. It shares our memory until then, so plain stores do. */
+/* What became of the child until exec. It shares our memory until then, so that its stores are seen;
+ * volatile, since a compiler believes that what happens between vfork and _exit is nobody's business. */
 struct trouble
 {
     volatile int number; /* errno; 0: none */
     const char *volatile step;
+};
+
+/* All that the child needs, made before it starts. */
+struct child
+{
+    const struct process_order *order;
+    const char *path;  /* PATH */
+    char **shell_argv; /* argv as it would be for a shell: see exec_file */
+    int null_fd;
+    struct trouble *trouble;
 };
 
 /* ---- pipes ---- */
@@ -107,35 +118,46 @@ static void exec_by_path(const char *path, char **argv, char **shell_argv, char 
     errno = was_denied ? EACCES : ENOENT;
 }
 
-static _Noreturn void be_child(const struct process_order *o, const char *path, char **shell_argv,
-                               int null_fd, struct trouble *trouble)
+static _Noreturn __attribute__((noinline)) void be_child(const struct child *c)
 {
-    trouble->step = "joining a process group of its own";
+    const struct process_order *o = c->order;
+
+    c->trouble->step = "joining a process group of its own";
     if (setpgid(0, 0) < 0)
         goto fail;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    trouble->step = "binding it to its cores";
+    c->trouble->step = "binding it to its cores";
     if (o->affinity != NULL && sched_setaffinity(0, o->n_affinity_bytes, o->affinity) < 0)
         goto fail;
-    trouble->step = "connecting its standard input and output";
-    if (dup2(null_fd, STDIN_FILENO) < 0)
+    c->trouble->step = "connecting its standard input and output";
+    if (dup2(c->null_fd, STDIN_FILENO) < 0)
         goto fail;
     if (o->pipes != NULL && (dup2(o->pipes->out[1], STDOUT_FILENO) < 0 ||
                              dup2(o->pipes->err[1], STDERR_FILENO) < 0))
         goto fail;
-    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* MPI leaves sockets open; where the call is missing … */
-    trouble->step = "changing to its directory";
+    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* MPI leaves sockets open */
+    c->trouble->step = "changing to its directory";
     if (o->cwd != NULL && chdir(o->cwd) < 0)
         goto fail;
     reset_signals();
-    trouble->step = "executing it";
+    c->trouble->step = "executing it";
     if (strchr(o->argv[0], '/') != NULL)
-        exec_file(o->argv[0], o->argv, shell_argv, o->envp);
+        exec_file(o->argv[0], o->argv, c->shell_argv, o->envp);
     else
-        exec_by_path(path, o->argv, shell_argv, o->envp);
+        exec_by_path(c->path, o->argv, c->shell_argv, o->envp);
 fail:
-    trouble->number = errno;
+    c->trouble->number = errno;
     _exit(127);
+}
+
+/* A function of its own: the child must not touch the frame of one that goes on. */
+static __attribute__((noinline)) pid_t start_child(const struct child *c)
+{
+    pid_t pid = vfork();
+
+    if (pid == 0)
+        be_child(c);
+    return pid;
 }
 
 /* ---- the parent ---- */
@@ -175,44 +197,46 @@ static int report_trouble(const struct process_order *o, const struct trouble *t
     return error_set_errno(err, ERROR_SYSTEM, "%s: %s failed", o->argv[0], trouble->step);
 }
 
+static int watch_child(struct process *p, const struct process_order *o, int *failed,
+                       struct ganger_error *err)
+{
+    p->fd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+    if (p->fd >= 0)
+        return 0;
+    *failed = errno; /* out of descriptors, or a kernel before 5.3: the task must not run unwatched */
+    error_set_errno(err, ERROR_SYSTEM, "%s: cannot watch process %d (pidfd_open)", o->argv[0],
+                    (int)p->pid);
+    kill(-p->pid, SIGKILL);
+    waitpid(p->pid, NULL, 0);
+    p->pid = 0;
+    return -1;
+}
+
 int process_start(struct process *p, const struct process_order *o, int *failed, struct ganger_error *err)
 {
     static int null_fd = -1; /* opened once; standard input of every child */
-    struct trouble trouble = {0, "starting it"};
-    const char *path = find_path(o->envp);
-    char **shell_argv = make_shell_argv(o->argv);
+    struct trouble trouble;
+    struct child child = {o, find_path(o->envp), make_shell_argv(o->argv), null_fd, &trouble};
     sigset_t all, before;
-    pid_t pid;
 
     if (null_fd < 0)
-        null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        child.null_fd = null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    trouble.number = 0;
+    trouble.step = "starting it";
     /* A handler of ours must not run in the child while it borrows our memory. */
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    pid = vfork();
-    if (pid == 0)
-        be_child(o, path, shell_argv, null_fd, &trouble);
-    if (pid < 0)
+    p->pid = start_child(&child);
+    if (p->pid < 0)
         trouble.number = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    free(shell_argv);
-    if (trouble.number != 0) {
-        if (pid > 0)
-            waitpid(pid, NULL, 0);
-        return report_trouble(o, &trouble, failed, err);
-    }
-    p->pid = pid;
-    p->fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (p->fd < 0) { /* out of descriptors, or a kernel before 5.3: the task must not run unwatched */
-        *failed = errno;
-        error_set_errno(err, ERROR_SYSTEM, "%s: cannot watch process %d (pidfd_open)", o->argv[0],
-                        (int)pid);
-        kill(-pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-        p->pid = 0;
-        return -1;
-    }
-    return 0;
+    free(child.shell_argv);
+    if (trouble.number == 0)
+        return watch_child(p, o, failed, err);
+    if (p->pid > 0)
+        waitpid(p->pid, NULL, 0);
+    p->pid = 0;
+    return report_trouble(o, &trouble, failed, err);
 }
 
 void process_signal(const struct process *p, int signal)

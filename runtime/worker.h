@@ -1,0 +1,24 @@
+/* worker: the loop of every rank but 0.
+ *
+ * Says HELLO, is told WELCOME, and from then on runs what it is sent: starts the command, keeps what it
+ * writes, tells how it ended. One task at a time; the other cores of a wide task are lent by workers
+ * that stay idle. It knows nothing of the graph. */
+#ifndef GANGER_WORKER_H
+#define GANGER_WORKER_H
+
+#include "base/error.h"
+#include "io/binding.h"
+#include "io/comm.h"
+
+struct worker_options
+{
+    struct comm *comm;       /* borrowed */
+    struct binding *binding; /* borrowed; NULL: nothing is bound (workers that are threads) */
+    int signal_fd;           /* readable when this process shall end; -1: none */
+};
+
+/* Returns 0 after STOP, when nothing runs any more; -1 when the manager is gone or a message makes no
+ * sense. Either way no process that it started is left. */
+int worker_run(const struct worker_options *options, struct ganger_error *err);
+
+#endif

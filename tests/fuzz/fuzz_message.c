@@ -1,0 +1,47 @@
+/* Feeds the decoder of messages. Built by CMake with -DGANGER_FUZZ=ON (clang). */
+#include "core/message.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+static int next(enum message_kind kind, struct cursor *c)
+{
+    union
+    {
+        struct hello hello;
+        struct welcome welcome;
+        struct run run;
+        struct started started;
+        struct done done;
+        struct stop stop;
+    } any;
+
+    switch (kind) {
+    case MESSAGE_HELLO: return message_next_hello(c, &any.hello, NULL);
+    case MESSAGE_WELCOME: return message_next_welcome(c, &any.welcome, NULL);
+    case MESSAGE_RUN:
+        if (message_next_run(c, &any.run, NULL) < 0)
+            return -1;
+        for (uint32_t i = 0; i < any.run.slots.n / 2; i++)
+            run_slot(&any.run, i);
+        return 0;
+    case MESSAGE_STARTED: return message_next_started(c, &any.started, NULL);
+    case MESSAGE_DONE: return message_next_done(c, &any.done, NULL);
+    case MESSAGE_STOP: return message_next_stop(c, &any.stop, NULL);
+    }
+    return -1;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+    struct message_header h;
+    struct cursor c;
+
+    if (message_open(&h, &c, bytes, n, NULL) < 0)
+        return 0;
+    for (uint32_t i = 0; i < h.n_records && next(h.kind, &c) == 0; i++)
+        ;
+    return 0;
+}

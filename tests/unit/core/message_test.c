@@ -1,0 +1,266 @@
+#include "core/message.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct text text_of(const char *bytes)
+{
+    return (struct text){bytes, (uint32_t)strlen(bytes)};
+}
+
+static void put_run(struct buffer *b)
+{
+    struct run r = {.task = 7,
+                    .attempt = 2,
+                    .slots = {"\3\0\4\1", 4},
+                    .id = text_of("sim-1"),
+                    .n_argv = 2,
+                    .argv = {"echo\0hello", 11},
+                    .n_env = 1,
+                    .env = {"A=1", 4},
+                    .has_cwd = true,
+                    .cwd = text_of("/tmp")};
+
+    message_begin(b, MESSAGE_RUN, 5, 3);
+    message_add_run(b, &r);
+    r.task = 8;
+    message_add_run(b, &r);
+}
+
+static void put_done(struct buffer *b)
+{
+    struct done d = {.task = 9,
+                     .attempt = 1,
+                     .result = {.end = TASK_SIGNALLED,
+                                .code = 9,
+                                .start_s = 1.5,
+                                .end_s = 2.25,
+                                .cpu_s = 0.5,
+                                .max_rss_bytes = 1 << 20,
+                                .output_offset = 100,
+                                .output_bytes = 50,
+                                .tail = "bye\n",
+                                .n_tail_bytes = 4}};
+
+    message_begin(b, MESSAGE_DONE, 5, 3);
+    message_add_done(b, &d);
+}
+
+static void put_welcome(struct buffer *b)
+{
+    struct welcome w = {.run_dir = text_of("/r"),
+                        .cwd = text_of("/c"),
+                        .env = {"A=1\0B=2", 8},
+                        .grace_s = 5,
+                        .clock_s = 1,
+                        .hello_clock_s = 2,
+                        .same_clock = true,
+                        .origin_s = 3,
+                        .manager_pid = 4};
+
+    message_begin(b, MESSAGE_WELCOME, 5, 3);
+    message_add_welcome(b, &w);
+}
+
+static void put_hello(struct buffer *b)
+{
+    struct hello h = {.host = text_of("node7"),
+                      .pid = 1234,
+                      .slot = 3,
+                      .n_node_slots = 64,
+                      .memory_bytes = (uint64_t)1 << 40,
+                      .clock_s = 17.25,
+                      .group = text_of("g"),
+                      .gpus = {"0\0001", 4},
+                      .doorbell = text_of("d"),
+                      .registry_digest = 99};
+
+    message_begin(b, MESSAGE_HELLO, 0, 3);
+    message_add_hello(b, &h);
+}
+
+static struct cursor open_message(const struct buffer *b, struct message_header *h)
+{
+    struct ganger_error err = {0};
+    struct cursor c;
+
+    assert_int_equal(message_open(h, &c, b->bytes, b->n, &err), 0);
+    assert_int_equal(h->version, MESSAGE_VERSION);
+    assert_int_equal(h->worker, 3);
+    return c;
+}
+
+static void test_run_comes_back_as_it_went(void **unused)
+{
+    struct buffer b = BUFFER_EMPTY;
+    struct ganger_error err = {0};
+    struct message_header h;
+    struct cursor c;
+    struct run r;
+
+    (void)unused;
+    put_run(&b);
+    c = open_message(&b, &h);
+    assert_int_equal(h.kind, MESSAGE_RUN);
+    assert_int_equal(h.epoch, 5);
+    assert_int_equal(h.n_records, 2);
+    assert_int_equal(message_next_run(&c, &r, &err), 0);
+    assert_int_equal(r.task, 7);
+    assert_int_equal(r.attempt, 2);
+    assert_int_equal(r.slots.n, 4);
+    assert_int_equal(run_slot(&r, 0), 3);
+    assert_int_equal(run_slot(&r, 1), 260);
+    assert_string_equal(r.id.bytes, "sim-1");
+    assert_int_equal(r.n_argv, 2);
+    assert_string_equal(r.argv.bytes + 5, "hello");
+    assert_string_equal(r.env.bytes, "A=1");
+    assert_true(r.has_cwd);
+    assert_string_equal(r.cwd.bytes, "/tmp");
+    assert_int_equal(message_next_run(&c, &r, &err), 0);
+    assert_int_equal(r.task, 8);
+    buffer_release(&b);
+}
+
+static void test_done_comes_back_as_it_went(void **unused)
+{
+    struct buffer b = BUFFER_EMPTY;
+    struct ganger_error err = {0};
+    struct message_header h;
+    struct cursor c;
+    struct done d;
+
+    (void)unused;
+    put_done(&b);
+    c = open_message(&b, &h);
+    assert_int_equal(message_next_done(&c, &d, &err), 0);
+    assert_int_equal(d.task, 9);
+    assert_int_equal(d.result.end, TASK_SIGNALLED);
+    assert_int_equal(d.result.code, 9);
+    assert_true(d.result.start_s == 1.5 && d.result.end_s == 2.25 && d.result.cpu_s == 0.5);
+    assert_int_equal(d.result.output_offset, 100);
+    assert_int_equal(d.result.n_tail_bytes, 4);
+    assert_memory_equal(d.result.tail, "bye\n", 4);
+    buffer_release(&b);
+}
+
+static void test_hello_and_welcome_come_back_as_they_went(void **unused)
+{
+    struct buffer b = BUFFER_EMPTY;
+    struct ganger_error err = {0};
+    struct message_header h;
+    struct cursor c;
+    struct hello hello;
+    struct welcome w;
+
+    (void)unused;
+    put_hello(&b);
+    c = open_message(&b, &h);
+    assert_int_equal(message_next_hello(&c, &hello, &err), 0);
+    assert_string_equal(hello.host.bytes, "node7");
+    assert_int_equal(hello.slot, 3);
+    assert_int_equal(hello.n_node_slots, 64);
+    assert_true(hello.memory_bytes == (uint64_t)1 << 40);
+    assert_int_equal(hello.registry_digest, 99);
+    put_welcome(&b);
+    c = open_message(&b, &h);
+    assert_int_equal(message_next_welcome(&c, &w, &err), 0);
+    assert_string_equal(w.run_dir.bytes, "/r");
+    assert_int_equal(text_count_packed(w.env), 2);
+    assert_true(w.same_clock);
+    assert_int_equal(w.manager_pid, 4);
+    buffer_release(&b);
+}
+
+static void test_every_shorter_message_is_refused(void **unused)
+{
+    static void (*const put[])(struct buffer *) = {put_hello, put_welcome, put_run, put_done};
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(put) / sizeof(*put); i++) {
+        struct buffer b = BUFFER_EMPTY;
+
+        put[i](&b);
+        for (size_t n = 0; n < b.n; n++) {
+            char *exact = malloc(n ? n : 1); /* so that a sanitizer sees a read behind the end */
+            struct ganger_error err = {0};
+            struct message_header h;
+            struct cursor c;
+            int status;
+
+            memcpy(exact, b.bytes, n);
+            status = message_open(&h, &c, exact, n, &err);
+            for (uint32_t k = 0; status == 0 && k < h.n_records; k++) {
+                union { struct hello h; struct welcome w; struct run r; struct done d; } any;
+
+                switch (h.kind) {
+                case MESSAGE_HELLO: status = message_next_hello(&c, &any.h, &err); break;
+                case MESSAGE_WELCOME: status = message_next_welcome(&c, &any.w, &err); break;
+                case MESSAGE_RUN: status = message_next_run(&c, &any.r, &err); break;
+                default: status = message_next_done(&c, &any.d, &err); break;
+                }
+            }
+            assert_int_equal(status, -1);
+            assert_int_equal(err.cause, ERROR_SYSTEM);
+            free(exact);
+        }
+        buffer_release(&b);
+    }
+}
+
+static void test_other_versions_and_kinds_are_refused(void **unused)
+{
+    struct buffer b = BUFFER_EMPTY;
+    struct ganger_error err = {0};
+    struct message_header h;
+    struct cursor c;
+
+    (void)unused;
+    put_done(&b);
+    b.bytes[0] = MESSAGE_VERSION + 1;
+    assert_int_equal(message_open(&h, &c, b.bytes, b.n, &err), -1);
+    assert_non_null(strstr(err.text, "version 2"));
+    b.bytes[0] = MESSAGE_VERSION;
+    b.bytes[1] = 15;
+    err.cause = ERROR_NONE;
+    assert_int_equal(message_open(&h, &c, b.bytes, b.n, &err), -1);
+    assert_non_null(strstr(err.text, "kind 15"));
+    buffer_release(&b);
+}
+
+static void test_run_that_contradicts_itself_is_refused(void **unused)
+{
+    struct buffer b = BUFFER_EMPTY;
+    struct ganger_error err = {0};
+    struct message_header h;
+    struct cursor c;
+    struct run r = {.slots = {"\0\0", 2}, .id = text_of("a"), .n_argv = 3, .argv = {"x\0y", 4}};
+
+    (void)unused;
+    r.env = r.cwd = text_of("");
+    message_begin(&b, MESSAGE_RUN, 5, 3);
+    message_add_run(&b, &r);
+    c = open_message(&b, &h);
+    assert_int_equal(message_next_run(&c, &r, &err), -1);
+    assert_non_null(strstr(err.text, "contradicts"));
+    buffer_release(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_run_comes_back_as_it_went),
+        cmocka_unit_test(test_done_comes_back_as_it_went),
+        cmocka_unit_test(test_hello_and_welcome_come_back_as_they_went),
+        cmocka_unit_test(test_every_shorter_message_is_refused),
+        cmocka_unit_test(test_other_versions_and_kinds_are_refused),
+        cmocka_unit_test(test_run_that_contradicts_itself_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

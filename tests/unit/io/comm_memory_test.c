@@ -1,0 +1,144 @@
+#include "base/clock.h"
+#include "io/comm.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define LIMIT_S 30.0
+
+/* Waits until a message is there; fails the test after LIMIT_S. */
+static void expect_message(struct comm *c, uint32_t from, const char *text)
+{
+    double deadline_s = clock_now_s() + LIMIT_S;
+    const char *bytes;
+    uint32_t sender;
+    size_t n;
+
+    while (!comm_receive(c, &sender, &bytes, &n)) {
+        assert_true(clock_now_s() < deadline_s);
+        assert_int_equal(comm_wait(c, NULL, 0, deadline_s, NULL), 0);
+    }
+    assert_int_equal(sender, from);
+    assert_int_equal(n, strlen(text));
+    assert_memory_equal(bytes, text, n);
+}
+
+static void test_messages_arrive_whole_and_in_order(void **unused)
+{
+    struct comm *ends[3];
+
+    (void)unused;
+    comm_open_memory(ends, 3);
+    comm_send(ends[1], 0, "one", 3, NULL);
+    comm_send(ends[2], 0, "two", 3, NULL);
+    comm_send(ends[1], 0, "", 0, NULL);
+    expect_message(ends[0], 1, "one");
+    expect_message(ends[0], 2, "two");
+    expect_message(ends[0], 1, "");
+    for (int i = 0; i < 3; i++)
+        comm_close(ends[i], false);
+}
+
+static void test_wait_returns_for_a_descriptor(void **unused)
+{
+    struct comm *ends[2];
+    struct pollfd fd;
+    int ends_of_pipe[2];
+
+    (void)unused;
+    comm_open_memory(ends, 2);
+    assert_int_equal(pipe(ends_of_pipe), 0);
+    assert_int_equal(write(ends_of_pipe[1], "x", 1), 1);
+    fd = (struct pollfd){ends_of_pipe[0], POLLIN, 0};
+    assert_int_equal(comm_wait(ends[0], &fd, 1, clock_now_s() + LIMIT_S, NULL), 0);
+    assert_int_equal(fd.revents, POLLIN);
+    close(ends_of_pipe[0]);
+    close(ends_of_pipe[1]);
+    comm_close(ends[0], false);
+    comm_close(ends[1], false);
+}
+
+static void test_wait_returns_at_its_deadline(void **unused)
+{
+    struct comm *ends[2];
+    double start_s = clock_now_s();
+
+    (void)unused;
+    comm_open_memory(ends, 2);
+    assert_int_equal(comm_wait(ends[0], NULL, 0, start_s + 0.01, NULL), 0);
+    assert_true(clock_now_s() >= start_s + 0.01);
+    assert_int_equal(comm_wait(ends[0], NULL, 0, 0, NULL), 0); /* long past */
+    comm_close(ends[0], false);
+    comm_close(ends[1], false);
+}
+
+static void *echo(void *end)
+{
+    struct comm *c = end;
+    const char *bytes;
+    uint32_t from;
+    size_t n;
+
+    for (;;) {
+        while (comm_receive(c, &from, &bytes, &n)) {
+            if (n == 4)
+                return NULL;
+            comm_send(c, from, bytes, n, NULL);
+        }
+        comm_wait(c, NULL, 0, clock_now_s() + LIMIT_S, NULL);
+    }
+}
+
+static void test_a_sleeper_is_woken_every_time(void **unused)
+{
+    struct comm *ends[2];
+    pthread_t thread;
+
+    (void)unused;
+    comm_open_memory(ends, 2);
+    pthread_create(&thread, NULL, echo, ends[1]);
+    for (int i = 0; i < 2000; i++) {
+        comm_send(ends[0], 1, "ping!", 5, NULL);
+        expect_message(ends[0], 1, "ping!");
+    }
+    comm_send(ends[0], 1, "stop", 4, NULL);
+    pthread_join(thread, NULL);
+    comm_close(ends[0], false);
+    comm_close(ends[1], false);
+}
+
+static void test_process_groups_are_seen_by_the_node(void **unused)
+{
+    struct comm *ends[3];
+
+    (void)unused;
+    comm_open_memory(ends, 3);
+    assert_int_equal(comm_group_of(ends[0], 2), 0);
+    comm_publish_group(ends[2], 4711);
+    assert_int_equal(comm_group_of(ends[0], 2), 4711);
+    assert_int_equal(comm_group_of(ends[0], 1), 0);
+    assert_int_equal(comm_slot(ends[0], 1), 0);
+    assert_int_equal(comm_slot(ends[0], 2), 1);
+    for (int i = 0; i < 3; i++)
+        comm_close(ends[i], false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_messages_arrive_whole_and_in_order),
+        cmocka_unit_test(test_wait_returns_for_a_descriptor),
+        cmocka_unit_test(test_wait_returns_at_its_deadline),
+        cmocka_unit_test(test_a_sleeper_is_woken_every_time),
+        cmocka_unit_test(test_process_groups_are_seen_by_the_node),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,468 @@
+/* The worker's loop, with real children, over memory: the test is the manager. */
+#include "worker.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "core/message.h"
+#include "io/output.h"
+
+#include <ftw.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define LIMIT_S 60.0
+#define EPOCH 3
+
+struct fixture
+{
+    struct comm *ends[2];
+    pthread_t thread;
+    struct ganger_error err;
+    int status;
+    char dir[64];
+    char output_dir[80];
+    struct buffer message;
+    struct buffer tail; /* of the last DONE */
+    struct done done;
+    struct started started;
+};
+
+static void *be_worker(void *data)
+{
+    struct fixture *f = data;
+    struct worker_options options = {.comm = f->ends[1], .signal_fd = -1};
+
+    f->status = worker_run(&options, &f->err);
+    return NULL;
+}
+
+static void take_done(struct fixture *f, struct cursor *c)
+{
+    assert_int_equal(message_next_done(c, &f->done, &f->err), 0);
+    f->tail.n = 0;
+    buffer_put(&f->tail, f->done.result.tail, f->done.result.n_tail_bytes);
+    buffer_put_u8(&f->tail, 0);
+}
+
+/* The next message of the worker must be of this kind; a slow task may say STARTED before DONE. */
+static void expect(struct fixture *f, enum message_kind kind)
+{
+    double deadline_s = clock_now_s() + LIMIT_S;
+    struct message_header h;
+    struct cursor c;
+    const char *bytes;
+    uint32_t from;
+    size_t n;
+
+    do {
+        while (!comm_receive(f->ends[0], &from, &bytes, &n)) {
+            assert_true(clock_now_s() < deadline_s);
+            comm_wait(f->ends[0], NULL, 0, deadline_s, NULL);
+        }
+        assert_int_equal(message_open(&h, &c, bytes, n, &f->err), 0);
+    } while (kind == MESSAGE_DONE && h.kind == MESSAGE_STARTED);
+    assert_int_equal(h.kind, kind);
+    assert_int_equal(h.worker, 1);
+    assert_int_equal(h.epoch, kind == MESSAGE_HELLO ? 0 : EPOCH);
+    if (kind == MESSAGE_STARTED)
+        assert_int_equal(message_next_started(&c, &f->started, &f->err), 0);
+    if (kind == MESSAGE_DONE)
+        take_done(f, &c);
+}
+
+static void send_message(struct fixture *f)
+{
+    comm_send(f->ends[0], 1, f->message.bytes, f->message.n, NULL);
+}
+
+static void send_welcome(struct fixture *f, double grace_s)
+{
+    static const char env[] = "PATH=/usr/bin:/bin\0COLOUR=red\0";
+    struct welcome w = {.run_dir = {f->dir, (uint32_t)strlen(f->dir)},
+                        .cwd = {f->dir, (uint32_t)strlen(f->dir)},
+                        .env = {env, sizeof(env) - 1},
+                        .grace_s = grace_s,
+                        .same_clock = true,
+                        .origin_s = clock_now_s(),
+                        .manager_pid = (uint32_t)getpid()};
+
+    message_begin(&f->message, MESSAGE_WELCOME, EPOCH, 1);
+    message_add_welcome(&f->message, &w);
+    send_message(f);
+}
+
+static void begin_with_grace(struct fixture *f, double grace_s)
+{
+    *f = (struct fixture){.dir = "/tmp/ganger-worker-XXXXXX"};
+    assert_non_null(mkdtemp(f->dir));
+    snprintf(f->output_dir, sizeof(f->output_dir), "%s/output", f->dir);
+    mkdir(f->output_dir, 0700);
+    comm_open_memory(f->ends, 2);
+    pthread_create(&f->thread, NULL, be_worker, f);
+    expect(f, MESSAGE_HELLO);
+    send_welcome(f, grace_s);
+}
+
+static void begin(struct fixture *f)
+{
+    begin_with_grace(f, 5);
+}
+
+static void send_argv(struct fixture *f, task_id task, const char *argv, size_t n, uint32_t n_argv,
+                      const char *cwd, const char *env)
+{
+    struct run r = {.task = task, .attempt = 1, .slots = {"\0\0", 2}, .id = {"t", 1},
+                    .n_argv = n_argv, .argv = {argv, (uint32_t)n},
+                    .env = {env, env ? (uint32_t)strlen(env) + 1 : 0}, .n_env = env ? 1 : 0,
+                    .has_cwd = cwd != NULL, .cwd = {cwd, cwd ? (uint32_t)strlen(cwd) : 0}};
+
+    message_begin(&f->message, MESSAGE_RUN, EPOCH, 1);
+    message_add_run(&f->message, &r);
+    send_message(f);
+}
+
+static void send_shell_with(struct fixture *f, task_id task, const char *script, const char *cwd,
+                            const char *env)
+{
+    struct buffer argv = BUFFER_EMPTY;
+
+    buffer_put(&argv, "sh\0-c", 6);
+    buffer_put(&argv, script, strlen(script) + 1);
+    send_argv(f, task, argv.bytes, argv.n, 3, cwd, env);
+    buffer_release(&argv);
+}
+
+static void send_shell(struct fixture *f, task_id task, const char *script)
+{
+    send_shell_with(f, task, script, NULL, NULL);
+}
+
+static void send_stop(struct fixture *f, enum stop_mode mode)
+{
+    struct stop stop = {mode};
+
+    message_begin(&f->message, MESSAGE_STOP, EPOCH, 1);
+    message_add_stop(&f->message, &stop);
+    send_message(f);
+}
+
+static int remove_entry(const char *path, const struct stat *s, int type, struct FTW *at)
+{
+    (void)s, (void)type, (void)at;
+    return remove(path);
+}
+
+static void end(struct fixture *f)
+{
+    send_stop(f, STOP_WHEN_DONE);
+    pthread_join(f->thread, NULL);
+    comm_close(f->ends[0], false);
+    comm_close(f->ends[1], false);
+    buffer_release(&f->message);
+    buffer_release(&f->tail);
+    nftw(f->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static int append(void *data, enum output_stream stream, const char *bytes, size_t n, struct ganger_error *err)
+{
+    (void)err;
+    buffer_put_u8(data, stream == OUTPUT_STDOUT ? '>' : '!');
+    buffer_put(data, bytes, n);
+    return 0;
+}
+
+/* What the last task wrote, each chunk after '>' (standard output) or '!' (standard error). */
+static struct buffer output_of_last(struct fixture *f)
+{
+    struct buffer b = BUFFER_EMPTY;
+    struct ganger_error err = {0};
+
+    assert_int_equal(output_read(f->output_dir, EPOCH, 1, f->done.task, 1, f->done.result.output_offset,
+                                 f->done.result.output_bytes, OUTPUT_BOTH, append, &b, &err), 0);
+    buffer_put_u8(&b, 0);
+    return b;
+}
+
+static void expect_output(struct fixture *f, const char *text)
+{
+    struct buffer b = output_of_last(f);
+
+    assert_string_equal(b.bytes, text);
+    buffer_release(&b);
+}
+
+static void test_command_runs_and_is_told_of(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 4, "echo hello; echo oops >&2; exit 3");
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.task, 4);
+    assert_int_equal(f.done.result.end, TASK_EXITED);
+    assert_int_equal(f.done.result.code, 3);
+    assert_true(f.done.result.end_s > f.done.result.start_s);
+    expect_output(&f, ">hello\n!oops\n");
+    assert_non_null(strstr(f.tail.bytes, "hello\n"));
+    assert_non_null(strstr(f.tail.bytes, "oops\n"));
+    end(&f);
+    assert_int_equal(f.status, 0);
+}
+
+static void test_a_task_that_went_well_has_no_tail(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 1, "echo hello");
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.result.n_tail_bytes, 0);
+    send_argv(&f, 2, "true", 5, 1, NULL, NULL);
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.result.output_bytes, 0);
+    end(&f);
+}
+
+static void test_environment_is_the_run_s_and_the_task_s(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 1, "echo $COLOUR $GANGER_TASK_ID $GANGER_ATTEMPT $GANGER_WORKER $GANGER_CORES "
+                      "$OMP_NUM_THREADS $HOME");
+    expect(&f, MESSAGE_DONE);
+    expect_output(&f, ">red t 1 1 1 1\n");
+    send_shell_with(&f, 2, "echo $COLOUR", NULL, "COLOUR=blue");
+    expect(&f, MESSAGE_DONE);
+    expect_output(&f, ">blue\n");
+    send_shell(&f, 3, "echo $COLOUR");
+    expect(&f, MESSAGE_DONE);
+    expect_output(&f, ">red\n");
+    end(&f);
+}
+
+static void test_directory_is_the_run_s_or_the_task_s(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 1, "test \"$PWD\" = \"$GANGER_RUN_DIR\" || pwd");
+    expect(&f, MESSAGE_DONE);
+    expect_output(&f, "");
+    send_shell_with(&f, 2, "pwd", "/usr", NULL);
+    expect(&f, MESSAGE_DONE);
+    expect_output(&f, ">/usr\n");
+    end(&f);
+}
+
+static void test_each_task_finds_an_empty_temporary_directory(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 1, "cd $GANGER_TMPDIR && mkdir -p a/b && touch a/b/c d && ln -s / e");
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.result.code, 0);
+    send_shell(&f, 2, "ls -A $GANGER_TMPDIR");
+    expect(&f, MESSAGE_DONE);
+    expect_output(&f, "");
+    end(&f);
+}
+
+static void test_what_cannot_start_is_told_with_its_reason(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_argv(&f, 1, "no-such-program", 16, 1, NULL, NULL);
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.result.end, TASK_NOT_STARTED);
+    assert_int_equal(f.done.result.code, 2);
+    assert_non_null(strstr(f.tail.bytes, "no-such-program"));
+    send_shell_with(&f, 2, "true", "/no/such/dir", NULL);
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.result.end, TASK_NOT_STARTED);
+    assert_non_null(strstr(f.tail.bytes, "/no/such/dir"));
+    send_shell(&f, 3, "true"); /* and it goes on */
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.result.code, 0);
+    end(&f);
+}
+
+static void test_ten_megabytes_of_output_are_kept(void **unused)
+{
+    struct fixture f;
+    struct buffer b;
+    size_t n = 0;
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 1, "head -c 10485760 /dev/zero | tr '\\0' x; echo end >&2; exit 1");
+    expect(&f, MESSAGE_DONE);
+    b = output_of_last(&f);
+    for (size_t i = 0; i < b.n; i++)
+        n += b.bytes[i] == 'x';
+    assert_int_equal(n, 10485760);
+    buffer_release(&b);
+    assert_non_null(strstr(f.tail.bytes, "end\n"));
+    end(&f);
+}
+
+static void test_standard_input_is_empty(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_argv(&f, 1, "cat", 4, 1, NULL, NULL);
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.result.code, 0);
+    end(&f);
+}
+
+static void test_a_long_task_is_told_to_have_started(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 1, "sleep 0.3");
+    expect(&f, MESSAGE_STARTED);
+    assert_int_equal(f.started.task, 1);
+    expect(&f, MESSAGE_DONE);
+    assert_true(f.started.start_s == f.done.result.start_s);
+    end(&f);
+}
+
+static void test_term_ends_a_task_as_cancelled(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 1, "echo here; sleep 1000");
+    expect(&f, MESSAGE_STARTED);
+    send_stop(&f, STOP_TERM);
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.result.end, TASK_CANCELLED);
+    assert_int_equal(f.done.result.code, SIGTERM);
+    end(&f);
+    assert_int_equal(f.status, 0);
+}
+
+static void test_a_task_that_ignores_term_is_killed_after_the_grace(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin_with_grace(&f, 0.2);
+    send_shell(&f, 1, "trap '' TERM; sleep 1000 & while :; do sleep 1000; done");
+    expect(&f, MESSAGE_STARTED);
+    send_stop(&f, STOP_TERM);
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.result.end, TASK_CANCELLED);
+    assert_int_equal(f.done.result.code, SIGKILL);
+    end(&f);
+}
+
+static void test_a_task_that_ends_well_after_term_is_done(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 1, "trap 'exit 0' TERM; sleep 1000 & wait");
+    expect(&f, MESSAGE_STARTED);
+    send_stop(&f, STOP_TERM);
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.result.end, TASK_EXITED);
+    assert_int_equal(f.done.result.code, 0);
+    end(&f);
+}
+
+static void test_kill_is_immediate(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 1, "trap '' TERM; sleep 1000 & wait; sleep 1000");
+    expect(&f, MESSAGE_STARTED);
+    send_stop(&f, STOP_KILL);
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.result.end, TASK_CANCELLED);
+    end(&f);
+}
+
+static void test_messages_of_another_epoch_are_dropped(void **unused)
+{
+    struct fixture f;
+    struct stop stop = {STOP_KILL};
+
+    (void)unused;
+    begin(&f);
+    message_begin(&f.message, MESSAGE_STOP, EPOCH + 1, 1);
+    message_add_stop(&f.message, &stop);
+    send_message(&f);
+    send_shell(&f, 1, "true");
+    expect(&f, MESSAGE_DONE);
+    end(&f);
+    assert_int_equal(f.status, 0);
+}
+
+static void test_nonsense_ends_the_worker_with_its_task(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 1, "sleep 1000");
+    expect(&f, MESSAGE_STARTED);
+    comm_send(f.ends[0], 1, "nonsense", 8, NULL);
+    pthread_join(f.thread, NULL);
+    assert_int_equal(f.status, -1);
+    assert_int_equal(f.err.cause, ERROR_SYSTEM);
+    assert_int_equal(comm_group_of(f.ends[0], 1), 0); /* nothing of it runs */
+    pthread_create(&f.thread, NULL, be_worker, &f);   /* for end() */
+    end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_command_runs_and_is_told_of),
+        cmocka_unit_test(test_a_task_that_went_well_has_no_tail),
+        cmocka_unit_test(test_environment_is_the_run_s_and_the_task_s),
+        cmocka_unit_test(test_directory_is_the_run_s_or_the_task_s),
+        cmocka_unit_test(test_each_task_finds_an_empty_temporary_directory),
+        cmocka_unit_test(test_what_cannot_start_is_told_with_its_reason),
+        cmocka_unit_test(test_ten_megabytes_of_output_are_kept),
+        cmocka_unit_test(test_standard_input_is_empty),
+        cmocka_unit_test(test_a_long_task_is_told_to_have_started),
+        cmocka_unit_test(test_term_ends_a_task_as_cancelled),
+        cmocka_unit_test(test_a_task_that_ignores_term_is_killed_after_the_grace),
+        cmocka_unit_test(test_a_task_that_ends_well_after_term_is_done),
+        cmocka_unit_test(test_kill_is_immediate),
+        cmocka_unit_test(test_messages_of_another_epoch_are_dropped),
+        cmocka_unit_test(test_nonsense_ends_the_worker_with_its_task),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
