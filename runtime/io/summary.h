@@ -1,0 +1,30 @@
+/* summary: what a run came to, when it is over. An event sink; counts what it is told. */
+#ifndef GANGER_IO_SUMMARY_H
+#define GANGER_IO_SUMMARY_H
+
+#include "core/event.h"
+#include "core/graph.h"
+
+#include <stdint.h>
+
+struct summary;
+
+/* Borrows the sealed graph until summary_close. `n_slots` of the run, all nodes together. */
+struct summary *summary_open(const struct graph *g, uint32_t n_slots);
+void summary_close(struct summary *s); /* takes NULL */
+
+/* An event sink: `data` is the struct summary. Writes nothing. */
+void summary_sink(void *data, const struct event *event);
+
+/* 0 when all tasks are done, in this epoch or an earlier one; else 1. (That the run was ended by a
+ * signal, or failed itself, is for the caller to know.) */
+int summary_exit_status(const struct summary *s);
+
+/* Writes some ten lines of at most 80 columns (paths may be longer): counts, makespan (first start
+ * to last end), utilisation (cores x time of tasks / slots x makespan), the longest task, the
+ * most frequent causes of failure, where the run is and what to type next. `workflow_path` is the
+ * user's word for it; --run-dir is part of what to type unless `run_path` is the default. */
+void summary_print(const struct summary *s, int fd, const char *run_path,
+                   const char *workflow_path);
+
+#endif
