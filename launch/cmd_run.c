@@ -1,0 +1,395 @@
+/* `ganger run`: as typed, it starts the ranks; as a rank, it is the manager or a worker. */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "core/sched.h"
+#include "io/binding.h"
+#include "io/comm.h"
+#include "io/journal.h"
+#include "io/process.h"
+#include "io/progress.h"
+#include "io/rundir.h"
+#include "io/summary.h"
+#include "io/workflow.h"
+#include "launch/cmd.h"
+#include "launch/launcher.h"
+#include "launch/link.h"
+#include "launch/options.h"
+#include "launch/run_record.h"
+#include "manager.h"
+#include "worker.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+struct run_options
+{
+    const char *workflow;
+    uint32_t n_workers; /* 0: one for each usable core */
+    const char *run_dir; /* NULL: made from the workflow's name */
+    bool resume;
+    bool quiet;
+    bool dry_run;
+    bool fail_fast;
+    bool help;
+    double grace_s;
+};
+
+#define ROW(letter, name, value, kind, field, help) \
+    {letter, name, value, kind, offsetof(struct run_options, field), help}
+
+static const struct option_row rows[] = {
+    ROW('n', "workers", "W", OPTION_COUNT, n_workers, "workers; default: one for each usable core"),
+    ROW('d', "run-dir", "DIR", OPTION_TEXT, run_dir, "where the run is kept; default: FLOW.run"),
+    ROW('r', "resume", NULL, OPTION_ON, resume, "go on with the run that is in the run directory"),
+    ROW('q', "quiet", NULL, OPTION_ON, quiet, "tell of failures only"),
+    ROW('\0', "dry-run", NULL, OPTION_ON, dry_run, "print what would run, in order, and how it is started"),
+    ROW('k', "keep-going", NULL, OPTION_OFF, fail_fast, "after a failure, run what does not need it (default)"),
+    ROW('\0', "fail-fast", NULL, OPTION_ON, fail_fast, "after a failure, start nothing more"),
+    ROW('\0', "grace", "SECONDS", OPTION_SECONDS, grace_s, "between TERM and KILL, when the run is ended; default: 5"),
+    ROW('h', "help", NULL, OPTION_ON, help, "print this"),
+};
+#define N_ROWS (sizeof(rows) / sizeof(*rows))
+
+static void print_help(void)
+{
+    printf("usage: ganger run FLOW [OPTION]...\n"
+           "       mpirun -n W+1 ganger run FLOW [OPTION]...\n\n"
+           "Runs the tasks of FLOW (JSON, JSON Lines, or a list of commands) on the cores of this machine,\n"
+           "or on the ranks that mpirun started.\n\n");
+    options_print(rows, N_ROWS, stdout);
+    printf("\nExit status: 0 all done; 1 some task failed or was skipped for a failure; 2 usage or bad\n"
+           "workflow; 3 system or MPI failure; 128+n ended by signal n.\n");
+}
+
+static int print_error(const struct ganger_error *err)
+{
+    log_error("%s", err->text);
+    return error_exit_status(err);
+}
+
+/* INT, TERM and HUP come as data, to be read in the loops. Threads started later inherit the mask. */
+static int open_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write, no reason to die */
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* ---- a worker ---- */
+
+static int be_worker(struct comm *comm, int signal_fd)
+{
+    struct ganger_error err = {0};
+    struct binding *binding = binding_open(&err);
+    struct worker_options options = {.comm = comm, .binding = binding, .signal_fd = signal_fd};
+    int status = -1;
+
+    if (process_adopt_orphans() < 0)
+        log_warning("worker %u cannot adopt orphans: what leaves a task's process group may stay",
+                    comm->rank);
+    if (binding != NULL && binding_bind(binding, comm_slot(comm, comm->rank), &err) < 0) {
+        log_warning("worker %u: %s", comm->rank, err.text); /* slower, not wrong */
+        err.cause = ERROR_NONE;
+    }
+    if (binding != NULL)
+        status = worker_run(&options, &err);
+    if (status < 0)
+        log_error("%s", err.text);
+    binding_close(binding);
+    return error_exit_status(&err);
+}
+
+/* ---- the manager ---- */
+
+/* What the manager's rank opens, in this order, and closes in the other. */
+struct manager_rank
+{
+    const struct run_options *options;
+    struct comm *comm;
+    struct link_origin origin;
+    struct workflow workflow;
+    struct rundir dir;
+    struct journal_past past;
+    struct journal *journal;
+    struct progress *progress;
+    struct summary *summary;
+    struct event_sinks sinks;
+    struct manager_report report;
+    double origin_s;
+    uint32_t epoch;
+};
+
+static char *choose_run_dir(const struct run_options *options)
+{
+    return options->run_dir != NULL ? xstrdup(options->run_dir) : rundir_default_path(options->workflow);
+}
+
+static int open_run_dir(struct manager_rank *m, struct ganger_error *err)
+{
+    char *path = choose_run_dir(m->options);
+    int status = rundir_open(&m->dir, path, m->options->resume, err);
+
+    free(path);
+    return status;
+}
+
+static int open_journal(struct manager_rank *m, struct ganger_error *err)
+{
+    struct journal_header header = {.name = m->workflow.name, .workflow_digest = m->workflow.digest};
+
+    if (journal_recover(m->dir.journal_path, m->workflow.graph, &m->past, err) < 0)
+        return -1;
+    m->epoch = m->past.epoch + 1;
+    header.epoch = m->epoch;
+    header.wall_s = clock_wall_s();
+    m->journal = journal_open(m->dir.journal_path, m->workflow.graph, &header, m->past.n_bytes, err);
+    return m->journal == NULL ? -1 : 0;
+}
+
+static void open_sinks(struct manager_rank *m)
+{
+    enum progress_style style = m->options->quiet ? PROGRESS_FAILURES : PROGRESS_ALL;
+    uint32_t n_slots = m->comm->size - 1;
+
+    m->progress = progress_open(m->origin.err_fd, m->workflow.graph, n_slots, style);
+    m->summary = summary_open(m->workflow.graph, n_slots);
+    event_add_sink(&m->sinks, journal_sink, m->journal);
+    event_add_sink(&m->sinks, progress_sink, m->progress);
+    event_add_sink(&m->sinks, summary_sink, m->summary);
+}
+
+static int prepare(struct manager_rank *m, struct ganger_error *err)
+{
+    if (m->comm->size < 2)
+        return error_set(err, ERROR_USAGE,
+                         "one rank is a manager without workers: start at least two (mpirun -n 2 ganger run …)");
+    if (workflow_load(&m->workflow, m->options->workflow, err) < 0 || open_run_dir(m, err) < 0 ||
+        open_journal(m, err) < 0)
+        return -1;
+    open_sinks(m);
+    return write_run_record(&m->dir, m->options->workflow, &m->workflow, m->epoch, m->comm->size - 1, err);
+}
+
+static int manage(struct manager_rank *m, int signal_fd, struct ganger_error *err)
+{
+    struct manager_options options = {
+        .comm = m->comm,
+        .graph = m->workflow.graph,
+        .is_done = m->past.is_done,
+        .sinks = &m->sinks,
+        .journal = m->journal,
+        .progress = m->progress,
+        .signal_fd = signal_fd,
+        .epoch = m->epoch,
+        .origin_s = m->origin_s,
+        .run_dir = m->dir.path,
+        .cwd = m->origin.cwd,
+        .env = m->origin.env.bytes,
+        .n_env_bytes = m->origin.env.n,
+        .grace_s = m->options->grace_s,
+        .fail_fast = m->options->fail_fast,
+    };
+    int status;
+
+    alloc_on_exhaustion(journal_flush, m->journal);
+    status = manager_run(&options, &m->report, err);
+    alloc_on_exhaustion(NULL, NULL);
+    return status;
+}
+
+static int exit_status_of(const struct manager_rank *m, const struct ganger_error *err)
+{
+    if (err->cause != ERROR_NONE)
+        return error_exit_status(err);
+    return m->report.signal != 0 ? 128 + m->report.signal : summary_exit_status(m->summary);
+}
+
+static void release(struct manager_rank *m)
+{
+    progress_close(m->progress);
+    summary_close(m->summary);
+    journal_past_release(&m->past);
+    rundir_close(&m->dir);
+    workflow_release(&m->workflow);
+    buffer_release(&m->origin.env);
+    free(m->origin.cwd);
+}
+
+static int be_manager(const struct run_options *options, struct comm *comm, int signal_fd)
+{
+    struct ganger_error err = {0};
+    struct manager_rank m = {.options = options, .comm = comm, .origin_s = clock_now_s()};
+    bool was_run = false;
+    int status;
+
+    if (link_connect(&m.origin, &err) == 0 && m.origin.fd < 0)
+        link_origin_from_here(&m.origin);
+    log_set_fd(m.origin.err_fd);
+    if (err.cause == ERROR_NONE && prepare(&m, &err) == 0) {
+        was_run = true;
+        manage(&m, signal_fd, &err);
+    } else {
+        manager_dismiss(comm);
+    }
+    status = exit_status_of(&m, &err);
+    if (journal_close(m.journal, status, clock_now_s() - m.origin_s, &err) < 0)
+        status = error_exit_status(&err);
+    if (was_run) {
+        progress_end(m.progress);
+        summary_print(m.summary, m.origin.out_fd, m.dir.path, options->workflow);
+    }
+    if (err.cause != ERROR_NONE)
+        print_error(&err);
+    release(&m);
+    link_say_done(&m.origin, status);
+    return status;
+}
+
+/* ---- as a rank, as typed ---- */
+
+static int be_rank(const struct run_options *options)
+{
+    struct ganger_error err = {0};
+    int signal_fd = open_signals();
+    struct comm *comm;
+    uint32_t rank;
+    int status;
+
+    launcher_enter_rank();
+    process_die_with_parent(SIGTERM); /* of mpirun, which can no longer end us then */
+    comm = comm_open_mpi(&err);
+    if (comm == NULL)
+        return print_error(&err);
+    rank = comm->rank;
+    status = rank == 0 ? be_manager(options, comm, signal_fd) : be_worker(comm, signal_fd);
+    if (launcher_allows_exit())
+        _exit(0); /* the launcher has the manager's word; MPI_Finalize costs 50 ms, and may hang */
+    if (status >= 3)
+        _exit(status);
+    comm_close(comm, false);
+    return rank == 0 ? status : 0;
+}
+
+static uint32_t choose_n_workers(const struct run_options *options, struct ganger_error *err)
+{
+    struct binding *binding;
+    uint32_t n;
+
+    if (options->n_workers != 0)
+        return options->n_workers;
+    binding = binding_open(err);
+    n = binding != NULL ? binding_n_slots(binding) : 0;
+    binding_close(binding);
+    return n;
+}
+
+static void print_task(const struct task *task)
+{
+    const char *word = task->argv;
+    bool is_shell = task->n_argv == 3 && strcmp(word, "/bin/sh") == 0 && strcmp(word + 8, "-c") == 0;
+
+    printf("%s:", task->id);
+    for (uint32_t i = 0; i < task->n_argv; i++, word += strlen(word) + 1)
+        if (!is_shell || i == 2)
+            printf(" %s", word);
+    putchar('\n');
+}
+
+/* Tasks in the order in which one worker would run them. */
+static void print_order(const struct graph *graph)
+{
+    struct sched *sched = sched_new(graph);
+    struct placement p;
+
+    for (uint32_t slot = 0; slot < UINT16_MAX && (slot == 0 || sched_find_unplaceable(sched) != TASK_NONE); slot++)
+        sched_add_worker(sched, slot + 1, 0, (uint16_t)slot, 0);
+    sched_begin(sched);
+    while (sched_next(sched, &p)) {
+        print_task(&graph->tasks[p.task]);
+        sched_finish(sched, p.task, STATE_DONE);
+    }
+    sched_free(sched);
+}
+
+static int print_dry_run(const struct run_options *options, char **command, struct ganger_error *err)
+{
+    struct workflow workflow = {0};
+
+    if (workflow_load(&workflow, options->workflow, err) < 0)
+        return -1;
+    printf("#");
+    for (char **word = command; *word != NULL; word++)
+        printf(" %s", *word);
+    printf("\n# %u tasks, in the order in which one worker would run them:\n",
+           workflow.graph->n_tasks - workflow.graph->n_joins);
+    print_order(workflow.graph);
+    workflow_release(&workflow);
+    return 0;
+}
+
+/* What mpirun is to start: this very program with the words that were typed. */
+static char **rank_command(int argc, char **argv)
+{
+    static char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char **command = xcalloc((size_t)argc + 2, sizeof(*command));
+    static char name[] = "ganger";
+
+    command[0] = n > 0 ? self : name;
+    memcpy(command + 1, argv, (size_t)argc * sizeof(*argv));
+    return command;
+}
+
+static int start_ranks(const struct run_options *options, char **rank_argv)
+{
+    struct ganger_error err = {0};
+    char *run_dir = choose_run_dir(options);
+    int exit_status = 0, status = -1;
+    uint32_t n_workers = choose_n_workers(options, &err);
+
+    if (n_workers > 0 && options->dry_run) {
+        char **command = launcher_command(n_workers + 1, rank_argv);
+
+        status = print_dry_run(options, command, &err);
+        free(command);
+    } else if (n_workers > 0 && rundir_check(run_dir, options->resume, &err) == 0) {
+        status = launcher_run(n_workers + 1, rank_argv, &exit_status, &err);
+    }
+    free(run_dir);
+    return status < 0 ? print_error(&err) : exit_status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    struct run_options options = {.grace_s = 5};
+    struct ganger_error err = {0};
+    char **rank_argv = rank_command(argc, argv);
+    int first = options_read(rows, N_ROWS, &options, argc, argv, &err), status;
+
+    if (first >= 0 && options.help) {
+        print_help();
+        free(rank_argv);
+        return 0;
+    }
+    if (first >= 0 && first != argc - 1)
+        first = error_set(&err, ERROR_USAGE, "%s; see `ganger help run`",
+                          first == argc ? "which workflow?" : "one workflow at a time");
+    if (first < 0) {
+        free(rank_argv);
+        return print_error(&err);
+    }
+    options.workflow = argv[first];
+    status = launcher_is_rank() ? be_rank(&options) : start_ranks(&options, rank_argv);
+    free(rank_argv);
+    return status;
+}

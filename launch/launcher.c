@@ -1,0 +1,307 @@
+#include "launch/launcher.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "io/comm.h"
+#include "launch/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef GANGER_MPIEXEC
+#define GANGER_MPIEXEC "mpirun"
+#endif
+
+/* mpirun's PMIx server complains when ranks leave by _exit. What it says is kept aside, and shown when the
+ * run ends without the manager's word. Ranks must not see the variable: see launcher_enter_rank. */
+#define COMPLAINTS_VARIABLE "PMIX_OUTPUT_STDERR_FD"
+
+#define RETURN_S 5.0 /* an mpirun whose manager is done may take that long to return */
+#define TERM_S 3.0   /* and that long after TERM, before KILL */
+
+struct variable
+{
+    const char *name;
+    const char *value;
+};
+
+/* One MPI and its launcher. Variables that the user set are left alone. */
+struct launcher
+{
+    const char *library; /* how comm_mpi_library begins */
+    const char *const *options;
+    const struct variable *variables;
+    bool allows_exit; /* a rank may _exit while the others live */
+};
+
+static const char *const openmpi4_options[] = {"--oversubscribe", "--bind-to", "none",
+                                               "--enable-recovery", NULL};
+static const char *const openmpi5_options[] = {"--map-by", ":OVERSUBSCRIBE", "--bind-to", "none",
+                                               "--enable-recovery", NULL};
+static const char *const mpich_options[] = {"-bind-to", "none", NULL};
+
+/* Transports of one node, found without asking the network; start-up from 0.36 s to 0.08 s. */
+static const struct variable openmpi4_variables[] = {
+    {"OMPI_MCA_pml", "ob1"},       {"OMPI_MCA_btl", "vader,tcp,self"},
+    {"PMIX_MCA_gds", "hash"},      {"HWLOC_PLUGINS_PATH", "/nonexistent"},
+    {NULL, NULL},
+};
+static const struct variable no_variables[] = {{NULL, NULL}};
+
+static const struct launcher launchers[] = {
+    {"Open MPI 4", openmpi4_options, openmpi4_variables, true},
+    {"Open MPI", openmpi5_options, no_variables, false},
+    {"MPICH", mpich_options, no_variables, false},
+    {"", mpich_options, no_variables, false}, /* Intel MPI and others of its family */
+};
+
+static const struct launcher *this_launcher(void)
+{
+    const char *library = comm_mpi_library();
+    size_t i = 0;
+
+    while (strncmp(library, launchers[i].library, strlen(launchers[i].library)) != 0)
+        i++;
+    return &launchers[i];
+}
+
+bool launcher_is_rank(void)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (getenv(names[i]) != NULL)
+            return true;
+    return false;
+}
+
+void launcher_enter_rank(void)
+{
+    if (getenv(LINK_VARIABLE) != NULL)
+        unsetenv(COMPLAINTS_VARIABLE); /* the descriptor is mpirun's; here it may be anything */
+}
+
+bool launcher_allows_exit(void)
+{
+    return getenv(LINK_VARIABLE) != NULL && this_launcher()->allows_exit;
+}
+
+char **launcher_command(uint32_t n_ranks, char **argv)
+{
+    const struct launcher *l = this_launcher();
+    static char program[4096], count[16], count_option[] = "-n";
+    const char *mpirun = getenv("GANGER_MPIRUN");
+    size_t n = 0, n_options = 0, n_argv = 0;
+    char **command;
+
+    while (l->options[n_options] != NULL)
+        n_options++;
+    while (argv[n_argv] != NULL)
+        n_argv++;
+    command = xcalloc(4 + n_options + n_argv, sizeof(*command));
+    snprintf(program, sizeof(program), "%s", mpirun != NULL && *mpirun ? mpirun : GANGER_MPIEXEC);
+    snprintf(count, sizeof(count), "%u", n_ranks);
+    command[n++] = program;
+    command[n++] = count_option;
+    command[n++] = count;
+    for (size_t i = 0; i < n_options; i++)
+        command[n++] = (char *)(uintptr_t)l->options[i];
+    memcpy(command + n, argv, n_argv * sizeof(*argv));
+    return command;
+}
+
+static void set_variables(const char *link_name, int complaints_fd)
+{
+    const struct variable *v = this_launcher()->variables;
+    char number[16];
+
+    setenv(LINK_VARIABLE, link_name, 1);
+    snprintf(number, sizeof(number), "%d", complaints_fd);
+    setenv(COMPLAINTS_VARIABLE, number, 0);
+    for (; v->name != NULL; v++)
+        setenv(v->name, v->value, 0);
+    if (getuid() == 0) { /* whoever runs ganger as root has decided that already */
+        setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
+        setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
+    }
+}
+
+/* mpirun leads a process group of its own, so that the terminal's ^C comes to us alone, and dies with
+ * us. It gets no standard input: nothing below reads it. */
+static _Noreturn void be_mpirun(char **command, const char *link_name, int complaints_fd)
+{
+    int null_fd = open("/dev/null", O_RDONLY);
+    sigset_t none;
+
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    dup2(null_fd, STDIN_FILENO);
+    complaints_fd = dup(complaints_fd); /* without close-on-exec */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    set_variables(link_name, complaints_fd);
+    execvp(command[0], command);
+    dprintf(STDERR_FILENO, "ganger: %s: %s; install Open MPI, or name its mpirun in GANGER_MPIRUN\n",
+            command[0], strerror(errno));
+    _exit(127);
+}
+
+struct launch
+{
+    struct link link;
+    int complaints_fd; /* a file in memory: what mpirun's PMIx server complained of */
+    pid_t mpirun;
+    int mpirun_fd; /* pidfd */
+    int signal_fd;
+    bool is_over;       /* mpirun returned */
+    bool has_word;
+    int word;           /* exit status */
+    int mpirun_status;  /* as of waitpid */
+    int first_signal;   /* that we were sent */
+    double end_s;       /* when mpirun is told to end; 0: it need not be */
+    bool was_told;
+};
+
+static void expect_end(struct launch *l, double within_s)
+{
+    l->end_s = clock_now_s() + within_s;
+}
+
+static void pass_signal(struct launch *l)
+{
+    struct signalfd_siginfo info;
+
+    if (read(l->signal_fd, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (l->first_signal == 0)
+        l->first_signal = (int)info.ssi_signo;
+    if (l->link.manager != 0)
+        kill(l->link.manager, (int)info.ssi_signo);
+    else
+        kill(l->mpirun, SIGTERM);
+}
+
+static void end_mpirun(struct launch *l)
+{
+    kill(l->mpirun, l->was_told ? SIGKILL : SIGTERM);
+    l->was_told = true;
+    expect_end(l, TERM_S);
+}
+
+static void reap_mpirun(struct launch *l)
+{
+    while (waitpid(l->mpirun, &l->mpirun_status, 0) < 0 && errno == EINTR)
+        ;
+    l->is_over = true;
+}
+
+static int wait_for_one_thing(struct launch *l, struct ganger_error *err)
+{
+    struct pollfd fds[] = {{l->mpirun_fd, POLLIN, 0},
+                           {l->signal_fd, POLLIN, 0},
+                           {l->link.listen_fd, POLLIN, 0},
+                           {l->link.fd, POLLIN, 0}};
+    double left_s = l->end_s - clock_now_s();
+    int limit_ms = l->end_s == 0 ? -1 : left_s > 0 ? (int)(left_s * 1000) + 1 : 0;
+    int n = poll(fds, 4, limit_ms);
+
+    if (n < 0 && errno != EINTR)
+        return error_set_errno(err, ERROR_SYSTEM, "cannot wait for mpirun");
+    if (n == 0)
+        end_mpirun(l);
+    if (n <= 0)
+        return 0;
+    if (fds[1].revents != 0)
+        pass_signal(l);
+    if (fds[2].revents != 0 && link_accept(&l->link, err) < 0)
+        return -1;
+    if (fds[3].revents != 0) {
+        l->has_word = link_hear(&l->link, &l->word);
+        expect_end(l, RETURN_S);
+    }
+    if (fds[0].revents != 0)
+        reap_mpirun(l);
+    return 0;
+}
+
+static void print_complaints(int fd)
+{
+    char bytes[4096];
+    ssize_t n;
+    off_t at = 0;
+
+    while ((n = pread(fd, bytes, sizeof(bytes), at)) > 0) {
+        if (write(STDERR_FILENO, bytes, (size_t)n) < 0)
+            return;
+        at += n;
+    }
+}
+
+static int judge(const struct launch *l, int *exit_status, struct ganger_error *err)
+{
+    int s = l->mpirun_status;
+
+    *exit_status = l->word;
+    if (l->has_word)
+        return 0;
+    if (l->first_signal != 0) {
+        *exit_status = 128 + l->first_signal;
+        return 0;
+    }
+    print_complaints(l->complaints_fd);
+    if (WIFEXITED(s) && WEXITSTATUS(s) == 127)
+        return error_set(err, ERROR_SYSTEM, "mpirun could not be started");
+    return error_set(err, ERROR_SYSTEM,
+                     "mpirun ended (%s %d) before the run was over; `ganger run … --resume` continues it",
+                     WIFSIGNALED(s) ? "signal" : "exit status",
+                     WIFSIGNALED(s) ? WTERMSIG(s) : WEXITSTATUS(s));
+}
+
+int launcher_run(uint32_t n_ranks, char **argv, int *exit_status, struct ganger_error *err)
+{
+    struct launch l = {.mpirun_fd = -1, .signal_fd = -1, .complaints_fd = -1};
+    char **command = launcher_command(n_ranks, argv);
+    int status = link_listen(&l.link, err);
+    sigset_t passed;
+
+    sigemptyset(&passed);
+    sigaddset(&passed, SIGINT);
+    sigaddset(&passed, SIGTERM);
+    sigaddset(&passed, SIGHUP);
+    sigprocmask(SIG_BLOCK, &passed, NULL);
+    if (status == 0) {
+        l.signal_fd = signalfd(-1, &passed, SFD_CLOEXEC);
+        l.complaints_fd = memfd_create("complaints", MFD_CLOEXEC);
+        l.mpirun = fork();
+        if (l.mpirun == 0)
+            be_mpirun(command, l.link.name, l.complaints_fd);
+        l.mpirun_fd = (int)syscall(SYS_pidfd_open, l.mpirun, 0);
+        if (l.mpirun < 0 || l.mpirun_fd < 0 || l.signal_fd < 0)
+            status = error_set_errno(err, ERROR_SYSTEM, "cannot start mpirun");
+    }
+    while (status == 0 && !l.is_over)
+        status = wait_for_one_thing(&l, err);
+    if (status < 0 && l.mpirun > 0 && !l.is_over)
+        kill(l.mpirun, SIGKILL);
+    if (status == 0 && l.link.fd >= 0) /* its last word may still be in the socket */
+        l.has_word = link_hear(&l.link, &l.word);
+    link_close(&l.link);
+    free(command);
+    if (status == 0)
+        status = judge(&l, exit_status, err);
+    close(l.mpirun_fd);
+    close(l.signal_fd);
+    close(l.complaints_fd);
+    return status;
+}

@@ -1,0 +1,29 @@
+/* launcher: starts the ranks of a run by the mpirun of the MPI that ganger is linked with, and stays
+ * until they are gone. */
+#ifndef GANGER_LAUNCH_LAUNCHER_H
+#define GANGER_LAUNCH_LAUNCHER_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Was this process started as a rank, by mpirun or the like? */
+bool launcher_is_rank(void);
+
+/* To be called by a rank before anything else: puts away what was meant for mpirun alone. */
+void launcher_enter_rank(void);
+
+/* May a rank that this launcher started leave by _exit, without MPI_Finalize? */
+bool launcher_allows_exit(void);
+
+/* The words of the command line that starts `n_ranks` ranks of `argv` (ended by NULL). Borrows what it
+ * points to; the caller frees the array. */
+char **launcher_command(uint32_t n_ranks, char **argv);
+
+/* Runs it until the manager said that it is done. INT, TERM and HUP go to the manager. An mpirun that
+ * does not return then is ended. Sets the exit status of the run; -1 when the manager ended without a
+ * word. */
+int launcher_run(uint32_t n_ranks, char **argv, int *exit_status, struct ganger_error *err);
+
+#endif

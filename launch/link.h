@@ -1,0 +1,58 @@
+/* link: between `ganger run` as it was typed and the manager that mpirun started for it.
+ *
+ * The launcher listens on a local socket whose name travels in an environment variable. The manager
+ * connects and is given what was typed: standard output and error, environment, directory. At the end
+ * it says its exit status: the manager's word, which counts more than mpirun's. Both ends must belong
+ * to the same user. A manager on another host goes without. */
+#ifndef GANGER_LAUNCH_LINK_H
+#define GANGER_LAUNCH_LINK_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define LINK_VARIABLE "GANGER_LINK"
+
+/* ---- the launcher's end ---- */
+
+struct link
+{
+    int listen_fd; /* -1: closed */
+    int fd;        /* to the manager; -1: not (any more) there */
+    pid_t manager; /* 0: it has not come */
+    char name[64]; /* value of LINK_VARIABLE */
+};
+
+int link_listen(struct link *l, struct ganger_error *err);
+
+/* When listen_fd is readable: takes the manager in and gives it descriptors, directory, environment. */
+int link_accept(struct link *l, struct ganger_error *err);
+
+/* When fd is readable: true and the status when the manager said its word; false when it is gone. */
+bool link_hear(struct link *l, int *exit_status);
+
+void link_close(struct link *l);
+
+/* ---- the manager's end ---- */
+
+struct link_origin
+{
+    int fd;            /* to the launcher */
+    int out_fd;        /* what the user typed it into */
+    int err_fd;
+    char *cwd;
+    struct buffer env; /* "NAME=VALUE", each ended by a NUL */
+};
+
+/* Connects to the launcher named in the environment. 0, and fd is -1, when there is none. */
+int link_connect(struct link_origin *o, struct ganger_error *err);
+
+/* The word. The process should leave after it. */
+void link_say_done(const struct link_origin *o, int exit_status);
+
+/* Fills env and cwd from this process instead, less what an MPI launcher added to it. */
+void link_origin_from_here(struct link_origin *o);
+
+#endif

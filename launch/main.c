@@ -1,0 +1,77 @@
+/* The `ganger` program: finds the command and runs it. */
+#include "io/comm.h"
+#include "launch/cmd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct command
+{
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+};
+
+static int cmd_help(int argc, char **argv);
+static int cmd_version(int argc, char **argv);
+
+static const struct command commands[] = {
+    {"run", cmd_run, "run a workflow"},
+    {"help", cmd_help, "explain a command"},
+    {"version", cmd_version, "print the version"},
+};
+
+static const struct command *find_command(const char *name)
+{
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        name = "version";
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    fprintf(stderr, "ganger: \"%s\" is no command; `ganger help` lists them\n", name);
+    return NULL;
+}
+
+static int cmd_version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    printf("ganger %s (%s)\n", GANGER_VERSION, comm_mpi_library());
+    return 0;
+}
+
+static int cmd_help(int argc, char **argv)
+{
+    static char help_option[] = "--help";
+    const struct command *c;
+
+    if (argc > 1) {
+        c = find_command(argv[1]);
+        if (c == NULL)
+            return 2;
+        if (c->run != cmd_help && c->run != cmd_version)
+            return c->run(2, (char *[]){argv[1], help_option, NULL});
+    }
+    printf("ganger: run many dependent tasks on the cores you have\n\n"
+           "usage: ganger COMMAND [OPTION]... [ARGUMENT]...\n\n");
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+        printf("  %-8s %s\n", commands[i].name, commands[i].help);
+    printf("\n`ganger help COMMAND` explains one. A first workflow:\n\n"
+           "  printf '%%s\\n' 'echo one' 'echo two' > tasks.txt\n"
+           "  ganger run tasks.txt\n");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *c;
+
+    if (argc < 2) {
+        cmd_help(1, argv);
+        return 2;
+    }
+    c = find_command(argv[1]);
+    return c == NULL ? 2 : c->run(argc - 1, argv + 1);
+}

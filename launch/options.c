@@ -1,0 +1,92 @@
+#include "launch/options.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int store(const struct option_row *row, void *options, const char *value, struct ganger_error *err)
+{
+    void *field = (char *)options + row->offset;
+    char *end = NULL;
+    unsigned long count;
+
+    switch (row->kind) {
+    case OPTION_ON: *(bool *)field = true; return 0;
+    case OPTION_OFF: *(bool *)field = false; return 0;
+    case OPTION_TEXT: *(const char **)field = value; return 0;
+    case OPTION_COUNT:
+        errno = 0;
+        count = strtoul(value, &end, 10);
+        if (errno != 0 || end == value || *end != '\0' || count < 1 || count > 1000000 || *value == '-')
+            return error_set(err, ERROR_USAGE, "--%s takes a whole number from 1 to 1000000, not \"%s\"",
+                             row->name, value);
+        *(uint32_t *)field = (uint32_t)count;
+        return 0;
+    case OPTION_SECONDS:
+        *(double *)field = strtod(value, &end);
+        if (end == value || *end != '\0' || !isfinite(*(double *)field) || *(double *)field < 0)
+            return error_set(err, ERROR_USAGE, "--%s takes a number of seconds, not \"%s\"", row->name,
+                             value);
+        return 0;
+    }
+    return -1;
+}
+
+static bool takes_value(const struct option_row *row)
+{
+    return row->kind != OPTION_ON && row->kind != OPTION_OFF;
+}
+
+int options_read(const struct option_row *rows, size_t n_rows, void *options, int argc, char **argv,
+                 struct ganger_error *err)
+{
+    enum { FIRST_LONG = 256 };
+    struct option *table = xcalloc(n_rows + 1, sizeof(*table));
+    char *letters = xcalloc(2 * n_rows + 2, 1);
+    size_t n_letters = 0;
+    int status = 0, c;
+
+    letters[n_letters++] = ':'; /* tell a missing value from an unknown option */
+    for (size_t i = 0; i < n_rows; i++) {
+        table[i] = (struct option){rows[i].name, takes_value(&rows[i]), NULL, FIRST_LONG + (int)i};
+        if (rows[i].letter == '\0')
+            continue;
+        letters[n_letters++] = rows[i].letter;
+        if (takes_value(&rows[i]))
+            letters[n_letters++] = ':';
+    }
+    optind = 0; /* start anew: commands may be parsed more than once in a process */
+    opterr = 0;
+    while (status == 0 && (c = getopt_long(argc, argv, letters, table, NULL)) != -1) {
+        size_t i = 0;
+
+        if (c == ':' || c == '?') {
+            status = error_set(err, ERROR_USAGE, "%s %s; see `ganger help %s`", argv[optind - 1],
+                               c == ':' ? "needs a value" : "is no option of this command", argv[0]);
+            break;
+        }
+        while (c < FIRST_LONG ? rows[i].letter != c : (size_t)(c - FIRST_LONG) != i)
+            i++;
+        status = store(&rows[i], options, optarg, err);
+    }
+    free(table);
+    free(letters);
+    return status < 0 ? -1 : optind;
+}
+
+void options_print(const struct option_row *rows, size_t n_rows, FILE *file)
+{
+    for (size_t i = 0; i < n_rows; i++) {
+        char left[64];
+
+        snprintf(left, sizeof(left), "%c%c%s --%s%s%s", rows[i].letter ? '-' : ' ',
+                 rows[i].letter ? rows[i].letter : ' ', rows[i].letter ? "," : " ", rows[i].name,
+                 rows[i].value ? " " : "", rows[i].value ? rows[i].value : "");
+        fprintf(file, "  %-24s %s\n", left, rows[i].help);
+    }
+}

@@ -1,0 +1,38 @@
+/* options: what a command was told. One table of rows for each command, from which its options are
+ * read and its help is printed. */
+#ifndef GANGER_LAUNCH_OPTIONS_H
+#define GANGER_LAUNCH_OPTIONS_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum option_kind
+{
+    OPTION_ON,      /* sets a bool */
+    OPTION_OFF,     /* clears a bool */
+    OPTION_TEXT,    /* a const char *, borrowed from argv */
+    OPTION_COUNT,   /* a uint32_t, at least 1 */
+    OPTION_SECONDS, /* a double, at least 0 */
+};
+
+struct option_row
+{
+    char letter; /* '\0': none */
+    const char *name;
+    const char *value; /* what to call its argument in the help; NULL for ON and OFF */
+    enum option_kind kind;
+    size_t offset; /* of the field in the command's struct of options */
+    const char *help;
+};
+
+/* Reads options wherever they stand before "--"; moves the operands to the end of argv and returns the
+ * index of the first. argv[0] is the command's name. -1 on an error, which names the command's help. */
+int options_read(const struct option_row *rows, size_t n_rows, void *options, int argc, char **argv,
+                 struct ganger_error *err);
+
+void options_print(const struct option_row *rows, size_t n_rows, FILE *file);
+
+#endif

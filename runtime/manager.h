@@ -1,0 +1,51 @@
+/* manager: the loop of rank 0.
+ *
+ * Start what fits; wait for one thing; tell the scheduler. What happens goes out as events. */
+#ifndef GANGER_MANAGER_H
+#define GANGER_MANAGER_H
+
+#include "base/error.h"
+#include "core/event.h"
+#include "core/graph.h"
+#include "io/comm.h"
+#include "io/journal.h"
+#include "io/progress.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct manager_options /* all borrowed */
+{
+    struct comm *comm;
+    const struct graph *graph;        /* sealed */
+    const bool *is_done;              /* n_tasks elements: done in an earlier epoch; NULL: none */
+    const struct event_sinks *sinks;
+    struct journal *journal;          /* asked whether it failed; NULL: none */
+    struct progress *progress;        /* given the time; NULL: none */
+    int signal_fd;                    /* a signalfd: INT, TERM, HUP stop the run; -1: none */
+    uint32_t epoch;
+    double origin_s;                  /* clock_now_s() when the epoch began */
+    const char *run_dir;              /* absolute */
+    const char *cwd;                  /* of tasks that state none; absolute */
+    const char *env;                  /* of all tasks: "NAME=VALUE", each ended by a NUL */
+    size_t n_env_bytes;
+    double grace_s;                   /* between TERM and KILL */
+    bool fail_fast;                   /* after a failure nothing new starts */
+};
+
+struct manager_report
+{
+    int signal;          /* that ended the run; 0: none */
+    uint32_t n_workers;  /* that came */
+};
+
+/* Runs the graph until it is over or was stopped. Returns 0 also when tasks failed: events tell. Fails
+ * with ERROR_USAGE when a task fits on no node, before anything ran; with ERROR_SYSTEM when a worker
+ * died or the journal cannot be written. All workers have been told to leave in any case. */
+int manager_run(const struct manager_options *options, struct manager_report *report,
+                struct ganger_error *err);
+
+/* Tells all workers to leave, for a run that cannot begin. */
+void manager_dismiss(struct comm *comm);
+
+#endif
