@@ -289,15 +289,15 @@ static void put_times(struct buffer *b, const struct summary *s)
     buffer_put_u8(b, '\n');
 }
 
-/* The first task that failed most often for the same cause is as good an example as any. */
+/* A task that failed, for the most frequent cause, after it could have written something. */
 static task_id find_example(const struct summary *s)
 {
-    const struct cause *best = &s->causes[0];
+    const struct cause *best = NULL;
 
-    for (uint32_t i = 1; i < s->n_causes; i++)
-        if (s->causes[i].n > best->n)
+    for (uint32_t i = 0; i < s->n_causes; i++)
+        if (s->causes[i].end != TASK_NOT_STARTED && (best == NULL || s->causes[i].n > best->n))
             best = &s->causes[i];
-    return s->n_causes > 0 ? best->example : TASK_NONE;
+    return best != NULL ? best->example : TASK_NONE;
 }
 
 /* Would `ganger run WORKFLOW`, typed here, find the run without being told where? It looks for

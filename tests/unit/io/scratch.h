@@ -45,6 +45,8 @@ static inline char *scratch_read(const char *path, size_t *n_bytes)
     char *bytes = NULL;
     size_t n = 0;
 
+    if (n_bytes != NULL)
+        *n_bytes = 0;
     if (file == NULL)
         return NULL;
     for (;;) {

@@ -160,6 +160,18 @@ static void test_says_what_to_type_next(void **state)
     free(cwd);
 }
 
+static void test_output_is_offered_only_of_tasks_that_ran(void **state)
+{
+    struct world *w = *state;
+
+    tell_failed(w, 0, TASK_NOT_STARTED, 2);
+    print(w, "r", "f");
+    assert_null(strstr(w->text, "ganger logs"));
+    tell_failed(w, 1, TASK_EXITED, 2);
+    print(w, "r", "f");
+    assert_says(w, "ganger logs r t1\n");
+}
+
 static void test_a_run_that_was_ended_early_is_not_all_done(void **state)
 {
     struct world *w = *state;
@@ -224,6 +236,7 @@ int main(void)
         WORLD_TEST(test_a_good_run_in_full),
         WORLD_TEST(test_failures_are_counted_by_cause),
         WORLD_TEST(test_says_what_to_type_next),
+        WORLD_TEST(test_output_is_offered_only_of_tasks_that_ran),
         WORLD_TEST(test_a_run_that_was_ended_early_is_not_all_done),
         WORLD_TEST(test_durations_have_fitting_units),
         WORLD_TEST(test_long_ids_are_cut_to_80_columns),

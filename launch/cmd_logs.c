@@ -1,0 +1,404 @@
+#include "launch/cmd.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/name_index.h"
+#include "io/journal.h"
+#include "io/output.h"
+#include "io/rundir.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <xxhash.h>
+
+static const char usage[] =
+    "usage: ganger logs [options] RUN [TASK...]\n"
+    "\n"
+    "Prints what tasks wrote, to standard output and standard error as they did. RUN is a run\n"
+    "directory, or the workflow whose run is in the current directory. Without TASK, all tasks\n"
+    "that have ended and wrote something, in the order in which they ended.\n"
+    "\n"
+    "  --stdout     only what went to standard output\n"
+    "  --stderr     only what went to standard error, on standard output\n"
+    "  --attempt N  the N-th attempt instead of the last one\n"
+    "  -h, --help   print this\n"
+    "\n"
+    "Exit status: 0 printed (of a task that has not ended, only a note), 2 there is no such run,\n"
+    "task or attempt, 3 the output cannot be read.\n";
+
+struct logs_options
+{
+    enum output_stream which;
+    uint32_t attempt; /* 0: the last */
+    const char *run;
+    char **tasks; /* n_tasks of them; none: all */
+    uint32_t n_tasks;
+    bool wants_help;
+};
+
+static int read_attempt(const char *text, uint32_t *attempt, struct ganger_error *err)
+{
+    char *end;
+    long n;
+
+    errno = 0;
+    n = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || n < 1 || n > INT32_MAX)
+        return error_set(err, ERROR_USAGE, "--attempt takes a number from 1, not \"%s\"", text);
+    *attempt = (uint32_t)n;
+    return 0;
+}
+
+static int read_options(int argc, char **argv, struct logs_options *o, struct ganger_error *err)
+{
+    static const struct option known[] = {
+        {"stdout", no_argument, NULL, 'o'},
+        {"stderr", no_argument, NULL, 'e'},
+        {"attempt", required_argument, NULL, 'a'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    unsigned which = 0;
+    int c;
+
+    opterr = 0;
+    optind = 0; /* getopt starts anew, whatever the program has read before */
+    while ((c = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
+        switch (c) {
+        case 'o': which |= OUTPUT_STDOUT; break;
+        case 'e': which |= OUTPUT_STDERR; break;
+        case 'h': o->wants_help = true; break;
+        case 'a':
+            if (read_attempt(optarg, &o->attempt, err) != 0)
+                return -1;
+            break;
+        case ':': return error_set(err, ERROR_USAGE, "%s needs a value", argv[optind - 1]);
+        default:
+            return error_set(err, ERROR_USAGE,
+                             "unknown option \"%s\"; `ganger logs --help` lists all",
+                             argv[optind - 1]);
+        }
+    }
+    if (o->wants_help)
+        return 0;
+    if (optind == argc)
+        return error_set(err, ERROR_USAGE,
+                         "which run? Say `ganger logs RUN`: a run directory, or its workflow");
+    o->which = which == 0 ? OUTPUT_BOTH : (enum output_stream)which;
+    o->run = argv[optind];
+    o->tasks = argv + optind + 1;
+    o->n_tasks = (uint32_t)(argc - optind - 1);
+    return 0;
+}
+
+/* --- printing --- */
+
+/* Where a task's output lies. */
+struct place
+{
+    task_id index;
+    uint32_t epoch;
+    uint32_t attempt;
+    uint32_t worker;
+    uint64_t offset;
+    uint64_t n_bytes;
+};
+
+static struct place place_of(const struct journal_entry *entry)
+{
+    return (struct place){entry->index,  entry->epoch,         entry->attempt,
+                          entry->worker, entry->output_offset, entry->output_bytes};
+}
+
+struct printer
+{
+    const struct rundir *dir;
+    enum output_stream which;
+    bool has_titles;
+    const char *title; /* of the task whose first bytes are still to come; NULL: printed */
+    bool is_started;   /* something was printed */
+    bool is_line_open; /* on standard output */
+    int exit_status;
+};
+
+static void print_title(struct printer *p)
+{
+    if (p->title == NULL)
+        return;
+    if (p->has_titles) {
+        printf("%s%s==> %s <==\n", p->is_line_open ? "\n" : "", p->is_started ? "\n" : "",
+               p->title);
+        p->is_line_open = false;
+    }
+    p->is_started = true;
+    p->title = NULL;
+}
+
+static int print_chunk(void *data, enum output_stream stream, const char *bytes, size_t n_bytes,
+                       struct ganger_error *err)
+{
+    struct printer *p = data;
+    FILE *file = stream == OUTPUT_STDERR && p->which == OUTPUT_BOTH ? stderr : stdout;
+
+    print_title(p);
+    if (file == stderr)
+        fflush(stdout); /* on a terminal they come in the order in which the task wrote them */
+    if (fwrite(bytes, 1, n_bytes, file) != n_bytes)
+        return error_set_errno(err, ERROR_SYSTEM, "cannot print a task's output");
+    if (file == stdout)
+        p->is_line_open = bytes[n_bytes - 1] != '\n';
+    return 0;
+}
+
+/* A task whose output is damaged is no reason to keep back the others'. */
+static void print_task(struct printer *p, const char *id, const struct place *place)
+{
+    struct ganger_error err = {ERROR_NONE, ""};
+
+    p->title = id;
+    if (output_read(p->dir->output_path, place->epoch, place->worker, place->index, place->attempt,
+                    place->offset, place->n_bytes, p->which, print_chunk, p, &err) == 0)
+        return;
+    fflush(stdout);
+    error_prefix(&err, "task \"%s\": ", id);
+    log_error("%s", err.text);
+    p->exit_status = error_exit_status(&err);
+}
+
+static bool is_end(const struct journal_entry *entry)
+{
+    return strcmp(entry->state, "start") != 0 && strcmp(entry->state, "skipped") != 0;
+}
+
+/* --- some tasks --- */
+
+struct wanted
+{
+    const char *state;      /* what the journal said last; NULL: nothing */
+    uint32_t last_attempt;  /* that has ended; 0: none */
+    bool is_found;
+    struct place place;
+};
+
+struct some
+{
+    const struct logs_options *options;
+    struct wanted *wanted; /* for each of the options' tasks */
+    struct name_index index;
+};
+
+static const char *wanted_name(const void *data, uint32_t number)
+{
+    return ((const struct some *)data)->options->tasks[number];
+}
+
+static int find_wanted(void *data, const struct journal_entry *entry, struct ganger_error *err)
+{
+    static const char *const states[] = {"start", "skipped"};
+    struct some *s = data;
+    uint32_t i = name_index_find(&s->index, entry->task, strlen(entry->task), wanted_name, s);
+    struct wanted *w;
+
+    (void)err;
+    if (i == NAME_NOT_FOUND)
+        return 0;
+    w = &s->wanted[i];
+    w->state = is_end(entry) ? "ended" : states[strcmp(entry->state, "skipped") == 0];
+    if (!is_end(entry))
+        return 0;
+    w->last_attempt = entry->attempt;
+    if (s->options->attempt != 0 && s->options->attempt != entry->attempt)
+        return 0;
+    w->is_found = true;
+    w->place = place_of(entry);
+    return 0;
+}
+
+static void print_wanted(struct printer *p, const struct some *s, uint32_t i)
+{
+    const struct wanted *w = &s->wanted[i];
+    const char *id = s->options->tasks[i];
+
+    fflush(stdout); /* so that notes stand where they belong */
+    if (w->is_found) {
+        print_task(p, id, &w->place);
+    } else if (w->state == NULL) {
+        log_error("%s knows no task \"%s\": it is misspelt, or was not started yet", p->dir->path,
+                  id);
+        p->exit_status = 2;
+    } else if (w->last_attempt != 0) {
+        log_error("task \"%s\" has no attempt %" PRIu32 " that ended; the last one is %" PRIu32, id,
+                  s->options->attempt, w->last_attempt);
+        p->exit_status = 2;
+    } else if (strcmp(w->state, "skipped") == 0) {
+        log_note("task \"%s\" was skipped: it wrote nothing", id);
+    } else {
+        log_note("task \"%s\" has not ended: its output is not to be had yet", id);
+    }
+}
+
+static int print_some(struct printer *p, const struct logs_options *o, struct ganger_error *err)
+{
+    struct some s = {.options = o, .wanted = xcalloc(o->n_tasks, sizeof(*s.wanted))};
+    int status;
+
+    for (uint32_t i = 0; i < o->n_tasks; i++)
+        name_index_add(&s.index, o->tasks[i], strlen(o->tasks[i]), i, wanted_name, &s);
+    status = journal_read(p->dir->journal_path, find_wanted, &s, err);
+    p->has_titles = o->n_tasks > 1;
+    for (uint32_t i = 0; i < o->n_tasks && status == 0; i++) {
+        /* A task named twice is printed twice; only the first one was looked for. */
+        const char *id = o->tasks[i];
+
+        print_wanted(p, &s, name_index_find(&s.index, id, strlen(id), wanted_name, &s));
+    }
+    name_index_release(&s.index);
+    free(s.wanted);
+    return status;
+}
+
+/* --- all tasks ---
+ *
+ * Twice through the journal: first which of its lines is the last one about its task (by a hash of
+ * the id, 16 bytes a task, so that a million tasks need no memory for names), then printing. */
+
+struct end
+{
+    uint64_t id_hash;
+    uint64_t number; /* of the end among all that count */
+};
+
+struct all
+{
+    const struct logs_options *options;
+    struct printer *printer;
+    struct end *ends;
+    size_t n_ends;
+    size_t capacity;
+    bool *is_last;  /* for each end */
+    uint64_t number; /* of the end that is looked at */
+};
+
+static bool counts(const struct logs_options *o, const struct journal_entry *entry)
+{
+    return is_end(entry) && (o->attempt == 0 || o->attempt == entry->attempt);
+}
+
+static int gather_end(void *data, const struct journal_entry *entry, struct ganger_error *err)
+{
+    struct all *a = data;
+
+    (void)err;
+    if (!counts(a->options, entry))
+        return 0;
+    a->ends = xgrow(a->ends, a->n_ends, &a->capacity, sizeof(*a->ends));
+    a->ends[a->n_ends] = (struct end){XXH64(entry->task, strlen(entry->task), 0), a->n_ends};
+    a->n_ends++;
+    return 0;
+}
+
+static int print_end(void *data, const struct journal_entry *entry, struct ganger_error *err)
+{
+    struct all *a = data;
+    struct place place = place_of(entry);
+
+    (void)err;
+    if (!counts(a->options, entry) || a->number == a->n_ends) /* the run may go on meanwhile */
+        return 0;
+    if (a->is_last[a->number++])
+        print_task(a->printer, entry->task, &place);
+    return 0;
+}
+
+static int compare_ends(const void *a, const void *b)
+{
+    const struct end *x = a, *y = b;
+
+    if (x->id_hash != y->id_hash)
+        return x->id_hash < y->id_hash ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static void mark_last_ends(struct all *a)
+{
+    size_t n_last = 0;
+
+    qsort(a->ends, a->n_ends, sizeof(*a->ends), compare_ends);
+    a->is_last = xcalloc(a->n_ends, sizeof(*a->is_last));
+    for (size_t i = 0; i < a->n_ends; i++) {
+        bool is_last = i + 1 == a->n_ends || a->ends[i + 1].id_hash != a->ends[i].id_hash;
+
+        a->is_last[a->ends[i].number] = is_last;
+        n_last += is_last;
+    }
+    a->printer->has_titles = n_last > 1;
+    free(a->ends);
+    a->ends = NULL;
+}
+
+static int print_all(struct printer *p, const struct logs_options *o, struct ganger_error *err)
+{
+    struct all a = {.options = o, .printer = p};
+    int status = journal_read(p->dir->journal_path, gather_end, &a, err);
+
+    mark_last_ends(&a);
+    if (status == 0)
+        status = journal_read(p->dir->journal_path, print_end, &a, err);
+    free(a.is_last);
+    return status;
+}
+
+/* --- the command --- */
+
+/* The workflow stands for its run. */
+static int open_run(struct rundir *dir, const char *path, struct ganger_error *err)
+{
+    struct stat file;
+    char *run_path;
+    int status;
+
+    if (stat(path, &file) != 0 || !S_ISREG(file.st_mode))
+        return rundir_open_to_read(dir, path, err);
+    run_path = rundir_default_path(path);
+    status = rundir_open_to_read(dir, run_path, err);
+    free(run_path);
+    return status == 0 ? 0 : error_prefix(err, "%s: no run of this workflow here: ", path);
+}
+
+static int print_logs(const struct logs_options *o, struct ganger_error *err)
+{
+    struct rundir dir = {.path = NULL};
+    struct printer printer = {.dir = &dir, .which = o->which};
+    int status;
+
+    if (open_run(&dir, o->run, err) != 0)
+        return error_exit_status(err);
+    status = o->n_tasks > 0 ? print_some(&printer, o, err) : print_all(&printer, o, err);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0)
+        status = error_set_errno(err, ERROR_SYSTEM, "cannot print the tasks' output");
+    rundir_close(&dir);
+    return status != 0 ? error_exit_status(err) : printer.exit_status;
+}
+
+int cmd_logs(int argc, char **argv)
+{
+    struct logs_options options = {.which = OUTPUT_BOTH};
+    struct ganger_error err = {ERROR_NONE, ""};
+    int status;
+
+    if (read_options(argc, argv, &options, &err) == 0 && options.wants_help) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    status = err.cause != ERROR_NONE ? error_exit_status(&err) : print_logs(&options, &err);
+    if (err.cause != ERROR_NONE)
+        log_error("%s", err.text);
+    return status;
+}
