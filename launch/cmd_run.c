@@ -190,6 +190,7 @@ static int manage(struct manager_rank *m, int signal_fd, struct ganger_error *er
         .journal = m->journal,
         .progress = m->progress,
         .signal_fd = signal_fd,
+        .launcher_fd = m->origin.fd,
         .epoch = m->epoch,
         .origin_s = m->origin_s,
         .run_dir = m->dir.path,
@@ -221,21 +222,18 @@ static void release(struct manager_rank *m)
     journal_past_release(&m->past);
     rundir_close(&m->dir);
     workflow_release(&m->workflow);
-    buffer_release(&m->origin.env);
-    free(m->origin.cwd);
 }
 
-static int be_manager(const struct run_options *options, struct comm *comm, int signal_fd)
+static int be_manager(const struct run_options *options, struct comm *comm, int signal_fd,
+                      const struct link_origin *origin)
 {
     struct ganger_error err = {0};
-    struct manager_rank m = {.options = options, .comm = comm, .origin_s = clock_now_s()};
+    struct manager_rank m = {
+        .options = options, .comm = comm, .origin = *origin, .origin_s = clock_now_s()};
     bool was_run = false;
     int status;
 
-    if (link_connect(&m.origin, &err) == 0 && m.origin.fd < 0)
-        link_origin_from_here(&m.origin);
-    log_set_fd(m.origin.err_fd);
-    if (err.cause == ERROR_NONE && prepare(&m, &err) == 0) {
+    if (prepare(&m, &err) == 0) {
         was_run = true;
         manage(&m, signal_fd, &err);
     } else {
@@ -257,9 +255,23 @@ static int be_manager(const struct run_options *options, struct comm *comm, int 
 
 /* ---- as a rank, as typed ---- */
 
+/* Before MPI starts, so that the launcher sees it when this process dies in there. */
+static int find_origin(struct link_origin *origin, struct ganger_error *err)
+{
+    if (!launcher_is_first_rank())
+        return 0;
+    if (link_connect(origin, err) < 0)
+        return -1;
+    if (origin->fd < 0)
+        link_origin_from_here(origin);
+    log_set_fd(origin->err_fd);
+    return 0;
+}
+
 static int be_rank(const struct run_options *options)
 {
     struct ganger_error err = {0};
+    struct link_origin origin = {.fd = -1, .out_fd = STDOUT_FILENO, .err_fd = STDERR_FILENO};
     int signal_fd = open_signals();
     struct comm *comm;
     uint32_t rank;
@@ -267,16 +279,19 @@ static int be_rank(const struct run_options *options)
 
     launcher_enter_rank();
     process_die_with_parent(SIGTERM); /* of mpirun, which can no longer end us then */
-    comm = comm_open_mpi(&err);
-    if (comm == NULL)
+    if (find_origin(&origin, &err) < 0 || (comm = comm_open_mpi(launcher_allows_exit(), &err)) == NULL)
         return print_error(&err);
+    link_say_started(&origin);
     rank = comm->rank;
-    status = rank == 0 ? be_manager(options, comm, signal_fd) : be_worker(comm, signal_fd);
+    status = rank == 0 ? be_manager(options, comm, signal_fd, &origin) : be_worker(comm, signal_fd);
+    buffer_release(&origin.env);
+    free(origin.cwd);
+    /* The launcher has the manager's word; MPI_Finalize costs 50 ms, and hangs after a loss. */
+    comm_close(comm, launcher_allows_exit() || status >= 3);
     if (launcher_allows_exit())
-        _exit(0); /* the launcher has the manager's word; MPI_Finalize costs 50 ms, and may hang */
+        _exit(0);
     if (status >= 3)
         _exit(status);
-    comm_close(comm, false);
     return rank == 0 ? status : 0;
 }
 

@@ -27,6 +27,7 @@
  * run ends without the manager's word. Ranks must not see the variable: see launcher_enter_rank. */
 #define COMPLAINTS_VARIABLE "PMIX_OUTPUT_STDERR_FD"
 
+#define START_S 120.0 /* within that the ranks must have come together */
 #define RETURN_S 5.0 /* an mpirun whose manager is done may take that long to return */
 #define TERM_S 3.0   /* and that long after TERM, before KILL */
 
@@ -51,10 +52,13 @@ static const char *const openmpi5_options[] = {"--map-by", ":OVERSUBSCRIBE", "--
                                                "--enable-recovery", NULL};
 static const char *const mpich_options[] = {"-bind-to", "none", NULL};
 
-/* Transports of one node, found without asking the network; start-up from 0.36 s to 0.08 s. */
+/* Transports of one node, found without asking the network; start-up from 0.36 s to 0.08 s. An mpirun that
+ * is told to end waits that many seconds, TERMs the ranks, waits again and kills them: time that they need
+ * to end their tasks. */
 static const struct variable openmpi4_variables[] = {
     {"OMPI_MCA_pml", "ob1"},       {"OMPI_MCA_btl", "vader,tcp,self"},
     {"PMIX_MCA_gds", "hash"},      {"HWLOC_PLUGINS_PATH", "/nonexistent"},
+    {"OMPI_MCA_odls_base_sigkill_timeout", "2"},
     {NULL, NULL},
 };
 static const struct variable no_variables[] = {{NULL, NULL}};
@@ -76,14 +80,25 @@ static const struct launcher *this_launcher(void)
     return &launchers[i];
 }
 
-bool launcher_is_rank(void)
+/* What the launcher says our rank is; NULL when there is no launcher. */
+static const char *rank_text(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"};
+    const char *text = NULL;
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (getenv(names[i]) != NULL)
-            return true;
-    return false;
+    for (size_t i = 0; text == NULL && i < sizeof(names) / sizeof(*names); i++)
+        text = getenv(names[i]);
+    return text;
+}
+
+bool launcher_is_rank(void)
+{
+    return rank_text() != NULL;
+}
+
+bool launcher_is_first_rank(void)
+{
+    return rank_text() != NULL && atoi(rank_text()) == 0;
 }
 
 void launcher_enter_rank(void)
@@ -164,8 +179,10 @@ struct launch
     pid_t mpirun;
     int mpirun_fd; /* pidfd */
     int signal_fd;
+    bool has_started;   /* the manager said so */
     bool is_over;       /* mpirun returned */
     bool has_word;
+    bool is_late;       /* the ranks did not come together */
     int word;           /* exit status */
     int mpirun_status;  /* as of waitpid */
     int first_signal;   /* that we were sent */
@@ -206,6 +223,17 @@ static void reap_mpirun(struct launch *l)
     l->is_over = true;
 }
 
+static void hear_manager(struct launch *l)
+{
+    enum link_word word = link_hear(&l->link, &l->word);
+
+    l->has_started |= word == LINK_STARTED;
+    l->has_word = word == LINK_DONE;
+    l->end_s = 0;
+    if (word != LINK_STARTED)
+        expect_end(l, RETURN_S);
+}
+
 static int wait_for_one_thing(struct launch *l, struct ganger_error *err)
 {
     struct pollfd fds[] = {{l->mpirun_fd, POLLIN, 0},
@@ -218,18 +246,18 @@ static int wait_for_one_thing(struct launch *l, struct ganger_error *err)
 
     if (n < 0 && errno != EINTR)
         return error_set_errno(err, ERROR_SYSTEM, "cannot wait for mpirun");
-    if (n == 0)
+    if (n == 0) {
+        l->is_late |= !l->has_started && !l->was_told;
         end_mpirun(l);
+    }
     if (n <= 0)
         return 0;
     if (fds[1].revents != 0)
         pass_signal(l);
     if (fds[2].revents != 0 && link_accept(&l->link, err) < 0)
         return -1;
-    if (fds[3].revents != 0) {
-        l->has_word = link_hear(&l->link, &l->word);
-        expect_end(l, RETURN_S);
-    }
+    if (fds[3].revents != 0)
+        hear_manager(l);
     if (fds[0].revents != 0)
         reap_mpirun(l);
     return 0;
@@ -260,6 +288,10 @@ static int judge(const struct launch *l, int *exit_status, struct ganger_error *
         return 0;
     }
     print_complaints(l->complaints_fd);
+    if (l->is_late)
+        return error_set(err, ERROR_SYSTEM,
+                         "the ranks have not come together within %g s; `mpirun -n 2 hostname` may tell why",
+                         START_S);
     if (WIFEXITED(s) && WEXITSTATUS(s) == 127)
         return error_set(err, ERROR_SYSTEM, "mpirun could not be started");
     return error_set(err, ERROR_SYSTEM,
@@ -290,12 +322,13 @@ int launcher_run(uint32_t n_ranks, char **argv, int *exit_status, struct ganger_
         if (l.mpirun < 0 || l.mpirun_fd < 0 || l.signal_fd < 0)
             status = error_set_errno(err, ERROR_SYSTEM, "cannot start mpirun");
     }
+    expect_end(&l, START_S);
     while (status == 0 && !l.is_over)
         status = wait_for_one_thing(&l, err);
     if (status < 0 && l.mpirun > 0 && !l.is_over)
         kill(l.mpirun, SIGKILL);
-    if (status == 0 && l.link.fd >= 0) /* its last word may still be in the socket */
-        l.has_word = link_hear(&l.link, &l.word);
+    while (status == 0 && l.link.fd >= 0) /* its last words may still be in the socket */
+        hear_manager(&l);
     link_close(&l.link);
     free(command);
     if (status == 0)

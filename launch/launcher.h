@@ -11,6 +11,9 @@
 /* Was this process started as a rank, by mpirun or the like? */
 bool launcher_is_rank(void);
 
+/* Is it rank 0, as far as the environment tells before MPI does? */
+bool launcher_is_first_rank(void);
+
 /* To be called by a rank before anything else: puts away what was meant for mpirun alone. */
 void launcher_enter_rank(void);
 

@@ -16,6 +16,10 @@
 
 extern char **environ;
 
+/* What is no exit status. */
+#define SAID_STARTED 0xfffffffeu
+#define SAID_NOTHING 0xffffffffu
+
 static socklen_t make_address(struct sockaddr_un *address, const char *name)
 {
     memset(address, 0, sizeof(*address));
@@ -137,17 +141,20 @@ int link_accept(struct link *l, struct ganger_error *err)
     return status;
 }
 
-bool link_hear(struct link *l, int *exit_status)
+enum link_word link_hear(struct link *l, int *exit_status)
 {
     char word[4] = "";
     struct cursor c = cursor_over(word, sizeof(word));
-    bool said = receive_all(l->fd, word, sizeof(word)) == 0;
+    uint32_t said = receive_all(l->fd, word, sizeof(word)) == 0 ? cursor_u32(&c) : SAID_NOTHING;
 
+    if (said == SAID_STARTED)
+        return LINK_STARTED;
     close(l->fd);
     l->fd = -1;
-    if (said)
-        *exit_status = (int)cursor_u32(&c);
-    return said;
+    if (said == SAID_NOTHING)
+        return LINK_GONE;
+    *exit_status = (int)said;
+    return LINK_DONE;
 }
 
 void link_close(struct link *l)
@@ -238,15 +245,25 @@ int link_connect(struct link_origin *o, struct ganger_error *err)
                      (int)pid);
 }
 
-void link_say_done(const struct link_origin *o, int exit_status)
+static void say(const struct link_origin *o, uint32_t what)
 {
     struct buffer word = BUFFER_EMPTY;
 
     if (o->fd < 0)
         return;
-    buffer_put_u32(&word, (uint32_t)exit_status);
+    buffer_put_u32(&word, what);
     send_all(o->fd, word.bytes, word.n); /* a launcher that is gone need not hear it */
     buffer_release(&word);
+}
+
+void link_say_started(const struct link_origin *o)
+{
+    say(o, SAID_STARTED);
+}
+
+void link_say_done(const struct link_origin *o, int exit_status)
+{
+    say(o, (uint32_t)exit_status);
 }
 
 /* Variables that belong to the launch of this process and would confuse a task that is an MPI program

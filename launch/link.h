@@ -30,8 +30,15 @@ int link_listen(struct link *l, struct ganger_error *err);
 /* When listen_fd is readable: takes the manager in and gives it descriptors, directory, environment. */
 int link_accept(struct link *l, struct ganger_error *err);
 
-/* When fd is readable: true and the status when the manager said its word; false when it is gone. */
-bool link_hear(struct link *l, int *exit_status);
+enum link_word
+{
+    LINK_GONE,    /* the manager ended without a last word; fd is closed */
+    LINK_STARTED, /* all ranks have come together */
+    LINK_DONE,    /* its last: the run is over; fd is closed */
+};
+
+/* When fd is readable. Sets the exit status of the run with LINK_DONE. */
+enum link_word link_hear(struct link *l, int *exit_status);
 
 void link_close(struct link *l);
 
@@ -49,7 +56,7 @@ struct link_origin
 /* Connects to the launcher named in the environment. 0, and fd is -1, when there is none. */
 int link_connect(struct link_origin *o, struct ganger_error *err);
 
-/* The word. The process should leave after it. */
+void link_say_started(const struct link_origin *o);
 void link_say_done(const struct link_origin *o, int exit_status);
 
 /* Fills env and cwd from this process instead, less what an MPI launcher added to it. */

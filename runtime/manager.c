@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define COMING_S 60.0 /* how long to wait for workers before a run goes on without them */
+#define LAST_LOOKS 3  /* for messages of a worker that has ended */
 #define LEAVING_S 10.0 /* beyond the grace: how long a stopped run waits for what it was told to end */
 
 /* Descriptors that the loop waits for. */
@@ -23,6 +24,7 @@ enum
 {
     FD_SIGNAL,
     FD_WORKERS,
+    FD_LAUNCHER,
     N_FDS,
 };
 
@@ -103,18 +105,19 @@ static void stop_for_error(struct manager *m)
     stop(m, STOP_TERM, m->err->text);
 }
 
+static void be_told_to_end(struct manager *m, int signal, const char *why)
+{
+    if (m->signal == 0)
+        m->signal = signal;
+    stop(m, m->mode >= STOP_TERM ? STOP_KILL : STOP_TERM, why);
+}
+
 static void hear_signal(struct manager *m)
 {
     struct signalfd_siginfo info;
 
-    while (read(m->o->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-        if (m->signal == 0)
-            m->signal = (int)info.ssi_signo;
-        if (m->mode >= STOP_TERM)
-            stop(m, STOP_KILL, "interrupted twice");
-        else
-            stop(m, STOP_TERM, info.ssi_signo == SIGINT ? "interrupted" : "told to end");
-    }
+    while (read(m->o->signal_fd, &info, sizeof(info)) == sizeof(info))
+        be_told_to_end(m, (int)info.ssi_signo, info.ssi_signo == SIGINT ? "interrupted" : "told to end");
 }
 
 /* ---- workers ---- */
@@ -226,6 +229,8 @@ static void lose_worker(struct manager *m, uint32_t worker)
     pid_t group = comm_group_of(m->comm, worker);
 
     m->peers[worker].is_here = false;
+    if (m->mode > STOP_WHEN_DONE && task == TASK_NONE)
+        return; /* it was told to leave */
     if (group > 0)
         kill(-group, SIGKILL);
     event_emit(m->o->sinks, &(struct event){.kind = EVENT_WORKER_LOST,
@@ -374,7 +379,7 @@ static void hear_message(struct manager *m, uint32_t worker, const char *bytes, 
         return;
     if (h.kind != MESSAGE_HELLO && h.epoch != m->o->epoch)
         return; /* of another run */
-    for (uint32_t i = 0; i < h.n_records && !c.failed && m->err->cause == ERROR_NONE; i++) {
+    for (uint32_t i = 0; i < h.n_records && !c.failed; i++) { /* also after an error: what ends is recorded */
         switch (h.kind) {
         case MESSAGE_HELLO: hear_hello(m, worker, &c); break;
         case MESSAGE_STARTED: hear_started(m, worker, &c); break;
@@ -386,18 +391,39 @@ static void hear_message(struct manager *m, uint32_t worker, const char *bytes, 
     }
 }
 
-static void hear(struct manager *m)
+static void hear_messages(struct manager *m)
 {
     const char *bytes;
-    uint32_t worker, lost;
+    uint32_t worker;
     size_t n;
 
     while (comm_receive(m->comm, &worker, &bytes, &n))
         hear_message(m, worker, bytes, n);
+}
+
+/* Its last words are on the way when its end is seen; one look may not show them. */
+static void hear_of_ended_workers(struct manager *m)
+{
+    uint32_t worker;
+
+    while (process_watch_next(m->watch, &worker)) {
+        for (int look = 0; look < LAST_LOOKS; look++)
+            hear_messages(m);
+        lose_worker(m, worker);
+    }
+}
+
+static void hear(struct manager *m)
+{
+    hear_messages(m);
     if (m->fds[FD_SIGNAL].revents != 0)
         hear_signal(m);
-    while (m->fds[FD_WORKERS].revents != 0 && process_watch_next(m->watch, &lost))
-        lose_worker(m, lost);
+    if (m->fds[FD_LAUNCHER].revents != 0) {
+        m->fds[FD_LAUNCHER].fd = -1; /* once */
+        be_told_to_end(m, SIGHUP, "the launcher is gone");
+    }
+    if (m->fds[FD_WORKERS].revents != 0)
+        hear_of_ended_workers(m);
     if (m->err->cause != ERROR_NONE && !m->is_stopping)
         stop_for_error(m);
 }
@@ -497,6 +523,7 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     m.coming_s = clock_now_s() + COMING_S;
     m.fds[FD_SIGNAL] = (struct pollfd){options->signal_fd, POLLIN, 0};
     m.fds[FD_WORKERS] = (struct pollfd){-1, POLLIN, 0};
+    m.fds[FD_LAUNCHER] = (struct pollfd){options->launcher_fd, POLLIN, 0};
     run(&m);
     for (uint32_t worker = 1; worker <= n_workers(&m); worker++)
         tell_to_stop(m.comm, &m.message, worker, options->epoch,

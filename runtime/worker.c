@@ -19,7 +19,7 @@
 
 #define MANAGER 0           /* its rank */
 #define STARTED_AFTER_S 0.05 /* a task that runs for less is told of by its DONE alone */
-#define END_GRACE_S 1.0     /* for tasks when this process itself was told to end: mpirun kills after 2 s */
+#define END_GRACE_S 0.5     /* for tasks when this process itself was told to end: mpirun kills after 1 s */
 #define FIRST_WORD_S 120.0  /* how long to wait for WELCOME */
 #define READS_PER_ROUND 16  /* chunks taken from one pipe before looking at anything else */
 #define READS_AT_END 64     /* enough for the largest pipe (1 MiB), with small reads */
@@ -169,7 +169,22 @@ static int renew_pipes(struct worker *w, struct ganger_error *err)
 
 /* ---- starting and ending one ---- */
 
-static void add_variable(struct worker *w, uint32_t *n, char *variable)
+/* Variables that ganger makes for each task; the run's environment comes without them. */
+static const char *const own_variables[] = {"GANGER_TASK_ID=", "GANGER_ATTEMPT=", "GANGER_WORKER=",
+                                            "GANGER_CORES=",   "GANGER_RUN_DIR=", "GANGER_TMPDIR=",
+                                            "OMP_NUM_THREADS="};
+#define N_OWN (sizeof(own_variables) / sizeof(*own_variables))
+
+static bool is_own_variable(const char *variable)
+{
+    for (size_t i = 0; i < N_OWN; i++)
+        if (strncmp(variable, own_variables[i], strlen(own_variables[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Adds a variable that the task states, in place of one of the same name. */
+static void set_variable(struct worker *w, uint32_t *n, char *variable)
 {
     size_t n_name = (size_t)(strchrnul(variable, '=') - variable) + 1;
 
@@ -185,28 +200,23 @@ static void add_variable(struct worker *w, uint32_t *n, char *variable)
 /* Fills w->envp: what holds for all tasks, ganger's own variables, the task's. */
 static void make_environment(struct worker *w, const struct run *run)
 {
-    enum { N_OWN = 7 };
-    size_t starts[N_OWN];
-    uint32_t n = w->n_env, n_cores = run->slots.n / 2, n_own = 0;
+    uint32_t n = w->n_env, n_cores = run->slots.n / 2;
     const char *next = run->env.bytes;
+    char *own;
 
     w->names.n = 0;
-#define OWN(...) (starts[n_own++] = w->names.n, buffer_printf(&w->names, __VA_ARGS__), buffer_put_u8(&w->names, 0))
-    OWN("GANGER_TASK_ID=%s", run->id.bytes);
-    OWN("GANGER_ATTEMPT=%u", run->attempt);
-    OWN("GANGER_WORKER=%u", w->comm->rank);
-    OWN("GANGER_CORES=%u", n_cores);
-    OWN("GANGER_RUN_DIR=%s", w->run_dir);
-    OWN("GANGER_TMPDIR=%s", w->tmpdir.path);
-    OWN("OMP_NUM_THREADS=%u", n_cores);
-#undef OWN
+    buffer_printf(&w->names,
+                  "GANGER_TASK_ID=%s%cGANGER_ATTEMPT=%u%cGANGER_WORKER=%u%cGANGER_CORES=%u%c"
+                  "GANGER_RUN_DIR=%s%cGANGER_TMPDIR=%s%cOMP_NUM_THREADS=%u%c",
+                  run->id.bytes, 0, run->attempt, 0, w->comm->rank, 0, n_cores, 0, w->run_dir, 0,
+                  w->tmpdir.path, 0, n_cores, 0);
     while (w->envp_capacity <= (size_t)w->n_env + N_OWN + run->n_env)
         w->envp = xgrow(w->envp, w->envp_capacity, &w->envp_capacity, sizeof(*w->envp));
     memcpy(w->envp, w->env, w->n_env * sizeof(*w->envp));
-    for (uint32_t i = 0; i < n_own; i++)
-        add_variable(w, &n, w->names.bytes + starts[i]);
+    for (own = w->names.bytes; own < w->names.bytes + w->names.n; own += strlen(own) + 1)
+        w->envp[n++] = own;
     for (uint32_t i = 0; i < run->n_env; i++) {
-        add_variable(w, &n, (char *)(uintptr_t)next);
+        set_variable(w, &n, (char *)(uintptr_t)next);
         next += strlen(next) + 1;
     }
     w->envp[n] = NULL;
@@ -285,7 +295,6 @@ static int start_task(struct worker *w, const struct run *run, struct ganger_err
     return say_done(w, &result, err);
 }
 
-/* A worker has at most one of these at a time, from `pidfd is readable` to DONE. */
 static int end_task(struct worker *w, struct ganger_error *err)
 {
     struct attempt *a = &w->current;
@@ -346,7 +355,8 @@ static void unpack_environment(struct worker *w, struct text env)
     w->env_text[env.n] = '\0';
     w->env = xcalloc(text_count_packed(env) + 1, sizeof(*w->env));
     for (next = w->env_text; next < w->env_text + env.n; next += strlen(next) + 1)
-        w->env[w->n_env++] = next;
+        if (!is_own_variable(next))
+            w->env[w->n_env++] = next;
 }
 
 static void watch_manager(struct worker *w, pid_t pid)
@@ -453,7 +463,10 @@ static void hear_signal(struct worker *w)
     if (read(w->o->signal_fd, bytes, sizeof(bytes)) <= 0)
         return;
     w->is_stopping = true;
-    cancel_task(w, SIGTERM, fmin(w->grace_s, END_GRACE_S));
+    if (process_is_orphan()) /* without mpirun MPI ends this process at any moment */
+        cancel_task(w, SIGKILL, 0);
+    else
+        cancel_task(w, SIGTERM, fmin(w->grace_s, END_GRACE_S));
 }
 
 /* ---- the loop ---- */

@@ -83,8 +83,9 @@ void comm_publish_group(struct comm *c, pid_t group);
 pid_t comm_group_of(const struct comm *c, uint32_t rank);
 
 /* Joins the MPI job this process was started in. Fails when the launcher's idea of the number of ranks
- * is not MPI's. To be called once. The environment may be read afterwards, too. */
-struct comm *comm_open_mpi(struct ganger_error *err);
+ * is not MPI's. To be called once. `leaves_at_once`: all ranks will be closed that way, so that what MPI
+ * would remove at its end is removed now. */
+struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err);
 
 /* "Open MPI 4.1.4", "MPICH 4.0.2", …: the library this program is linked with. Works without opening. */
 const char *comm_mpi_library(void);

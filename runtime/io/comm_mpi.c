@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <math.h>
 #include <mpi.h>
 #include <stdatomic.h>
@@ -39,6 +40,7 @@ enum
 #define NET_IDLE_S 2.0      /* the longest */
 #define FAR_FIRST_S 0.0002  /* towards other nodes nothing rings: after a message … */
 #define FAR_IDLE_S 0.005    /* … and after many looks in vain */
+#define LAST_SENDS_S 1.0    /* for what was sent before closing; a dead receiver never takes it */
 
 /* What the ranks of a node see of each other. */
 struct place
@@ -361,6 +363,8 @@ static void mpi_close(struct comm *c, bool at_once)
 {
     struct comm_mpi *m = of(c);
 
+    for (double until_s = clock_now_s() + LAST_SENDS_S; m->n_sending > 0 && clock_now_s() < until_s;)
+        forget_sent(m);
     if (at_once)
         return; /* the process ends by _exit; MPI may still write into our buffers until then */
     take_back_what_is_lent(m);
@@ -368,8 +372,6 @@ static void mpi_close(struct comm *c, bool at_once)
         MPI_Cancel(&m->ring[i].request);
         MPI_Request_free(&m->ring[i].request);
     }
-    while (m->n_sending > 0)
-        forget_sent(m);
     MPI_Finalize();
     free_comm(m);
 }
@@ -471,7 +473,25 @@ static int open_page(struct comm_mpi *m, MPI_Comm node, struct ganger_error *err
 
 static const struct comm_ops mpi_ops = {mpi_send, mpi_receive, mpi_wait, mpi_close};
 
-struct comm *comm_open_mpi(struct ganger_error *err)
+/* Open MPI's segment of this rank in /dev/shm, 4 MiB, which would outlive a killed mpirun. By now all of
+ * the node have attached to it, so its name is needed no more. Its name is VADER.host.uid.job.rank, the
+ * job in hexadecimal. */
+static void remove_segment_name(int local_rank)
+{
+    const char *job = getenv("OMPI_MCA_ess_base_jobid");
+    char pattern[128];
+    glob_t found;
+
+    if (job == NULL)
+        return;
+    snprintf(pattern, sizeof(pattern), "/dev/shm/vader_segment.*.%u.%lx.%d", (unsigned)geteuid(),
+             strtoul(job, NULL, 10), local_rank);
+    if (glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc == 1)
+        unlink(found.gl_pathv[0]);
+    globfree(&found);
+}
+
+struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err)
 {
     struct comm_mpi *m = xcalloc(1, sizeof(*m));
     MPI_Comm node;
@@ -498,6 +518,9 @@ struct comm *comm_open_mpi(struct ganger_error *err)
     meet(m, node);
     if (open_bell(m, err) < 0 || open_page(m, node, err) < 0)
         goto fail;
+    MPI_Comm_rank(node, &rank);
+    if (leaves_at_once)
+        remove_segment_name(rank);
     return &m->comm;
 fail:
     free_comm(m);

@@ -301,9 +301,17 @@ int process_adopt_orphans(void)
     return prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
+static pid_t parent; /* of this process, when it asked to be told */
+
 void process_die_with_parent(int signal)
 {
+    parent = getppid();
     prctl(PR_SET_PDEATHSIG, signal);
+}
+
+bool process_is_orphan(void)
+{
+    return parent != 0 && getppid() != parent;
 }
 
 int process_watch_open(void)

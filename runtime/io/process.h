@@ -70,6 +70,9 @@ int process_adopt_orphans(void);
 /* Asks for `signal` when the parent of this process dies. */
 void process_die_with_parent(int signal);
 
+/* Has the parent that process_die_with_parent was called under died? */
+bool process_is_orphan(void);
+
 /* Watching processes that are not our children. The set is one descriptor, readable when one of them
  * has ended; -1 on failure. Adding a process that is gone already makes it readable at once. */
 int process_watch_open(void);

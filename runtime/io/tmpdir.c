@@ -1,20 +1,30 @@
 #include "io/tmpdir.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <ftw.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define TICK_S 0.02 /* longer than any kernel's */
+
 static struct timespec last_change(const char *path)
 {
     struct stat s;
 
     return stat(path, &s) == 0 ? s.st_mtim : (struct timespec){0, -1};
+}
+
+/* Kernels stamp changes with the time of their last tick: two within one tick look the same. */
+static bool is_old(const struct timespec *change)
+{
+    return clock_wall_s() - ((double)change->tv_sec + 1e-9 * (double)change->tv_nsec) > TICK_S;
 }
 
 int tmpdir_open(struct tmpdir *t, struct ganger_error *err)
@@ -51,7 +61,7 @@ void tmpdir_clear(struct tmpdir *t)
     if (t->path == NULL)
         return;
     now = last_change(t->path);
-    if (now.tv_sec == t->empty.tv_sec && now.tv_nsec == t->empty.tv_nsec)
+    if (now.tv_sec == t->empty.tv_sec && now.tv_nsec == t->empty.tv_nsec && is_old(&now))
         return;
     nftw(t->path, remove_entry, 16, FTW_PHYS | FTW_DEPTH);
     t->empty = last_change(t->path);

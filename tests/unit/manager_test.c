@@ -200,6 +200,7 @@ static struct outcome expect(const char *graph_text, uint32_t n_workers, const c
                                       .graph = graph,
                                       .is_done = is_done,
                                       .sinks = &sinks,
+                                      .launcher_fd = -1,
                                       .epoch = EPOCH,
                                       .origin_s = clock_now_s(),
                                       .run_dir = "/run",
