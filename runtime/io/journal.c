@@ -434,7 +434,9 @@ static int read_header(struct scan *s, const struct record *record, struct gange
 
     if (check_format(s, record, err) != 0)
         return -1;
-    if (record_u32(record, ",\"epoch\":", &epoch) && epoch > s->epoch)
+    if (!record_u32(record, ",\"epoch\":", &epoch) || epoch == 0)
+        epoch = s->epoch + (s->epoch < UINT32_MAX); /* there was one, whatever its number */
+    if (epoch > s->epoch)
         s->epoch = epoch;
     return 0;
 }

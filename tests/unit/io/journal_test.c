@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,6 +17,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include <cmocka.h>
@@ -328,6 +331,43 @@ static void test_flush_makes_all_that_was_said_readable(void **state)
     journal_flush(w->j);
 }
 
+static void test_what_was_flushed_survives_the_death_of_the_manager(void **state)
+{
+    struct world *w = *state;
+    pid_t pid;
+
+    draw(w, "a=1 b=2");
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        begin(w, 1, 0);
+        say(w, EVENT_TASK_DONE, "a", NULL);
+        journal_flush(w->j);
+        raise(SIGKILL);
+    }
+    waitpid(pid, NULL, 0);
+    assert_done(w, "a");
+}
+
+/* Signals are the manager's business: one that only the writer could take must stay pending. */
+static void test_the_writer_takes_no_signals(void **state)
+{
+    struct world *w = *state;
+    const struct timespec at_once = {0, 0};
+    sigset_t usr1, before;
+
+    draw(w, "a=1");
+    begin(w, 1, 0);
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &usr1, &before);
+    kill(getpid(), SIGUSR1);
+    say(w, EVENT_TASK_SENT, "a", NULL);
+    journal_flush(w->j);
+    assert_int_equal(sigtimedwait(&usr1, NULL, &at_once), SIGUSR1);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 /* More than the memory for waiting lines holds: the sink waits for room and loses nothing. */
 static void test_no_line_is_lost_when_memory_is_full(void **state)
 {
@@ -623,6 +663,26 @@ static void test_a_damaged_header_still_counts_as_an_epoch(void **state)
     free(bytes);
 }
 
+static void write_with_checksum(FILE *file, const char *line)
+{
+    fprintf(file, "%s,\"crc\":\"%08x\"}\n", line, XXH32(line, strlen(line), 0));
+}
+
+static void test_a_header_without_a_number_still_counts_as_an_epoch(void **state)
+{
+    struct world *w = *state;
+    FILE *file = fopen(w->path, "w");
+
+    assert_non_null(file);
+    write_with_checksum(file, "{\"event\":\"run\",\"format\":1");
+    write_with_checksum(file, "{\"event\":\"done\",\"task\":\"b\",\"digest\":\"0000000000000002\"");
+    fclose(file);
+    draw(w, "a=1 b=2 a>b");
+    assert_done(w, "");
+    assert_int_equal(w->past.epoch, 1);
+    assert_int_equal(w->past.n_changed, 1);
+}
+
 static void assert_no_journal(struct world *w, const char *text, const char *words)
 {
     scratch_write(w->path, text, strlen(text));
@@ -724,6 +784,8 @@ int main(void)
         WORLD_TEST(test_each_line_is_json),
         WORLD_TEST(test_file_is_for_its_owner_only_and_no_link_is_followed),
         WORLD_TEST(test_flush_makes_all_that_was_said_readable),
+        WORLD_TEST(test_what_was_flushed_survives_the_death_of_the_manager),
+        WORLD_TEST(test_the_writer_takes_no_signals),
         WORLD_TEST(test_no_line_is_lost_when_memory_is_full),
         WORLD_TEST(test_a_full_disk_is_reported_and_stops_nothing),
         WORLD_TEST(test_lines_about_joins_are_not_written),
@@ -742,6 +804,7 @@ int main(void)
         WORLD_TEST(test_a_torn_end_is_dropped_wherever_it_is),
         WORLD_TEST(test_a_damaged_line_is_ignored_and_counted),
         WORLD_TEST(test_a_damaged_header_still_counts_as_an_epoch),
+        WORLD_TEST(test_a_header_without_a_number_still_counts_as_an_epoch),
         WORLD_TEST(test_other_files_are_refused),
         WORLD_TEST(test_a_newer_format_is_refused_even_if_its_checksum_is_another),
         WORLD_TEST(test_read_gives_each_line_about_a_task),

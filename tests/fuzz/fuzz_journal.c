@@ -1,0 +1,141 @@
+/* Feeds files to what reads them back: journals, and the output of workers. Built by CMake with
+ * -DGANGER_FUZZ=ON (clang).
+ *
+ * The first byte says what: 'j' a journal; 'c' one whose lines get checksums, without which none would
+ * be looked at; 'l' the same for a plain list; 'o' output. */
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/log.h"
+#include "io/journal.h"
+#include "io/output.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+static char dir[] = "/tmp/ganger-fuzz-XXXXXX";
+static char *journal_path;
+static char *output_path;
+static struct graph *graph;
+
+static void clean_up(void)
+{
+    unlink(journal_path);
+    unlink(output_path);
+    rmdir(dir);
+    free(journal_path);
+    free(output_path);
+    graph_free(graph);
+}
+
+static void add_task(const char *id, uint64_t digest)
+{
+    graph_add_task(graph, &(struct task){.id = id, .argv = "x", .n_argv = 1, .n_argv_bytes = 2,
+                                         .digest = digest});
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    task_id join;
+
+    (void)argc;
+    (void)argv;
+    log_set_fd(-1);
+    if (mkdtemp(dir) == NULL)
+        abort();
+    journal_path = xasprintf("%s/journal.jsonl", dir);
+    output_path = xasprintf("%s/1-1.out", dir);
+    graph = graph_new();
+    add_task("a", 1);
+    add_task("b\"", 2);
+    add_task("c", 2);
+    join = graph_add_task(graph, &(struct task){.id = NULL});
+    graph_add_dependency(graph, 0, join);
+    graph_add_dependency(graph, join, 1);
+    graph_add_dependency(graph, 1, 2);
+    if (graph_seal(graph, NULL) != 0)
+        abort();
+    atexit(clean_up);
+    return 0;
+}
+
+static void write_file(const char *path, const void *bytes, size_t n)
+{
+    FILE *file = fopen(path, "wb");
+
+    if (file == NULL || fwrite(bytes, 1, n, file) != n || fclose(file) != 0)
+        abort();
+}
+
+static void add_checksums(struct buffer *b, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        const char *newline = memchr(bytes, '\n', n);
+        size_t length = newline != NULL ? (size_t)(newline - bytes) : n;
+
+        buffer_put(b, bytes, length);
+        buffer_printf(b, ",\"crc\":\"%08x\"}\n", (unsigned)XXH32(bytes, length, 0));
+        length += newline != NULL;
+        bytes += length;
+        n -= length;
+    }
+}
+
+static int read_entry(void *data, const struct journal_entry *entry, struct ganger_error *err)
+{
+    (void)err;
+    *(size_t *)data += strlen(entry->task) + strlen(entry->state);
+    return 0;
+}
+
+static void recover(const char *bytes, size_t n)
+{
+    struct journal_past past;
+    size_t n_read = 0;
+
+    write_file(journal_path, bytes, n);
+    if (journal_recover(journal_path, graph, &past, NULL) == 0) {
+        if (past.n_bytes > n || past.n_done > 3 || (past.n_done > 0 && past.epoch == 0))
+            abort();
+        journal_past_release(&past);
+    }
+    journal_read(journal_path, read_entry, &n_read, NULL);
+}
+
+static int read_output(void *data, enum output_stream stream, const char *bytes, size_t n,
+                       struct ganger_error *err)
+{
+    (void)err;
+    *(uint64_t *)data += XXH64(bytes, n, stream);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+    const char *rest = (const char *)bytes + 1;
+    struct buffer b = BUFFER_EMPTY;
+    uint64_t sum = 0;
+
+    if (n < 2)
+        return 0;
+    graph->ids_are_places = bytes[0] == 'l';
+    if (bytes[0] == 'o') {
+        write_file(output_path, rest, n - 1);
+        output_read(dir, 1, 1, 7, 1, 0, n - 1, OUTPUT_BOTH, read_output, &sum, NULL);
+        output_read(dir, 1, 1, 7, 1, (uint8_t)rest[0], n, OUTPUT_STDERR, read_output, &sum, NULL);
+    } else if (bytes[0] == 'j') {
+        recover(rest, n - 1);
+    } else {
+        add_checksums(&b, rest, n - 1);
+        recover(b.bytes, b.n);
+    }
+    buffer_release(&b);
+    return 0;
+}

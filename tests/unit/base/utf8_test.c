@@ -1,0 +1,71 @@
+#include "base/utf8.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_characters_of_each_length_are_read(void **state)
+{
+    static const struct
+    {
+        const char *bytes;
+        size_t n;
+        uint32_t character;
+    } cases[] = {
+        {"a", 1, 'a'},
+        {"\x7f", 1, 0x7f},
+        {"\xc2\x80", 2, 0x80},
+        {"\xdf\xbf", 2, 0x7ff},
+        {"\xe0\xa0\x80", 3, 0x800},
+        {"\xed\x9f\xbf", 3, 0xd7ff},
+        {"\xee\x80\x80", 3, 0xe000},
+        {"\xef\xbf\xbf", 3, 0xffff},
+        {"\xf0\x90\x80\x80", 4, 0x10000},
+        {"\xf4\x8f\xbf\xbf", 4, 0x10ffff},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        uint32_t character = 0;
+
+        assert_int_equal(utf8_character(cases[i].bytes, strlen(cases[i].bytes), &character),
+                         cases[i].n);
+        assert_int_equal(character, cases[i].character);
+        /* One byte less is no character any more. */
+        assert_int_equal(utf8_character(cases[i].bytes, cases[i].n - 1, &character), 0);
+    }
+}
+
+static void test_what_is_no_character_is_told(void **state)
+{
+    static const char *const cases[] = {
+        "\x80",             /* begins within one */
+        "\xc3(",            /* ends too early */
+        "\xc0\x80",         /* overlong */
+        "\xe0\x9f\xbf",     /* overlong */
+        "\xf0\x8f\xbf\xbf", /* overlong */
+        "\xed\xa0\x80",     /* a surrogate */
+        "\xf4\x90\x80\x80", /* above the last one */
+        "\xf8\x88\x80\x80\x80",
+        "\xff",
+    };
+    uint32_t character;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        assert_int_equal(utf8_character(cases[i], strlen(cases[i]), &character), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_characters_of_each_length_are_read),
+        cmocka_unit_test(test_what_is_no_character_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
