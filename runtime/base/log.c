@@ -18,6 +18,7 @@ void log_set_fd(int fd)
     log_fd = fd;
 }
 
+__attribute__((format(printf, 3, 0)))
 static void log_line(enum log_level level, const char *label, const char *format, va_list args)
 {
     char line[4096];
