@@ -389,15 +389,18 @@ static int print_logs(const struct logs_options *o, struct ganger_error *err)
 
 int cmd_logs(int argc, char **argv)
 {
-    struct logs_options options = {.which = OUTPUT_BOTH};
+    struct logs_options options = {.which = OUTPUT_BOTH, .run = ""};
     struct ganger_error err = {ERROR_NONE, ""};
     int status;
 
-    if (read_options(argc, argv, &options, &err) == 0 && options.wants_help) {
+    if (read_options(argc, argv, &options, &err) != 0) {
+        status = error_exit_status(&err);
+    } else if (options.wants_help) {
+        status = 0;
         fputs(usage, stdout);
-        return 0;
+    } else {
+        status = print_logs(&options, &err);
     }
-    status = err.cause != ERROR_NONE ? error_exit_status(&err) : print_logs(&options, &err);
     if (err.cause != ERROR_NONE)
         log_error("%s", err.text);
     return status;

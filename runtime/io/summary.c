@@ -71,15 +71,18 @@ static void count_time(struct summary *s, const struct event *e)
 {
     const struct task_resources *r =
         &s->graph->resources[s->graph->tasks[e->task].resource_class];
-    double time_s = e->result != NULL ? e->result->end_s - e->result->start_s : 0;
+    const struct task_result *result = e->result;
+    double time_s;
 
-    if (!(time_s > 0)) /* it never ran, or its worker took its times with it: NAN */
+    /* It never ran; or its worker took its times with it, and they are NAN. */
+    if (result == NULL || !(result->end_s > result->start_s))
         return;
+    time_s = result->end_s - result->start_s;
     s->n_timed++;
     s->sum_s += time_s;
     s->core_sum_s += time_s * r->cores;
-    s->first_start_s = fmin(s->first_start_s, e->result->start_s);
-    s->last_end_s = fmax(s->last_end_s, e->result->end_s);
+    s->first_start_s = fmin(s->first_start_s, result->start_s);
+    s->last_end_s = fmax(s->last_end_s, result->end_s);
     if (s->longest == TASK_NONE || time_s > s->longest_s) {
         s->longest = e->task;
         s->longest_s = time_s;
