@@ -6,9 +6,9 @@ cmake --preset fuzz
 cmake --build --preset fuzz --parallel "$(nproc)"
 export ASAN_OPTIONS=detect_odr_violation=0
 n=0
-for target in build/fuzz/fuzz/fuzz-*; do
+for target in build/fuzz/fuzz/fuzz_*; do
     [ -x "$target" ] || continue
-    name=${target##*/fuzz-}
+    name=${target##*/}
     corpus=build/fuzz/corpus/$name
     mkdir -p "$corpus"
     [ ! -d "tests/fuzz/corpus/$name" ] || cp -R "tests/fuzz/corpus/$name/." "$corpus"
