@@ -158,7 +158,7 @@ static void be_manager(struct comm *c, int n)
 
 int main(int argc, char **argv)
 {
-    struct comm *c = comm_open_mpi(&error);
+    struct comm *c = comm_open_mpi(false, &error);
 
     check(c == NULL ? -1 : 0);
     if (c->size < 2) {

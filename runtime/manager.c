@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "core/message.h"
 #include "core/sched.h"
+#include "io/binding.h"
 #include "io/process.h"
 
 #include <math.h>
@@ -32,6 +33,7 @@ struct peer
 {
     bool is_here;
     uint32_t node;
+    uint32_t cpu; /* UINT32_MAX: unknown, or on another node */
     uint16_t slot;
 };
 
@@ -47,6 +49,9 @@ struct manager
     struct buffer slots; /* of one RUN, encoded */
     struct pollfd fds[N_FDS];
     int watch;          /* workers of this node that died */
+    cpu_set_t home;     /* where this thread may run */
+    uint32_t followed;  /* the worker whose core it was moved to; 0: it is at home */
+    uint32_t last_sent; /* the worker that was sent the last RUN */
     int signal;         /* the first that told us to stop; 0: none */
     bool is_stopping;
     enum stop_mode mode; /* what the workers were told */
@@ -204,6 +209,7 @@ static void hear_hello(struct manager *m, uint32_t worker, struct cursor *c)
         return;
     peer->node = m->comm->nodes[worker];
     peer->slot = hello.slot;
+    peer->cpu = comm_is_near(m->comm, worker) ? hello.cpu : UINT32_MAX;
     tell_node(m, worker, &hello);
     peer->is_here = true;
     m->n_here++;
@@ -300,6 +306,7 @@ static void start_what_fits(struct manager *m)
                                                 .n_slots = p.n_slots,
                                                 .slots = p.slots});
         send_run(m, &p);
+        m->last_sent = p.worker;
     }
 }
 
@@ -470,8 +477,25 @@ static double next_deadline_s(const struct manager *m)
     return deadline_s;
 }
 
+/* While one task alone is in flight, which is how a chain runs, its worker and we wake each other in
+ * turn: 9 us on one core, 50 us on two, the other one having gone to sleep. */
+static void follow_a_lone_task(struct manager *m)
+{
+    uint32_t n_in_flight = sched_count(m->sched, STATE_SENT) + sched_count(m->sched, STATE_RUNNING);
+    uint32_t worker = n_in_flight == 1 ? m->last_sent : 0;
+
+    if (worker == m->followed || n_in_flight == 0)
+        return;
+    if (worker != 0 && m->peers[worker].cpu != UINT32_MAX)
+        binding_move_to(m->peers[worker].cpu);
+    else if (m->followed != 0)
+        binding_move_back(&m->home);
+    m->followed = worker;
+}
+
 static void wait_for_one_thing(struct manager *m)
 {
+    follow_a_lone_task(m);
     if (comm_wait(m->comm, m->fds, N_FDS, next_deadline_s(m), m->err) < 0)
         m->give_up_s = 0; /* there is no waiting any more */
 }
@@ -521,6 +545,7 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     m.sched = sched_new(options->graph);
     m.peers = xcalloc(options->comm->size, sizeof(*m.peers));
     m.coming_s = clock_now_s() + COMING_S;
+    binding_remember(&m.home);
     m.fds[FD_SIGNAL] = (struct pollfd){options->signal_fd, POLLIN, 0};
     m.fds[FD_WORKERS] = (struct pollfd){-1, POLLIN, 0};
     m.fds[FD_LAUNCHER] = (struct pollfd){options->launcher_fd, POLLIN, 0};
@@ -529,6 +554,7 @@ int manager_run(const struct manager_options *options, struct manager_report *re
         tell_to_stop(m.comm, &m.message, worker, options->epoch,
                      m.mode > STOP_WHEN_DONE ? m.mode : STOP_WHEN_DONE);
     *report = (struct manager_report){m.signal, m.n_here};
+    binding_move_back(&m.home);
     if (m.watch >= 0)
         close(m.watch);
     buffer_release(&m.message);

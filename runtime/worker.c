@@ -101,6 +101,7 @@ static int say_hello(struct worker *w, struct ganger_error *err)
         .n_node_slots = (uint16_t)(w->o->binding ? binding_n_slots(w->o->binding) : 1),
         .memory_bytes = w->o->binding ? binding_memory_bytes(w->o->binding) : 0,
         .clock_s = clock_now_s(),
+        .cpu = w->o->binding ? binding_cpu(w->o->binding, comm_slot(w->comm, w->comm->rank)) : UINT32_MAX,
     };
 
     gethostname(host, sizeof(host) - 1);

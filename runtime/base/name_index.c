@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+#define XXH_INLINE_ALL /* a call costs more than hashing a name */
 #include <xxhash.h>
 
 struct name_place
@@ -14,7 +16,7 @@ struct name_place
 
 static uint32_t hash_name(const char *name, size_t n_bytes)
 {
-    return (uint32_t)XXH64(name, n_bytes, 0);
+    return (uint32_t)XXH3_64bits(name, n_bytes);
 }
 
 /* The place that holds the name, or the free one where it would go. */
@@ -42,7 +44,9 @@ static void grow(struct name_index *index)
     struct name_index old = *index;
 
     index->n_places = old.n_places ? 2 * old.n_places : 64;
-    index->places = xcalloc(index->n_places, sizeof(*index->places));
+    /* Not calloc: its pages would be faulted in twice, since a place is looked at before it is taken. */
+    index->places = memset(xmalloc(index->n_places * sizeof(*index->places)), 0,
+                           index->n_places * sizeof(*index->places));
     for (size_t i = 0; i < old.n_places; i++) {
         size_t at = old.places[i].hash & (index->n_places - 1);
 
@@ -64,6 +68,12 @@ uint32_t name_index_find(const struct name_index *index, const char *name, size_
         return NAME_NOT_FOUND;
     place = find_place(index, hash_name(name, n_bytes), name, n_bytes, of, data);
     return place->number_plus_1 ? place->number_plus_1 - 1 : NAME_NOT_FOUND;
+}
+
+void name_index_prepare(const struct name_index *index, const char *name, size_t n_bytes)
+{
+    if (index->n_places > 0)
+        __builtin_prefetch(&index->places[hash_name(name, n_bytes) & (index->n_places - 1)], 1);
 }
 
 uint32_t name_index_add(struct name_index *index, const char *name, size_t n_bytes, uint32_t number,

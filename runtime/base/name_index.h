@@ -24,6 +24,10 @@ typedef const char *name_of(const void *data, uint32_t number);
 uint32_t name_index_find(const struct name_index *index, const char *name, size_t n_bytes, name_of *of,
                          const void *data);
 
+/* Says that `name` will be entered or looked for soon: its place comes from memory meanwhile, which takes as
+ * long as all else that an index of a million names does. */
+void name_index_prepare(const struct name_index *index, const char *name, size_t n_bytes);
+
 /* Enters `name` as `number` and returns NAME_NOT_FOUND, or returns the number it already has. */
 uint32_t name_index_add(struct name_index *index, const char *name, size_t n_bytes, uint32_t number,
                         name_of *of, const void *data);

@@ -102,7 +102,7 @@ void dependency_add(struct dependency_list *l, task_id child, const char *text, 
 {
     task_id parent;
 
-    if (wildcard_is_in(text, n_bytes)) {
+    if (wildcard_is_in(text)) {
         use_pattern(l, intern_pattern(l, text, n_bytes), child, line);
         return;
     }

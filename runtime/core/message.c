@@ -56,6 +56,7 @@ void message_add_hello(struct buffer *b, const struct hello *r)
     put_text(b, r->gpus);
     put_text(b, r->doorbell);
     buffer_put_u64(b, r->registry_digest);
+    buffer_put_u32(b, r->cpu);
     end_record(b, start);
 }
 
@@ -186,6 +187,7 @@ int message_next_hello(struct cursor *c, struct hello *r, struct ganger_error *e
     r->gpus = get_text(&record);
     r->doorbell = get_text(&record);
     r->registry_digest = cursor_u64(&record);
+    r->cpu = cursor_u32(&record);
     return check_record(&record, "HELLO", err);
 }
 

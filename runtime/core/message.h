@@ -60,6 +60,7 @@ struct hello
     struct text gpus;      /* ids, each ended by a NUL */
     struct text doorbell;  /* empty: comm knows it */
     uint64_t registry_digest; /* of the functions it can run; 0: none */
+    uint32_t cpu;          /* a hardware thread of its slot, the system's number; UINT32_MAX: unknown */
 };
 
 struct welcome

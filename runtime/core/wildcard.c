@@ -2,9 +2,11 @@
 
 #include <string.h>
 
-bool wildcard_is_in(const char *text, size_t n_bytes)
+bool wildcard_is_in(const char *text)
 {
-    return memchr(text, '*', n_bytes) != NULL || memchr(text, '?', n_bytes) != NULL;
+    while (*text != '\0' && *text != '*' && *text != '?')
+        text++;
+    return *text != '\0';
 }
 
 static const char *next_character(const char *text)

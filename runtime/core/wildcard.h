@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* Is there a wildcard in the text at all? */
-bool wildcard_is_in(const char *text, size_t n_bytes);
+bool wildcard_is_in(const char *text);
 
 /* Does the whole text match? Both are UTF-8. O(pattern x text) at worst, without recursion. */
 bool wildcard_matches(const char *pattern, const char *text);

@@ -111,6 +111,35 @@ int binding_bind(struct binding *b, uint32_t slot, struct ganger_error *err)
     return -1;
 }
 
+uint32_t binding_cpu(const struct binding *b, uint32_t slot)
+{
+    if (!hwloc_topology_is_thissystem(b->topology))
+        return UINT32_MAX;
+    return (uint32_t)hwloc_bitmap_first(b->slots[slot % b->n_slots]);
+}
+
+void binding_remember(cpu_set_t *mask)
+{
+    if (sched_getaffinity(0, sizeof(*mask), mask) < 0)
+        CPU_ZERO(mask); /* moving back will fail, and do nothing */
+}
+
+void binding_move_to(uint32_t cpu)
+{
+    cpu_set_t mask;
+
+    if (cpu >= CPU_SETSIZE)
+        return;
+    CPU_ZERO(&mask);
+    CPU_SET(cpu, &mask);
+    sched_setaffinity(0, sizeof(mask), &mask);
+}
+
+void binding_move_back(const cpu_set_t *mask)
+{
+    sched_setaffinity(0, sizeof(*mask), mask);
+}
+
 int binding_affinity(struct binding *b, const uint16_t *slots, uint32_t n_slots, cpu_set_t *mask,
                      struct ganger_error *err)
 {

@@ -24,6 +24,15 @@ uint32_t binding_n_slots(const struct binding *b);
  * share them: slot % n_slots. On a machine that is not this one it does nothing and succeeds. */
 int binding_bind(struct binding *b, uint32_t slot, struct ganger_error *err);
 
+/* The system's number of the first hardware thread of `slot`; UINT32_MAX on a machine that is not this one. */
+uint32_t binding_cpu(const struct binding *b, uint32_t slot);
+
+/* The calling thread's mask: as it is, narrowed to one hardware thread, and back. For a thread that
+ * follows others around; needs no topology. Failing, they leave the thread where it is. */
+void binding_remember(cpu_set_t *mask);
+void binding_move_to(uint32_t cpu);
+void binding_move_back(const cpu_set_t *mask);
+
 /* The hardware threads of several slots, as the mask that sched_setaffinity takes. */
 int binding_affinity(struct binding *b, const uint16_t *slots, uint32_t n_slots, cpu_set_t *mask,
                      struct ganger_error *err);

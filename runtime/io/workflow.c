@@ -2,6 +2,7 @@
 
 #include "base/amount.h"
 #include "base/buffer.h"
+#include "base/source.h"
 #include "base/spelling.h"
 #include "core/dependency.h"
 #include "core/sweep.h"
@@ -17,6 +18,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define XXH_INLINE_ALL /* a call costs more than hashing a short command */
 #include <xxhash.h>
 
 #define ID_MAX_BYTES 255
@@ -27,7 +30,6 @@
 #define COST_MAX_S 1e12
 #define LEAST_COST_S 1e-6F /* what a stated cost of 0 means; 0 itself means "not stated" */
 #define RECENT_SETTINGS 256
-#define BLOCK_BYTES ((size_t)256 * 1024)
 
 #define JSON_FLAGS JSON_REJECT_DUPLICATES
 
@@ -186,9 +188,10 @@ static int refuse_type(const struct draft *d, const char *key, const char *wante
     return refuse(d, err, "\"%s\" must be %s, not %s", key, wanted, type_name(value));
 }
 
-static int refuse_json(const struct draft *d, const json_error_t *error, struct ganger_error *err)
+/* `line` is that of the file. */
+static int refuse_json(const struct draft *d, uint64_t line, const json_error_t *error,
+                       struct ganger_error *err)
 {
-    uint64_t line = d->line ? d->line : (uint64_t)error->line;
     const char *remedy = "";
 
     if (json_error_code(error) == json_error_premature_end_of_input)
@@ -240,7 +243,7 @@ static int take_apart(const struct draft *d, json_t *object, const char *what, c
     json_object_foreach (object, key, value) {
         size_t k = 0;
 
-        while (k < n_keys && strcmp(key, keys[k]) != 0)
+        while (k < n_keys && (key[0] != keys[k][0] || strcmp(key, keys[k]) != 0))
             k++;
         if (k == n_keys)
             return refuse_key(d, key, what, keys, n_keys, err);
@@ -286,18 +289,19 @@ static int check_id(const struct draft *d, const char *id, size_t n_bytes, struc
 
 static int read_id(struct draft *d, const json_t *value, struct ganger_error *err)
 {
-    const char *id;
     size_t n_bytes;
 
     if (value == NULL)
         return refuse(d, err, "the task has no \"id\"; give it one that no other task has");
     if (!json_is_string(value))
         return refuse_type(d, "id", "a string", value, err);
-    id = text_of(d, value, &n_bytes);
-    d->id_text.n = 0;
-    buffer_put(&d->id_text, id, n_bytes);
-    buffer_put_u8(&d->id_text, 0);
-    d->id = d->id_text.bytes;
+    d->id = text_of(d, value, &n_bytes);
+    if (d->id == d->expanded.bytes) { /* there until the next text only */
+        d->id_text.n = 0;
+        buffer_put(&d->id_text, d->id, n_bytes + 1);
+        d->id = d->id_text.bytes;
+    }
+    name_index_prepare(&d->g->index, d->id, n_bytes);
     return check_id(d, d->id, n_bytes, err);
 }
 
@@ -313,11 +317,16 @@ static int put_word(struct draft *d, const char *word, size_t n_bytes, struct ga
     return 0;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 /* Anything but blanks? */
 static bool says_something(const char *text, size_t n_bytes)
 {
     for (size_t i = 0; i < n_bytes; i++)
-        if (strchr(" \t\r\n\v\f", text[i]) == NULL)
+        if (!is_blank(text[i]))
             return true;
     return false;
 }
@@ -571,6 +580,13 @@ static int read_stated(struct draft *d, json_t **values, struct stated *stated, 
     return 0;
 }
 
+static bool has_brace(const char *text)
+{
+    while (*text != '\0' && *text != '{' && *text != '}')
+        text++;
+    return *text != '\0';
+}
+
 static int add_dependency(struct draft *d, task_id child, const json_t *value, struct ganger_error *err)
 {
     const char *text;
@@ -584,7 +600,7 @@ static int add_dependency(struct draft *d, task_id child, const json_t *value, s
     text = text_of(d, value, &n_bytes);
     if (n_bytes == 0)
         return refuse(d, err, "\"after\" holds an empty id; leave \"after\" out if there is nothing to wait for");
-    if (memchr(text, '{', n_bytes) != NULL || memchr(text, '}', n_bytes) != NULL)
+    if (has_brace(text))
         return refuse(d, err, "\"after\": \"%.255s\": what stands in braces is no variable of this task's \"for\"; "
                               "to wait for all instances of a task put * there",
                       text);
@@ -847,16 +863,19 @@ static bool is_task(const json_t *object)
     return json_object_get(object, "id") != NULL || json_object_get(object, "command") != NULL;
 }
 
-static int read_json_line(struct draft *d, const char *line, size_t n_bytes, bool is_first,
-                          struct ganger_error *err)
+/* ---- the three forms */
+
+/* Reads a line that has been parsed; takes the object (NULL: nothing). */
+static int read_json_line(struct draft *d, json_t *object, uint64_t line, struct ganger_error *err)
 {
-    json_error_t error;
-    json_t *object = json_loadb(line, n_bytes, JSON_FLAGS, &error);
+    bool is_first = d->line == 0;
     json_t *tasks;
     int status;
 
     if (object == NULL)
-        return refuse_json(d, &error, err);
+        return 0;
+    d->line = line;
+    d->id = NULL;
     if (is_first && json_is_object(object) && !is_task(object))
         status = read_header(d, object, &tasks, err);
     else
@@ -865,100 +884,43 @@ static int read_json_line(struct draft *d, const char *line, size_t n_bytes, boo
     return status;
 }
 
-/* ---- the three forms */
-
-/* A document is read in blocks: a million lines need not be in memory at once. */
-struct source
+/* The id of a task that will be read after the next line was parsed: time enough for memory to answer. */
+static void announce_id(const struct draft *d, json_t *object)
 {
-    int fd; /* -1: all of it is there */
-    struct buffer blocks;
-    const char *next; /* what is there and not taken yet */
-    const char *end;
-    XXH64_state_t *digest;
-};
+    void *first = json_object_iter(object);
+    const json_t *value = first ? json_object_iter_value(first) : NULL;
 
-static void source_init(struct source *s, int fd, const char *bytes, size_t n_bytes)
-{
-    *s = (struct source){fd, BUFFER_EMPTY, bytes, bytes + n_bytes, XXH64_createState()};
-    XXH64_reset(s->digest, 0);
-    XXH64_update(s->digest, bytes, n_bytes);
-}
-
-static void source_release(struct source *s)
-{
-    buffer_release(&s->blocks);
-    XXH64_freeState(s->digest);
-}
-
-/* Reads on, as much again as is there, so that what waits for its end costs O(bytes). Returns 1, 0 at the
- * end of the file, or -1. */
-static int source_fill(struct source *s, const char *file, struct ganger_error *err)
-{
-    size_t n_left = (size_t)(s->end - s->next);
-    size_t n_wanted = n_left > BLOCK_BYTES ? n_left : BLOCK_BYTES;
-    ssize_t n;
-
-    if (s->fd < 0)
-        return 0;
-    if (n_left > 0)
-        memmove(s->blocks.bytes, s->next, n_left);
-    s->blocks.n = n_left;
-    buffer_reserve(&s->blocks, n_wanted);
-    do
-        n = read(s->fd, s->blocks.bytes + n_left, n_wanted);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return error_set_errno(err, ERROR_SYSTEM, "cannot read the workflow %.1000s", file);
-    XXH64_update(s->digest, s->blocks.bytes + n_left, (size_t)n);
-    s->next = s->blocks.bytes;
-    s->end = s->next + n_left + (size_t)n;
-    return n > 0;
-}
-
-/* Takes the next line, without its end. Returns 1, 0 when there is none, or -1. It is there until the next
- * call. */
-static int source_take_line(struct source *s, const char *file, const char **line, size_t *n_bytes,
-                            struct ganger_error *err)
-{
-    const char *newline;
-    int filled = 1;
-
-    while ((newline = memchr(s->next, '\n', (size_t)(s->end - s->next))) == NULL && filled > 0)
-        filled = source_fill(s, file, err);
-    if (filled < 0 || s->next == s->end)
-        return filled < 0 ? -1 : 0;
-    *line = s->next;
-    *n_bytes = (size_t)((newline ? newline : s->end) - *line);
-    s->next = newline ? newline + 1 : s->end;
-    return 1;
-}
-
-static int source_take_all(struct source *s, const char *file, struct ganger_error *err)
-{
-    int filled;
-
-    do
-        filled = source_fill(s, file, err);
-    while (filled > 0);
-    return filled;
+    if (json_is_string(value) && strcmp(json_object_iter_key(first), task_keys[KEY_ID]) == 0)
+        name_index_prepare(&d->g->index, json_string_value(value), json_string_length(value));
 }
 
 static int read_json_lines(struct draft *d, struct source *s, struct ganger_error *err)
 {
-    bool is_first = true;
+    json_t *parsed = NULL; /* not read yet */
+    uint64_t parsed_line = 0;
     const char *line;
     size_t length;
     int taken;
 
-    while ((taken = source_take_line(s, d->file, &line, &length, err)) > 0) {
-        d->line++;
-        d->id = NULL;
+    for (uint64_t number = 1; (taken = source_take_line(s, &line, &length, err)) > 0; number++) {
+        json_error_t error;
+        json_t *object;
+
         if (!says_something(line, length))
             continue;
-        if (read_json_line(d, line, length, is_first, err) != 0)
+        object = json_loadb(line, length, JSON_FLAGS, &error);
+        announce_id(d, object);
+        if (read_json_line(d, parsed, parsed_line, err) != 0) {
+            json_decref(object);
             return -1;
-        is_first = false;
+        }
+        if (object == NULL)
+            return refuse_json(d, number, &error, err);
+        parsed = object;
+        parsed_line = number;
     }
+    if (read_json_line(d, parsed, parsed_line, err) != 0)
+        return -1;
     d->line = 0;
     d->id = NULL;
     return taken;
@@ -1010,7 +972,7 @@ static int read_list(struct draft *d, struct source *s, struct ganger_error *err
     int taken;
 
     d->g->ids_are_places = true;
-    while ((taken = source_take_line(s, d->file, &line, &length, err)) > 0) {
+    while ((taken = source_take_line(s, &line, &length, err)) > 0) {
         d->line++;
         if (read_list_line(d, line, length, err) != 0)
             return -1;
@@ -1025,11 +987,11 @@ static int read_whole_json(struct draft *d, struct source *s, struct ganger_erro
     json_t *root;
     int status;
 
-    if (source_take_all(s, d->file, err) != 0)
+    if (source_take_all(s, err) != 0)
         return -1;
     root = json_loadb(s->next, (size_t)(s->end - s->next), JSON_FLAGS, &error);
     if (root == NULL)
-        return refuse_json(d, &error, err);
+        return refuse_json(d, (uint64_t)error.line, &error, err);
     if (json_is_object(root))
         status = read_document(d, root, err);
     else
@@ -1048,7 +1010,7 @@ struct opening
 
 static const char *skip_blanks(const char *text, const char *end)
 {
-    while (text < end && strchr(" \t\r\n", *text) != NULL && *text != '\0')
+    while (text < end && is_blank(*text))
         text++;
     return text;
 }
@@ -1079,12 +1041,12 @@ static bool begins_json_lines(const struct opening *o)
 }
 
 /* A list may begin with the command `[`; only what is JSON from one end to the other is an array. */
-static int is_json_array(const struct draft *d, struct source *s, struct ganger_error *err)
+static int is_json_array(struct source *s, struct ganger_error *err)
 {
     json_t *root;
     int is_array;
 
-    if (source_take_all(s, d->file, err) != 0)
+    if (source_take_all(s, err) != 0)
         return -1;
     root = json_loadb(s->next, (size_t)(s->end - s->next), 0, NULL);
     is_array = json_is_array(root);
@@ -1093,12 +1055,12 @@ static int is_json_array(const struct draft *d, struct source *s, struct ganger_
 }
 
 /* Some editors put a mark in front that says "UTF-8". */
-static int skip_byte_order_mark(const struct draft *d, struct source *s, struct ganger_error *err)
+static int skip_byte_order_mark(struct source *s, struct ganger_error *err)
 {
     int filled = 1;
 
     while (s->end - s->next < 3 && filled > 0)
-        filled = source_fill(s, d->file, err);
+        filled = source_fill(s, err);
     if (s->end - s->next >= 3 && memcmp(s->next, "\xef\xbb\xbf", 3) == 0)
         s->next += 3;
     return filled < 0 ? -1 : 0;
@@ -1110,17 +1072,17 @@ static int read_any(struct draft *d, struct source *s, struct ganger_error *err)
     int filled = 1;
     int is_array;
 
-    if (skip_byte_order_mark(d, s, err) != 0)
+    if (skip_byte_order_mark(s, err) != 0)
         return -1;
     while ((o = find_opening(s)).is_alone && filled > 0)
-        filled = source_fill(s, d->file, err);
+        filled = source_fill(s, err);
     if (filled < 0)
         return -1;
     if (o.n_bytes == 0)
         return refuse(d, err, "the file is empty; a workflow is JSON, JSON Lines or a list of commands");
     if (*o.line == '{')
         return begins_json_lines(&o) ? read_json_lines(d, s, err) : read_whole_json(d, s, err);
-    is_array = *o.line == '[' ? is_json_array(d, s, err) : 0;
+    is_array = *o.line == '[' ? is_json_array(s, err) : 0;
     if (is_array < 0)
         return -1;
     return is_array ? read_whole_json(d, s, err) : read_list(d, s, err);
@@ -1189,7 +1151,7 @@ static int read_source(struct workflow *w, const char *file, struct source *s, s
     if (status == 0)
         status = draft_finish(&d, err);
     if (status == 0) {
-        *w = (struct workflow){d.name ? d.name : name_of_file(file), XXH64_digest(s->digest), d.g};
+        *w = (struct workflow){d.name ? d.name : name_of_file(file), source_digest(s), d.g};
         d.name = NULL;
         d.g = NULL;
     }
@@ -1203,7 +1165,7 @@ int workflow_parse(struct workflow *w, const char *name, const char *bytes, size
 {
     struct source s;
 
-    source_init(&s, -1, bytes, n_bytes);
+    source_init(&s, name, -1, bytes, n_bytes);
     return read_source(w, name, &s, err);
 }
 
@@ -1224,14 +1186,15 @@ static int open_file(const char *path, struct ganger_error *err)
 int workflow_load(struct workflow *w, const char *path, struct ganger_error *err)
 {
     bool is_stdin = strcmp(path, "-") == 0;
+    const char *name = is_stdin ? "stdin" : path;
     int fd = is_stdin ? STDIN_FILENO : open_file(path, err);
     struct source s;
     int status;
 
     if (fd < 0)
         return -1;
-    source_init(&s, fd, "", 0);
-    status = read_source(w, is_stdin ? "stdin" : path, &s, err);
+    source_init(&s, name, fd, NULL, 0);
+    status = read_source(w, name, &s, err);
     if (!is_stdin)
         close(fd);
     return status;

@@ -79,7 +79,8 @@ static void put_hello(struct buffer *b)
                       .group = text_of("g"),
                       .gpus = {"0\0001", 4},
                       .doorbell = text_of("d"),
-                      .registry_digest = 99};
+                      .registry_digest = 99,
+                      .cpu = 17};
 
     message_begin(b, MESSAGE_HELLO, 0, 3);
     message_add_hello(b, &h);
@@ -167,6 +168,7 @@ static void test_hello_and_welcome_come_back_as_they_went(void **unused)
     assert_int_equal(hello.n_node_slots, 64);
     assert_true(hello.memory_bytes == (uint64_t)1 << 40);
     assert_int_equal(hello.registry_digest, 99);
+    assert_int_equal(hello.cpu, 17);
     put_welcome(&b);
     c = open_message(&b, &h);
     assert_int_equal(message_next_welcome(&c, &w, &err), 0);
