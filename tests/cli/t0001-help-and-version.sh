@@ -1,0 +1,25 @@
+# The program explains itself, and says what it does not know.
+. "${BASH_SOURCE%/*}/lib.sh"
+
+g 0 --version
+says out "ganger $(sed -n 's/^project(ganger VERSION \([0-9.]*\).*/\1/p' "$GANGER_SOURCE_DIR/CMakeLists.txt")"
+g 0 help
+for command in run check logs; do
+    says out "$command"
+    g 0 help $command
+    says out "usage: ganger $command"
+    g 0 help
+done
+g 2
+g 2 jump
+says err '"jump" is no command'
+g 2 run
+says err "which workflow?"
+g 2 run a b
+says err "one workflow at a time"
+g 2 run --colour a
+says err "--colour"
+g 2 run -n 0 a
+says err "whole number from 1"
+g 2 run -n
+says err "needs a value"

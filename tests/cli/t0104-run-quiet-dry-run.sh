@@ -1,0 +1,13 @@
+# --dry-run prints the tasks in order and runs nothing; --quiet tells of failures only.
+. "${BASH_SOURCE%/*}/lib.sh"
+
+cat > flow.json <<'J'
+{"tasks": [{"id": "b", "after": "a", "command": ["touch", "b"]}, {"id": "a", "command": "touch a"}]}
+J
+g 0 run flow.json --dry-run -n 2
+grep -v '^#' out > order
+same order "a: touch a
+b: touch b"
+[ ! -e a ] && [ ! -e flow.run ] || fail "something ran"
+g 0 run flow.json -n 2 --quiet
+same err ""
