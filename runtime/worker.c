@@ -326,7 +326,7 @@ static int end_task(struct worker *w, struct ganger_error *err)
         result.tail = a->tail + a->n_tail - result.n_tail_bytes;
     }
     if (a->output_err.cause != ERROR_NONE) { /* what it wrote is lost: it cannot count as done */
-        result.end = TASK_NOT_STARTED;
+        result.end = TASK_OUTPUT_LOST;
         result.code = EIO;
         result.tail = a->output_err.text;
         result.n_tail_bytes = (uint32_t)strnlen(a->output_err.text, TASK_TAIL_BYTES);

@@ -21,6 +21,9 @@ void outcome_classify(enum task_end end, int code, char text[OUTCOME_BYTES])
     case TASK_NOT_STARTED:
         snprintf(text, OUTCOME_BYTES, "could not be started: %s", strerror(code));
         break;
+    case TASK_OUTPUT_LOST:
+        snprintf(text, OUTCOME_BYTES, "its output could not be kept: %s", strerror(code));
+        break;
     case TASK_CANCELLED:
         if (code != 0)
             describe_signal("cancelled with ", code, text);
@@ -36,8 +39,10 @@ void outcome_describe(const struct task_result *result, char text[OUTCOME_BYTES]
     int n = (int)strnlen(why, result->n_tail_bytes);
     const char *known = strerror(result->code);
 
-    if (result->end != TASK_NOT_STARTED || n == 0)
+    if (!task_end_has_reason(result->end) || n == 0)
         outcome_classify(result->end, result->code, text);
+    else if (result->end == TASK_OUTPUT_LOST)
+        snprintf(text, OUTCOME_BYTES, "its output could not be kept: %.*s", n, why);
     else if (memmem(why, (size_t)n, known, strlen(known)) != NULL) /* said once is enough */
         snprintf(text, OUTCOME_BYTES, "could not be started: %.*s", n, why);
     else

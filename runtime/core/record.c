@@ -163,6 +163,7 @@ static char *put_outcome(char *p, const struct task_result *r)
 
     switch (r->end) {
     case TASK_EXITED: p = PUT(p, ",\"status\":"); break;
+    case TASK_OUTPUT_LOST:
     case TASK_NOT_STARTED: p = PUT(p, ",\"errno\":"); break;
     case TASK_SIGNALLED: p = PUT(p, ",\"signal\":"); break;
     case TASK_CANCELLED:
@@ -172,7 +173,7 @@ static char *put_outcome(char *p, const struct task_result *r)
         break;
     }
     p = put_signed(p, r->code);
-    if (r->end == TASK_NOT_STARTED) {
+    if (task_end_has_reason(r->end)) {
         p = PUT(p, ",\"why\":");
         p = put_text(p, r->tail, n_why < TEXT_BYTES ? n_why : TEXT_BYTES);
     }

@@ -1,10 +1,11 @@
-/* task: what is to be run, what it needs, and how it ended. Plain structs, no functions.
+/* task: what is to be run, what it needs, and how it ended. Plain structs.
  *
  * Inside ganger a task is an index, `task_id`; its string id exists only at the two ends, in the
  * document and in the journal. A `struct task` never changes after its graph is sealed. */
 #ifndef GANGER_CORE_TASK_H
 #define GANGER_CORE_TASK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef uint32_t task_id;
@@ -45,10 +46,17 @@ enum task_end
     TASK_EXITED,      /* code: the exit status */
     TASK_SIGNALLED,   /* code: the signal */
     TASK_NOT_STARTED, /* code: errno of the step that failed; `tail` says which */
+    TASK_OUTPUT_LOST, /* it ended, but what it wrote could not be kept; code: errno; `tail` says why */
     TASK_CANCELLED,   /* ended by ganger, because the run ends; code: the signal, or 0 if it never ran */
 };
 
 #define TASK_TAIL_BYTES 2048
+
+/* Does `tail` say why it failed, instead of what it wrote? */
+static inline bool task_end_has_reason(enum task_end end)
+{
+    return end == TASK_NOT_STARTED || end == TASK_OUTPUT_LOST;
+}
 
 /* How one attempt ended. Times are seconds on the manager's clock since the start of the epoch. */
 struct task_result

@@ -292,7 +292,7 @@ static void put_failure(struct buffer *b, const struct progress *p, const struct
     outcome_describe(e->result, text);
     put_name(b, text);
     buffer_put_u8(b, '\n');
-    if (e->result->end != TASK_NOT_STARTED)
+    if (!task_end_has_reason(e->result->end))
         put_tail(b, e->result);
 }
 

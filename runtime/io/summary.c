@@ -298,7 +298,7 @@ static task_id find_example(const struct summary *s)
     const struct cause *best = NULL;
 
     for (uint32_t i = 0; i < s->n_causes; i++)
-        if (s->causes[i].end != TASK_NOT_STARTED && (best == NULL || s->causes[i].n > best->n))
+        if (!task_end_has_reason(s->causes[i].end) && (best == NULL || s->causes[i].n > best->n))
             best = &s->causes[i];
     return best != NULL ? best->example : TASK_NONE;
 }

@@ -325,6 +325,25 @@ static void test_ten_megabytes_of_output_are_kept(void **unused)
     end(&f);
 }
 
+static void test_a_task_whose_output_is_lost_is_not_done(void **unused)
+{
+    struct fixture f;
+    char aside[96];
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 0, "true");
+    expect(&f, MESSAGE_DONE);
+    snprintf(aside, sizeof(aside), "%s.aside", f.output_dir);
+    assert_int_equal(rename(f.output_dir, aside), 0);
+    send_shell(&f, 1, "echo hello");
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.result.end, TASK_OUTPUT_LOST);
+    assert_non_null(strstr(f.tail.bytes, f.output_dir));
+    rename(aside, f.output_dir);
+    end(&f);
+}
+
 static void test_standard_input_is_empty(void **unused)
 {
     struct fixture f;
@@ -454,6 +473,7 @@ int main(void)
         cmocka_unit_test(test_each_task_finds_an_empty_temporary_directory),
         cmocka_unit_test(test_what_cannot_start_is_told_with_its_reason),
         cmocka_unit_test(test_ten_megabytes_of_output_are_kept),
+        cmocka_unit_test(test_a_task_whose_output_is_lost_is_not_done),
         cmocka_unit_test(test_standard_input_is_empty),
         cmocka_unit_test(test_a_long_task_is_told_to_have_started),
         cmocka_unit_test(test_term_ends_a_task_as_cancelled),
