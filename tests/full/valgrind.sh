@@ -1,5 +1,8 @@
 #!/bin/sh
 # The unit tests of base, core and io under valgrind, and one small run over MPI.
+#
+# Not the test of process: valgrind makes vfork a fork, so that a child goes on before it has become another
+# program, and the signal that the test sends it at once is lost. The sanitizers run that test.
 set -eu
 cd "$(dirname "$0")/../.."
 cmake --preset debug
@@ -11,21 +14,31 @@ memcheck="valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-le
     memcheck="$memcheck --suppressions=/usr/share/openmpi/openmpi-valgrind.supp"
 
 n=0
+failed=
 for program in build/debug/tests/unit-base-* build/debug/tests/unit-core-* build/debug/tests/unit-io-*; do
     [ -x "$program" ] || continue
+    [ "${program##*/}" != unit-io-process_test ] || continue
     echo "== $program"
-    (cd build/debug/tests && $memcheck "../../../$program")
+    (cd build/debug/tests && timeout -s KILL 300 $memcheck "../../../$program") || failed="$failed ${program##*/}"
     n=$((n + 1))
 done
 [ $n -gt 0 ] || { echo "there is no unit test"; exit 1; }
+[ -z "$failed" ] || { echo "not clean:$failed"; exit 1; }
 
+# The last of the eight tasks fails on purpose. Where valgrind knows no pidfd_open (3.19) each of them "could
+# not be started": then what is seen is all around a task: start, messages, failures, journal, end.
 echo "== a run over MPI"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 rm -rf build/debug/valgrind && mkdir -p build/debug/valgrind
 cd build/debug/valgrind
 for i in 1 2 3 4 5 6 7 8; do echo "echo $i; exit $((i / 8))"; done >list.txt
 status=0
-timeout -s KILL 300 mpirun -n 3 --oversubscribe --bind-to none $memcheck ../bin/ganger run list.txt || status=$?
-# The last of the eight fails on purpose; an error that valgrind finds would be 99.
+timeout -s KILL 300 mpirun -n 3 --oversubscribe --bind-to none $memcheck --log-file=found.%p \
+    ../bin/ganger run list.txt >said 2>&1 || status=$?
+cat said
 [ $status = 1 ] || { echo "the run ended with $status, not 1"; exit 1; }
+if grep -q 'pidfd_open' said; then expected=8; else expected=1; fi
+grep -q "failed  $expected\$" said || { echo "not $expected tasks failed"; exit 1; }
+[ "$(ls found.* | wc -l)" -ge 3 ] || { echo "valgrind did not watch three ranks"; exit 1; }
+! grep '^==' found.* || { echo "the run is not clean"; exit 1; } # "--" begins what valgrind does not know
 echo "$n unit tests and a run over MPI are clean"
