@@ -92,7 +92,7 @@ field() { echo "$2" | awk -v name="$1" '{ for (i = 1; i < NF; i += 2) if ($i == 
 run_dir=$work/run
 run_ganger() { # SPIN FLOW WORKERS
     rm -rf "$run_dir"
-    usage_of --own ganger,mpirun,orterun,prterun,orted ${1:+--spin $1} -- \
+    usage_of --own ganger,mpirun,mpiexec,orterun,prterun,orted,hydra_pmi_proxy ${1:+--spin $1} -- \
         "$ganger" run "$2" -n "$3" --run-dir "$run_dir" --quiet
     if [ "$(field status "$usage")" != 0 ] || [ "$(field strays "$usage")" != 0 ]; then
         echo "run.sh: ganger run $2: $usage" >&2
@@ -258,7 +258,7 @@ ranks() {
     local p name rank
     for p in /proc/[0-9]*; do
         name=$(cat "$p/comm" 2>/dev/null) || continue
-        case $name in ganger | mpirun | orterun | prterun | orted) ;; *) continue ;; esac
+        case $name in ganger | mpirun | mpiexec | orterun | prterun | orted) ;; *) continue ;; esac
         tr '\0' '\n' <"$p/environ" 2>/dev/null | grep -qx "GANGER_BENCH=$$" || continue
         rank=$(tr '\0' '\n' <"$p/environ" 2>/dev/null | sed -n 's/^OMPI_COMM_WORLD_RANK=//p')
         case $name:$rank in
