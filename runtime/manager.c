@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #define COMING_S 60.0 /* how long to wait for workers before a run goes on without them */
+#define ADVANCE_BELOW_S 0.005 /* mean run time below which a second task is sent in advance */
+#define MEAN_WEIGHT 0.05      /* of the last task in the running mean of run times */
 #define LAST_LOOKS 3  /* for messages of a worker that has ended */
 #define LEAVING_S 10.0 /* beyond the grace: how long a stopped run waits for what it was told to end */
 
@@ -52,6 +54,10 @@ struct manager
     cpu_set_t home;     /* where this thread may run */
     uint32_t followed;  /* the worker whose core it was moved to; 0: it is at home */
     uint32_t last_sent; /* the worker that was sent the last RUN */
+    double mean_s;      /* running mean of run times; INFINITY: no task has ended */
+    uint32_t *fed;      /* workers that began another task since the last round */
+    size_t n_fed;
+    size_t fed_capacity;
     int signal;         /* the first that told us to stop; 0: none */
     bool is_stopping;
     enum stop_mode mode; /* what the workers were told */
@@ -85,6 +91,15 @@ static void tell_to_stop(struct comm *comm, struct buffer *message, uint32_t wor
     message_begin(message, MESSAGE_STOP, epoch, worker);
     message_add_stop(message, &stop);
     comm_send(comm, worker, message->bytes, message->n, NULL); /* whoever is gone need not hear it */
+}
+
+static void send_recall(struct manager *m, uint32_t worker, task_id task)
+{
+    struct recall recall = {task, sched_attempt(m->sched, task)};
+
+    message_begin(&m->message, MESSAGE_RECALL, m->o->epoch, worker);
+    message_add_recall(&m->message, &recall);
+    comm_send(m->comm, worker, m->message.bytes, m->message.n, NULL); /* whoever is gone need not hear it */
 }
 
 /* Nothing new starts; what runs is let be, or ended. */
@@ -244,6 +259,8 @@ static void lose_worker(struct manager *m, uint32_t worker)
                                             .worker = worker,
                                             .node = m->peers[worker].node,
                                             .text = "its process ended"});
+    if (sched_advance_of(m->sched, worker) != TASK_NONE)
+        sched_return(m->sched, worker);
     if (task != TASK_NONE) {
         struct task_result result = {.end = TASK_CANCELLED, .start_s = NAN, .end_s = epoch_s(m)};
 
@@ -266,7 +283,7 @@ static void lose_worker(struct manager *m, uint32_t worker)
 
 /* ---- tasks ---- */
 
-static void send_run(struct manager *m, const struct placement *p)
+static void send_run(struct manager *m, const struct placement *p, bool is_in_advance)
 {
     const struct task *t = task_of(m, p->task);
     const struct task_setting *setting = t->setting;
@@ -288,26 +305,56 @@ static void send_run(struct manager *m, const struct placement *p)
     run.slots = (struct text){m->slots.bytes, (uint32_t)m->slots.n};
     message_begin(&m->message, MESSAGE_RUN, m->o->epoch, p->worker);
     message_add_run(&m->message, &run);
-    if (comm_send(m->comm, p->worker, m->message.bytes, m->message.n, m->err) < 0)
+    /* A busy worker looks for messages when its task ends. */
+    if ((is_in_advance ? comm_send_quietly : comm_send)(m->comm, p->worker, m->message.bytes, m->message.n,
+                                                         m->err) < 0)
         stop_for_error(m);
 }
 
+static void be_fed(struct manager *m, uint32_t worker)
+{
+    m->fed = xgrow(m->fed, m->n_fed, &m->fed_capacity, sizeof(*m->fed));
+    m->fed[m->n_fed++] = worker;
+}
+
+static void start_task(struct manager *m, const struct placement *p, bool is_in_advance)
+{
+    event_emit(m->o->sinks, &(struct event){.kind = EVENT_TASK_SENT,
+                                            .time_s = epoch_s(m),
+                                            .task = p->task,
+                                            .attempt = p->attempt,
+                                            .worker = p->worker,
+                                            .node = p->node,
+                                            .n_slots = p->n_slots,
+                                            .slots = p->slots});
+    send_run(m, p, is_in_advance);
+}
+
+/* With --fail-fast a worker must not begin another task before we know how the one before it ended. */
+static bool sends_in_advance(const struct manager *m)
+{
+    return m->mean_s < ADVANCE_BELOW_S && !m->o->fail_fast;
+}
+
+/* First what can start now; then, if tasks are short, one more for each worker that began another. No
+ * task waits behind another while it could start elsewhere. */
 static void start_what_fits(struct manager *m)
 {
     struct placement p;
+    uint32_t worker;
+    task_id task;
 
     while (m->may_start && sched_next(m->sched, &p)) {
-        event_emit(m->o->sinks, &(struct event){.kind = EVENT_TASK_SENT,
-                                                .time_s = epoch_s(m),
-                                                .task = p.task,
-                                                .attempt = p.attempt,
-                                                .worker = p.worker,
-                                                .node = p.node,
-                                                .n_slots = p.n_slots,
-                                                .slots = p.slots});
-        send_run(m, &p);
+        start_task(m, &p, false);
         m->last_sent = p.worker;
+        be_fed(m, p.worker);
     }
+    for (size_t i = 0; i < m->n_fed && sends_in_advance(m); i++)
+        if (sched_next_in_advance(m->sched, m->fed[i], &p))
+            start_task(m, &p, true);
+    m->n_fed = 0;
+    while (sched_find_recall(m->sched, &worker, &task))
+        send_recall(m, worker, task);
 }
 
 /* Is it of the attempt that is in flight? Anything else is stale. */
@@ -332,6 +379,28 @@ static void hear_started(struct manager *m, uint32_t worker, struct cursor *c)
                                             .node = m->peers[worker].node});
 }
 
+static void hear_returned(struct manager *m, uint32_t worker, struct cursor *c)
+{
+    struct recall returned;
+
+    if (message_next_recall(c, &returned, m->err) == 0 && returned.task != TASK_NONE &&
+        sched_advance_of(m->sched, worker) == returned.task)
+        sched_return(m->sched, worker);
+}
+
+/* The task that follows on the same worker has its slots already; was it there when the worker looked? */
+static void begin_advance(struct manager *m, uint32_t worker, const struct done *done)
+{
+    task_id next = sched_task_of(m->sched, worker);
+
+    if (next == TASK_NONE)
+        return;
+    if (done->next != next)
+        comm_ring(m->comm, worker);
+    m->last_sent = worker;
+    be_fed(m, worker);
+}
+
 static void tell_skipped(struct manager *m)
 {
     struct event event = {.kind = EVENT_TASK_SKIPPED, .time_s = epoch_s(m)};
@@ -345,6 +414,7 @@ static void hear_done(struct manager *m, uint32_t worker, struct cursor *c)
     enum task_state state = STATE_FAILED;
     enum event_kind kind = EVENT_TASK_FAILED;
     struct done done;
+    double run_s;
 
     if (message_next_done(c, &done, m->err) < 0 || !is_current(m, worker, done.task, done.attempt))
         return;
@@ -365,6 +435,9 @@ static void hear_done(struct manager *m, uint32_t worker, struct cursor *c)
                                             .slots = sched_slots_of(m->sched, worker),
                                             .result = &done.result});
     sched_finish(m->sched, done.task, state);
+    begin_advance(m, worker, &done);
+    run_s = done.result.end_s - done.result.start_s;
+    m->mean_s = isinf(m->mean_s) ? run_s : m->mean_s + MEAN_WEIGHT * (run_s - m->mean_s);
     if (state == STATE_CANCELLED && !m->is_stopping) { /* its worker was told to end by somebody else */
         error_set(m->err, ERROR_SYSTEM, "worker %u was told to end: the run ends; `--resume` continues it",
                   worker);
@@ -391,6 +464,7 @@ static void hear_message(struct manager *m, uint32_t worker, const char *bytes, 
         case MESSAGE_HELLO: hear_hello(m, worker, &c); break;
         case MESSAGE_STARTED: hear_started(m, worker, &c); break;
         case MESSAGE_DONE: hear_done(m, worker, &c); break;
+        case MESSAGE_RETURNED: hear_returned(m, worker, &c); break;
         default:
             error_set(m->err, ERROR_SYSTEM, "the manager got a message of kind %d from worker %u", h.kind,
                       worker);
@@ -540,7 +614,7 @@ int manager_run(const struct manager_options *options, struct manager_report *re
                 struct ganger_error *err)
 {
     struct manager m = {.o = options, .comm = options->comm, .watch = -1, .err = err,
-                        .give_up_s = INFINITY};
+                        .give_up_s = INFINITY, .mean_s = INFINITY};
 
     m.sched = sched_new(options->graph);
     m.peers = xcalloc(options->comm->size, sizeof(*m.peers));
@@ -561,5 +635,6 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     buffer_release(&m.slots);
     sched_free(m.sched);
     free(m.peers);
+    free(m.fed);
     return err->cause == ERROR_NONE ? 0 : -1;
 }

@@ -77,12 +77,20 @@ struct worker
     struct pollfd fds[N_FDS];
     int manager_watch;
     struct attempt current;
+    struct buffer advance; /* a RUN that waits for the current task to end; empty: none */
+    task_id advance_task;
+    uint32_t advance_attempt;
     char *bytes; /* OUTPUT_CHUNK_BYTES: what was just read */
 };
 
 static bool is_busy(const struct worker *w)
 {
     return w->current.process.pid > 0;
+}
+
+static bool has_advance(const struct worker *w)
+{
+    return w->advance.n > 0;
 }
 
 static double since_origin_s(const struct worker *w, double now_s)
@@ -124,10 +132,23 @@ static int say_started(struct worker *w, struct ganger_error *err)
 
 static int say_done(struct worker *w, const struct task_result *result, struct ganger_error *err)
 {
-    struct done done = {w->current.task, w->current.number, *result};
+    struct done done = {w->current.task, w->current.number, *result,
+                        has_advance(w) ? w->advance_task : TASK_NONE};
 
     message_begin(&w->message, MESSAGE_DONE, w->epoch, w->comm->rank);
     message_add_done(&w->message, &done);
+    return comm_send(w->comm, MANAGER, w->message.bytes, w->message.n, err);
+}
+
+static int give_advance_back(struct worker *w, struct ganger_error *err)
+{
+    struct recall returned = {w->advance_task, w->advance_attempt};
+
+    if (!has_advance(w))
+        return 0;
+    w->advance.n = 0;
+    message_begin(&w->message, MESSAGE_RETURNED, w->epoch, w->comm->rank);
+    message_add_recall(&w->message, &returned);
     return comm_send(w->comm, MANAGER, w->message.bytes, w->message.n, err);
 }
 
@@ -296,6 +317,8 @@ static int start_task(struct worker *w, const struct run *run, struct ganger_err
     return say_done(w, &result, err);
 }
 
+static int start_advance(struct worker *w, struct ganger_error *err);
+
 static int end_task(struct worker *w, struct ganger_error *err)
 {
     struct attempt *a = &w->current;
@@ -331,7 +354,30 @@ static int end_task(struct worker *w, struct ganger_error *err)
         result.tail = a->output_err.text;
         result.n_tail_bytes = (uint32_t)strnlen(a->output_err.text, TASK_TAIL_BYTES);
     }
-    return say_done(w, &result, err);
+    return say_done(w, &result, err) < 0 ? -1 : start_advance(w, err);
+}
+
+/* Starts what was sent in advance; more than once only when it could not be started. */
+static int start_advance(struct worker *w, struct ganger_error *err)
+{
+    struct message_header h;
+    struct cursor c;
+    struct run run;
+
+    if (!has_advance(w))
+        return 0;
+    if (message_open(&h, &c, w->advance.bytes, w->advance.n, err) < 0 || message_next_run(&c, &run, err) < 0)
+        return -1;
+    w->advance.n = 0; /* its bytes stay until the next is put there */
+    return start_task(w, &run, err);
+}
+
+static void keep_in_advance(struct worker *w, const struct run *run)
+{
+    message_begin(&w->advance, MESSAGE_RUN, w->epoch, w->comm->rank);
+    message_add_run(&w->advance, run);
+    w->advance_task = run->task;
+    w->advance_attempt = run->attempt;
 }
 
 static void cancel_task(struct worker *w, int signal, double grace_s)
@@ -402,10 +448,12 @@ static int be_sent(struct worker *w, uint32_t n_records, struct cursor *c, struc
     for (uint32_t i = 0; i < n_records; i++) {
         if (message_next_run(c, &run, err) < 0)
             return -1;
-        if (!w->is_welcome || is_busy(w))
+        if (!w->is_welcome || has_advance(w))
             return error_set(err, ERROR_SYSTEM, "worker %u was sent task %s while it %s", w->comm->rank,
-                             run.id.bytes, w->is_welcome ? "runs another" : "was not yet welcome");
-        if (start_task(w, &run, err) < 0)
+                             run.id.bytes, w->is_welcome ? "has two others" : "was not yet welcome");
+        if (is_busy(w))
+            keep_in_advance(w, &run);
+        else if (start_task(w, &run, err) < 0)
             return -1;
     }
     return 0;
@@ -418,11 +466,24 @@ static int be_stopped(struct worker *w, struct cursor *c, struct ganger_error *e
     if (message_next_stop(c, &stop, err) < 0)
         return -1;
     w->is_stopping = true;
+    if (give_advance_back(w, err) < 0)
+        return -1;
     if (stop.mode == STOP_TERM)
         cancel_task(w, SIGTERM, w->grace_s);
     if (stop.mode == STOP_KILL)
         cancel_task(w, SIGKILL, 0);
     return 0;
+}
+
+static int be_recalled(struct worker *w, struct cursor *c, struct ganger_error *err)
+{
+    struct recall recall;
+
+    if (message_next_recall(c, &recall, err) < 0)
+        return -1;
+    if (has_advance(w) && w->advance_task == recall.task && w->advance_attempt == recall.attempt)
+        return give_advance_back(w, err);
+    return 0; /* it has started, or even ended */
 }
 
 static int hear_message(struct worker *w, const char *bytes, size_t n, struct ganger_error *err)
@@ -438,6 +499,7 @@ static int hear_message(struct worker *w, const char *bytes, size_t n, struct ga
     case MESSAGE_WELCOME: return be_welcome(w, &h, &c, err);
     case MESSAGE_RUN: return be_sent(w, h.n_records, &c, err);
     case MESSAGE_STOP: return be_stopped(w, &c, err);
+    case MESSAGE_RECALL: return be_recalled(w, &c, err);
     default: break;
     }
     return error_set(err, ERROR_SYSTEM, "worker %u got a message of kind %d, which is not for workers",
@@ -457,17 +519,20 @@ static int hear(struct worker *w, struct ganger_error *err)
 }
 
 /* This process was told to end: by mpirun, or because mpirun is gone. */
-static void hear_signal(struct worker *w)
+static int hear_signal(struct worker *w, struct ganger_error *err)
 {
     char bytes[1024];
 
     if (read(w->o->signal_fd, bytes, sizeof(bytes)) <= 0)
-        return;
+        return 0;
     w->is_stopping = true;
+    if (give_advance_back(w, err) < 0)
+        return -1;
     if (process_is_orphan()) /* without mpirun MPI ends this process at any moment */
         cancel_task(w, SIGKILL, 0);
     else
         cancel_task(w, SIGTERM, fmin(w->grace_s, END_GRACE_S));
+    return 0;
 }
 
 /* ---- the loop ---- */
@@ -491,8 +556,8 @@ static int wait_for_one_thing(struct worker *w, double deadline_s, struct ganger
 
 static int act(struct worker *w, struct ganger_error *err)
 {
-    if (w->fds[FD_SIGNAL].revents != 0)
-        hear_signal(w);
+    if (w->fds[FD_SIGNAL].revents != 0 && hear_signal(w, err) < 0)
+        return -1;
     if (w->fds[FD_MANAGER].revents != 0)
         return error_set(err, ERROR_SYSTEM, "the manager is gone: worker %u ends its task and leaves",
                          w->comm->rank);
@@ -558,6 +623,7 @@ int worker_run(const struct worker_options *options, struct ganger_error *err)
         close(w.manager_watch);
     buffer_release(&w.message);
     buffer_release(&w.names);
+    buffer_release(&w.advance);
     free(w.run_dir);
     free(w.cwd);
     free(w.env_text);

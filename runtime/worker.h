@@ -1,8 +1,8 @@
 /* worker: the loop of every rank but 0.
  *
  * Says HELLO, is told WELCOME, and from then on runs what it is sent: starts the command, keeps what it
- * writes, tells how it ended. One task at a time; the other cores of a wide task are lent by workers
- * that stay idle. It knows nothing of the graph. */
+ * writes, tells how it ended. One task at a time, and one sent in advance; the other cores of a wide task
+ * are lent by workers that stay idle. It knows nothing of the graph. */
 #ifndef GANGER_WORKER_H
 #define GANGER_WORKER_H
 

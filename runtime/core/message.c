@@ -119,6 +119,16 @@ void message_add_done(struct buffer *b, const struct done *r)
     buffer_put_u64(b, r->result.output_offset);
     buffer_put_u64(b, r->result.output_bytes);
     buffer_put_text(b, r->result.tail, r->result.n_tail_bytes);
+    buffer_put_u32(b, r->next);
+    end_record(b, start);
+}
+
+void message_add_recall(struct buffer *b, const struct recall *r)
+{
+    size_t start = begin_record(b);
+
+    buffer_put_u32(b, r->task);
+    buffer_put_u32(b, r->attempt);
     end_record(b, start);
 }
 
@@ -149,7 +159,7 @@ int message_open(struct message_header *h, struct cursor *c, const void *bytes, 
                          "a message has version %u, this ganger speaks %u: all ranks must run the same "
                          "program",
                          h->version, MESSAGE_VERSION);
-    if (kind < MESSAGE_HELLO || kind > MESSAGE_STOP)
+    if (kind < MESSAGE_HELLO || kind > MESSAGE_RETURNED)
         return error_set(err, ERROR_SYSTEM, "a message has the unknown kind %u", kind);
     h->kind = (enum message_kind)kind;
     return 0;
@@ -261,6 +271,7 @@ int message_next_done(struct cursor *c, struct done *r, struct ganger_error *err
     tail = get_text(&record);
     r->result.tail = tail.bytes;
     r->result.n_tail_bytes = tail.n;
+    r->next = cursor_u32(&record);
     if (check_record(&record, "DONE", err) < 0)
         return -1;
     if (end > TASK_CANCELLED || tail.n > TASK_TAIL_BYTES)
@@ -280,6 +291,15 @@ int message_next_stop(struct cursor *c, struct stop *r, struct ganger_error *err
         return error_set(err, ERROR_SYSTEM, "a STOP message has the unknown mode %u", mode);
     r->mode = (enum stop_mode)mode;
     return 0;
+}
+
+int message_next_recall(struct cursor *c, struct recall *r, struct ganger_error *err)
+{
+    struct cursor record = next_record(c);
+
+    r->task = cursor_u32(&record);
+    r->attempt = cursor_u32(&record);
+    return check_record(&record, "RECALL", err);
 }
 
 uint16_t run_slot(const struct run *r, uint32_t i)

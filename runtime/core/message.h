@@ -21,8 +21,8 @@
 #define MESSAGE_VERSION 1
 #define MESSAGE_HEADER_BYTES 16
 
-/* Numbers of kinds that are designed and not built: 7 RECALL, 8 RETURNED, 9 CANCEL, 10 LOST,
- * 11 HEARTBEAT, 12 ADD, 13 FETCH, 14 DATA, 15 DROP. A decoder refuses them. */
+/* Numbers of kinds that are designed and not built: 9 CANCEL, 10 LOST, 11 HEARTBEAT, 12 ADD, 13 FETCH,
+ * 14 DATA, 15 DROP. A decoder refuses them. */
 enum message_kind
 {
     MESSAGE_HELLO = 1,   /* worker -> manager, once: I am here, and this is what I have */
@@ -31,6 +31,8 @@ enum message_kind
     MESSAGE_STARTED = 4, /* worker -> manager, for tasks that run for longer than a moment */
     MESSAGE_DONE = 5,    /* worker -> manager */
     MESSAGE_STOP = 6,    /* manager -> worker: run nothing more, and leave */
+    MESSAGE_RECALL = 7,  /* manager -> worker: give a task back that it was sent in advance */
+    MESSAGE_RETURNED = 8, /* worker -> manager: it has not started, and will not */
 };
 
 struct message_header
@@ -103,6 +105,14 @@ struct done
     task_id task;
     uint32_t attempt;
     struct task_result result;
+    task_id next; /* what the worker starts now, having been sent it in advance; TASK_NONE: nothing */
+};
+
+/* Of RECALL and RETURNED. */
+struct recall
+{
+    task_id task;
+    uint32_t attempt;
 };
 
 enum stop_mode
@@ -125,6 +135,7 @@ void message_add_run(struct buffer *b, const struct run *r);
 void message_add_started(struct buffer *b, const struct started *r);
 void message_add_done(struct buffer *b, const struct done *r);
 void message_add_stop(struct buffer *b, const struct stop *r);
+void message_add_recall(struct buffer *b, const struct recall *r); /* also for RETURNED */
 
 /* Reading: open, then exactly n_records of the calls that fit the kind. -1 on bytes that are no valid
  * message (ERROR_SYSTEM); nothing behind their end is ever read. */
@@ -136,6 +147,7 @@ int message_next_run(struct cursor *c, struct run *r, struct ganger_error *err);
 int message_next_started(struct cursor *c, struct started *r, struct ganger_error *err);
 int message_next_done(struct cursor *c, struct done *r, struct ganger_error *err);
 int message_next_stop(struct cursor *c, struct stop *r, struct ganger_error *err);
+int message_next_recall(struct cursor *c, struct recall *r, struct ganger_error *err);
 
 /* Slot `i` of a run record, i < r->slots.n / 2. */
 uint16_t run_slot(const struct run *r, uint32_t i);

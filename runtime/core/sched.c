@@ -55,6 +55,9 @@ struct worker_status
     uint32_t n_slots; /* that its task holds */
     uint16_t first_slot;
     uint16_t *slots; /* all of them, when there is more than one */
+    task_id advance; /* sent in advance: gets the slots next */
+    size_t advance_at; /* place in sched.advances; meaningless once it is recalled */
+    bool is_recalled;
 };
 
 struct skipped
@@ -88,6 +91,10 @@ struct sched
     size_t n_skipped_told;
     size_t skipped_capacity;
 
+    uint32_t *advances; /* workers with a task in advance that was not recalled */
+    size_t n_advances;
+    size_t advances_capacity;
+
     task_id *pending; /* work list of tasks whose children must be told; empty between calls */
     size_t n_pending;
     size_t pending_capacity;
@@ -99,7 +106,7 @@ static void set_state(struct sched *s, task_id task, enum task_state state)
 {
     static const uint16_t allowed_from[N_TASK_STATES] = {
         [STATE_BLOCKED] = 0,
-        [STATE_READY] = 1 << STATE_BLOCKED,
+        [STATE_READY] = 1 << STATE_BLOCKED | 1 << STATE_SENT, /* returned */
         [STATE_SENT] = 1 << STATE_READY,
         [STATE_RUNNING] = 1 << STATE_SENT,
         [STATE_DONE] = 1 << STATE_SENT | 1 << STATE_RUNNING | 1 << STATE_BLOCKED, /* kept; a join */
@@ -378,6 +385,50 @@ static void give_amounts(struct sched *s, struct worker_status *w)
     s->n_releases++;
 }
 
+/* ---- tasks sent in advance ---- */
+
+static void add_advance(struct sched *s, uint32_t worker, task_id task)
+{
+    struct worker_status *w = &s->workers[worker];
+
+    s->advances = xgrow(s->advances, s->n_advances, &s->advances_capacity, sizeof(*s->advances));
+    w->advance = task;
+    w->is_recalled = false;
+    w->advance_at = s->n_advances;
+    s->advances[s->n_advances++] = worker;
+}
+
+/* It is not to be recalled any more. */
+static void forget_advance(struct sched *s, struct worker_status *w)
+{
+    uint32_t last = s->advances[s->n_advances - 1];
+
+    if (w->is_recalled)
+        return;
+    s->advances[w->advance_at] = last;
+    s->workers[last].advance_at = w->advance_at;
+    s->n_advances--;
+}
+
+/* Same request, same slots: nothing is freed and nothing taken. */
+static void promote_advance(struct sched *s, struct worker_status *w)
+{
+    forget_advance(s, w);
+    w->task = w->advance;
+    w->advance = TASK_NONE;
+}
+
+static bool is_best_of_all(const struct sched *s, const struct ready_queue *q)
+{
+    for (uint32_t c = 0; c < s->graph->n_resources; c++) {
+        const struct ready_queue *other = &s->queues[c];
+
+        if (other != q && other->n > 0 && is_before(&other->heap[0], &q->heap[0]))
+            return false;
+    }
+    return q->n > 0;
+}
+
 /* Finds slots for the task and takes them. Returns the worker that runs it, 0 when nothing fits. */
 static uint32_t place(struct sched *s, task_id task)
 {
@@ -456,6 +507,7 @@ void sched_free(struct sched *s)
     free(s->nodes_by_free);
     free(s->workers);
     free(s->skipped);
+    free(s->advances);
     free(s->pending);
     free(s->tasks);
     free(s);
@@ -520,7 +572,7 @@ void sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t 
     if (worker >= s->n_workers) {
         s->workers = xrealloc(s->workers, (worker + 1) * sizeof(*s->workers));
         for (; s->n_workers <= worker; s->n_workers++)
-            s->workers[s->n_workers] = (struct worker_status){.node = NO_NODE, .task = TASK_NONE};
+            s->workers[s->n_workers] = (struct worker_status){.node = NO_NODE, .task = TASK_NONE, .advance = TASK_NONE};
     }
     assert(s->workers[worker].node == NO_NODE);
     add_slots(n, slot + 1u);
@@ -603,6 +655,60 @@ bool sched_next(struct sched *s, struct placement *p)
     return false;
 }
 
+bool sched_next_in_advance(struct sched *s, uint32_t worker, struct placement *p)
+{
+    struct worker_status *w = &s->workers[worker];
+    struct ready_queue *q;
+    task_id task;
+
+    if (s->is_stopped || w->task == TASK_NONE || w->advance != TASK_NONE)
+        return false;
+    q = &s->queues[s->graph->tasks[w->task].resource_class];
+    if (!is_best_of_all(s, q))
+        return false;
+    task = q->heap[0].task;
+    queue_pop(q);
+    set_state(s, task, STATE_SENT);
+    s->tasks[task].worker = worker;
+    s->tasks[task].attempt++;
+    add_advance(s, worker, task);
+    *p = (struct placement){task,       s->tasks[task].attempt,          worker, w->node,
+                            w->n_slots, sched_slots_of(s, worker)};
+    return true;
+}
+
+bool sched_find_recall(struct sched *s, uint32_t *worker, task_id *task)
+{
+    const struct graph *g = s->graph;
+    struct worker_status *w;
+
+    if (s->n_advances == 0 || s->n_free_slots == 0)
+        return false;
+    *worker = s->advances[s->n_advances - 1];
+    w = &s->workers[*worker];
+    if (choose_node(s, &g->resources[g->tasks[w->advance].resource_class], NO_NODE) == NO_NODE)
+        return false;
+    *task = w->advance;
+    forget_advance(s, w);
+    w->is_recalled = true;
+    return true;
+}
+
+void sched_return(struct sched *s, uint32_t worker)
+{
+    struct worker_status *w = &s->workers[worker];
+    struct task_status *status = &s->tasks[w->advance];
+
+    forget_advance(s, w);
+    set_state(s, w->advance, STATE_READY);
+    status->attempt--;
+    status->worker = 0;
+    queue_push(&s->queues[s->graph->tasks[w->advance].resource_class],
+               (struct ready){status->b_level_s, s->n_became_ready++, w->advance});
+    w->advance = TASK_NONE;
+    s->n_releases++; /* its class is worth another look */
+}
+
 void sched_started(struct sched *s, task_id task)
 {
     if (s->tasks[task].state == STATE_SENT)
@@ -611,8 +717,14 @@ void sched_started(struct sched *s, task_id task)
 
 void sched_finish(struct sched *s, task_id task, enum task_state state)
 {
+    struct worker_status *w = &s->workers[s->tasks[task].worker];
+
+    assert(w->task == task);
     set_state(s, task, state);
-    give_amounts(s, &s->workers[s->tasks[task].worker]);
+    if (w->advance != TASK_NONE)
+        promote_advance(s, w);
+    else
+        give_amounts(s, w);
     if (state == STATE_CANCELLED)
         return; /* the run ends: its children stay blocked, for the next run */
     push_pending(s, task);
@@ -676,6 +788,11 @@ uint32_t sched_count(const struct sched *s, enum task_state state)
 task_id sched_task_of(const struct sched *s, uint32_t worker)
 {
     return worker < s->n_workers ? s->workers[worker].task : TASK_NONE;
+}
+
+task_id sched_advance_of(const struct sched *s, uint32_t worker)
+{
+    return worker < s->n_workers ? s->workers[worker].advance : TASK_NONE;
 }
 
 const uint16_t *sched_slots_of(const struct sched *s, uint32_t worker)

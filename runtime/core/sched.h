@@ -66,11 +66,24 @@ struct placement
 /* The best ready task that fits somewhere now: it becomes sent. False when there is none. */
 bool sched_next(struct sched *s, struct placement *p);
 
+/* Sending in advance: a second task for a worker that is busy, so that it need not wait for us between
+ * two. It will have the slots of the one before, so both must ask for the same; it is the best ready task
+ * of all, and nothing else could be started now: call it when sched_next has no more. The task becomes
+ * sent. False when there is no such task, or the worker is not busy with one task alone. */
+bool sched_next_in_advance(struct sched *s, uint32_t worker, struct placement *p);
+
+/* A task that waits behind another, while there is room for it to start: it should be recalled. Each is
+ * told once. False when there is none. */
+bool sched_find_recall(struct sched *s, uint32_t *worker, task_id *task);
+
+/* The worker gave back what it was sent in advance: it is ready again, and no attempt was spent. */
+void sched_return(struct sched *s, uint32_t worker);
+
 /* The worker says that the task runs. Ignored when it is not sent. */
 void sched_started(struct sched *s, task_id task);
 
-/* A sent or running task ended; `state` is STATE_DONE, STATE_FAILED or STATE_CANCELLED. Its slots are
- * free again, children may become ready, or be skipped. */
+/* The task that a worker runs ended; `state` is STATE_DONE, STATE_FAILED or STATE_CANCELLED. Its slots are
+ * free again, or go to the task that was sent in advance; children may become ready, or be skipped. */
 void sched_finish(struct sched *s, task_id task, enum task_state state);
 
 /* Tasks that were skipped since they were last asked for, one at a time; `cause` is a task that
@@ -93,8 +106,9 @@ uint32_t sched_worker(const struct sched *s, task_id task); /* that has or had i
 /* How many tasks are in a state; joins are not counted. */
 uint32_t sched_count(const struct sched *s, enum task_state state);
 
-/* The task that a worker has, or TASK_NONE. */
+/* The task that a worker runs, and the one it was sent in advance; TASK_NONE: none. */
 task_id sched_task_of(const struct sched *s, uint32_t worker);
+task_id sched_advance_of(const struct sched *s, uint32_t worker);
 
 /* The slots that its task holds, ascending; borrowed until it is finished. */
 const uint16_t *sched_slots_of(const struct sched *s, uint32_t worker);

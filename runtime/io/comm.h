@@ -21,8 +21,11 @@ struct comm;
 
 struct comm_ops
 {
-    /* Copies the bytes and sends them on their way. May not block. */
+    /* Copies the bytes and sends them on their way, without waking the receiver. May not block. */
     int (*send)(struct comm *c, uint32_t to, const void *bytes, size_t n, struct ganger_error *err);
+
+    /* Wakes a rank that waits. */
+    void (*ring)(struct comm *c, uint32_t to);
 
     /* The next message, or false. Its bytes are borrowed until the next call with this comm. */
     bool (*receive)(struct comm *c, uint32_t *from, const char **bytes, size_t *n);
@@ -47,10 +50,25 @@ struct comm
     const uint32_t *group_places; /* place of each rank of this node in `groups` */
 };
 
+/* For a receiver that will soon look by itself; else it may take seconds until it does. */
+static inline int comm_send_quietly(struct comm *c, uint32_t to, const void *bytes, size_t n,
+                                    struct ganger_error *err)
+{
+    return c->ops->send(c, to, bytes, n, err);
+}
+
+static inline void comm_ring(struct comm *c, uint32_t to)
+{
+    c->ops->ring(c, to);
+}
+
 static inline int comm_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
                             struct ganger_error *err)
 {
-    return c->ops->send(c, to, bytes, n, err);
+    int status = c->ops->send(c, to, bytes, n, err);
+
+    c->ops->ring(c, to);
+    return status;
 }
 
 static inline bool comm_receive(struct comm *c, uint32_t *from, const char **bytes, size_t *n)

@@ -26,7 +26,7 @@ struct inbox
     pthread_mutex_t lock;
     struct letter *first;
     struct letter **end;
-    int bell; /* readable while the inbox is not empty */
+    int bell; /* an eventfd */
 };
 
 struct shared
@@ -53,15 +53,6 @@ static struct comm_memory *of(struct comm *c)
     return (struct comm_memory *)c; /* comm is its first member */
 }
 
-static void ring(int bell)
-{
-    uint64_t one = 1;
-
-    if (write(bell, &one, sizeof(one)) < 0) {
-        /* full: it is readable, which is all that matters */
-    }
-}
-
 static int memory_send(struct comm *c, uint32_t to, const void *bytes, size_t n, struct ganger_error *err)
 {
     struct inbox *inbox = &of(c)->shared->inboxes[to];
@@ -73,31 +64,33 @@ static int memory_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
     letter->n = n;
     memcpy(letter->bytes, bytes, n);
     pthread_mutex_lock(&inbox->lock);
-    if (inbox->first == NULL)
-        ring(inbox->bell);
     *inbox->end = letter;
     inbox->end = &letter->next;
     pthread_mutex_unlock(&inbox->lock);
     return 0;
 }
 
+static void memory_ring(struct comm *c, uint32_t to)
+{
+    uint64_t one = 1;
+
+    if (write(of(c)->shared->inboxes[to].bell, &one, sizeof(one)) < 0) {
+        /* full: it is readable, which is all that matters */
+    }
+}
+
 static bool memory_receive(struct comm *c, uint32_t *from, const char **bytes, size_t *n)
 {
     struct comm_memory *m = of(c);
     struct inbox *inbox = &m->shared->inboxes[c->rank];
-    uint64_t count;
 
     free(m->lent);
     pthread_mutex_lock(&inbox->lock);
     m->lent = inbox->first;
     if (m->lent != NULL) {
         inbox->first = m->lent->next;
-        if (inbox->first == NULL) {
+        if (inbox->first == NULL)
             inbox->end = &inbox->first;
-            if (read(inbox->bell, &count, sizeof(count)) < 0) {
-                /* nobody rang: cannot be, and does no harm */
-            }
-        }
     }
     pthread_mutex_unlock(&inbox->lock);
     if (m->lent == NULL)
@@ -108,22 +101,36 @@ static bool memory_receive(struct comm *c, uint32_t *from, const char **bytes, s
     return true;
 }
 
+static bool is_empty(struct inbox *inbox)
+{
+    bool empty;
+
+    pthread_mutex_lock(&inbox->lock);
+    empty = inbox->first == NULL;
+    pthread_mutex_unlock(&inbox->lock);
+    return empty;
+}
+
 static int memory_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadline_s,
                        struct ganger_error *err)
 {
     struct comm_memory *m = of(c);
-    double limit_s = fmin(fmax(deadline_s - clock_now_s(), 0.0), 1e6);
+    struct inbox *inbox = &m->shared->inboxes[c->rank];
+    double limit_s = is_empty(inbox) ? fmin(fmax(deadline_s - clock_now_s(), 0.0), 1e6) : 0;
     struct timespec t = {(time_t)limit_s, (long)((limit_s - floor(limit_s)) * 1e9)};
+    uint64_t count;
     int r;
 
     while (n >= m->fds_capacity)
         m->fds = xgrow(m->fds, m->fds_capacity, &m->fds_capacity, sizeof(*m->fds));
-    m->fds[0] = (struct pollfd){m->shared->inboxes[c->rank].bell, POLLIN, 0};
+    m->fds[0] = (struct pollfd){inbox->bell, POLLIN, 0};
     for (nfds_t i = 0; i < n; i++)
         m->fds[i + 1] = (struct pollfd){fds[i].fd, fds[i].events, 0};
     r = ppoll(m->fds, n + 1, &t, NULL);
     if (r < 0 && errno != EINTR)
         return error_set_errno(err, ERROR_SYSTEM, "cannot wait for messages and children");
+    if (r > 0 && (m->fds[0].revents & POLLIN))
+        (void)!read(inbox->bell, &count, sizeof(count));
     for (nfds_t i = 0; i < n; i++)
         fds[i].revents = r > 0 ? m->fds[i + 1].revents : 0;
     return 0;
@@ -161,7 +168,7 @@ static void memory_close(struct comm *c, bool at_once)
     free(m);
 }
 
-static const struct comm_ops memory_ops = {memory_send, memory_receive, memory_wait, memory_close};
+static const struct comm_ops memory_ops = {memory_send, memory_ring, memory_receive, memory_wait, memory_close};
 
 void comm_open_memory(struct comm **ends, uint32_t size)
 {

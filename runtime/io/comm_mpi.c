@@ -200,12 +200,15 @@ static socklen_t bell_address(struct sockaddr_un *address, uint64_t token, uint3
 }
 
 /* The sender's half of the protocol: what was sent is visible before the flag is read. */
-static void ring_if_asleep(struct comm_mpi *m, uint32_t to)
+static void mpi_ring(struct comm *c, uint32_t to)
 {
+    struct comm_mpi *m = of(c);
     _Atomic uint32_t *asleep = &m->places[m->place_of[to]].asleep;
     struct sockaddr_un address;
     socklen_t n;
 
+    if (!comm_is_near(c, to))
+        return; /* it looks often: see FAR_IDLE_S */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load(asleep) == 0 || atomic_exchange(asleep, 0) == 0)
         return;
@@ -245,8 +248,6 @@ static int mpi_send(struct comm *c, uint32_t to, const void *bytes, size_t n, st
         if (tag == TAG_LAST)
             break;
     }
-    if (comm_is_near(c, to))
-        ring_if_asleep(m, to);
     return 0;
 }
 
@@ -300,8 +301,8 @@ static int sleep_until_woken(struct comm_mpi *m, nfds_t n, double limit_s, struc
         for (nfds_t i = 0; i <= n; i++)
             m->fds[i].revents = 0;
     m->last_poll_s = clock_now_s();
-    while ((m->fds[0].revents & POLLIN) && recv(m->bell, &ring, 1, MSG_DONTWAIT) >= 0)
-        ;
+    if (m->fds[0].revents & POLLIN) /* one ring at most for each sleep; a second would wake us for nothing */
+        (void)!recv(m->bell, &ring, 1, MSG_DONTWAIT);
     adapt(m, was_silent);
     return 0;
 }
@@ -472,7 +473,7 @@ static int open_page(struct comm_mpi *m, MPI_Comm node, struct ganger_error *err
     return 0;
 }
 
-static const struct comm_ops mpi_ops = {mpi_send, mpi_receive, mpi_wait, mpi_close};
+static const struct comm_ops mpi_ops = {mpi_send, mpi_ring, mpi_receive, mpi_wait, mpi_close};
 
 /* Open MPI's segment of this rank in /dev/shm, 4 MiB, which would outlive a killed mpirun. By now all of
  * the node have attached to it, so its name is needed no more. Its name is VADER.host.uid.job.rank, the

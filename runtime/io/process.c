@@ -37,6 +37,8 @@ struct child
     struct trouble *trouble;
 };
 
+static bool adopts_orphans; /* of this process's descendants: set once, before the first child */
+
 /* ---- pipes ---- */
 
 static int open_pipe(int ends[2], struct ganger_error *err)
@@ -280,8 +282,10 @@ void process_reap(struct process *p, struct process_end *end)
     int status = 0;
     pid_t other;
 
-    /* While the leader is a zombie its number cannot be given to another group. */
-    kill(-p->pid, SIGKILL);
+    /* While the leader is a zombie its number cannot be given to another group. Where orphans come to us,
+     * they are found below. */
+    if (!adopts_orphans)
+        kill(-p->pid, SIGKILL);
     while (wait4(p->pid, &status, 0, &usage) < 0 && errno == EINTR)
         ;
     end->is_signal = WIFSIGNALED(status);
@@ -298,7 +302,10 @@ void process_reap(struct process *p, struct process_end *end)
 
 int process_adopt_orphans(void)
 {
-    return prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+        return -1;
+    adopts_orphans = true;
+    return 0;
 }
 
 static pid_t parent; /* of this process, when it asked to be told */

@@ -16,6 +16,7 @@ static int next(enum message_kind kind, struct cursor *c)
         struct started started;
         struct done done;
         struct stop stop;
+        struct recall recall;
     } any;
 
     switch (kind) {
@@ -30,6 +31,8 @@ static int next(enum message_kind kind, struct cursor *c)
     case MESSAGE_STARTED: return message_next_started(c, &any.started, NULL);
     case MESSAGE_DONE: return message_next_done(c, &any.done, NULL);
     case MESSAGE_STOP: return message_next_stop(c, &any.stop, NULL);
+    case MESSAGE_RECALL:
+    case MESSAGE_RETURNED: return message_next_recall(c, &any.recall, NULL);
     }
     return -1;
 }

@@ -26,6 +26,8 @@
  *   W done ID CODE   worker W's task ended
  *   W killed ID      the same, ended by us
  *   W started ID
+ *   W returned ID    worker W gives back what it was sent in advance
+ *   short            from now on tasks run for a millisecond, before for a second
  *   signal N         the manager's process gets a signal
  *   pass             the wait returns for no reason                                               */
 struct script
@@ -39,6 +41,7 @@ struct script
     struct buffer transcript;
     int signals[2];        /* a pipe that stands for the signalfd */
     bool ran_out;
+    double run_s;
 };
 
 static struct script *of(struct comm *c)
@@ -59,6 +62,7 @@ static int script_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
     struct cursor cursor;
     struct run run;
     struct stop stop;
+    struct recall recall;
 
     assert_int_equal(message_open(&h, &cursor, bytes, n, err), 0);
     assert_int_equal(h.worker, to);
@@ -70,6 +74,10 @@ static int script_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
         assert_string_equal(run.id.bytes, name_of_task(s, run.task));
         buffer_printf(&s->transcript, "%u RUN %s\n", to, run.id.bytes);
         break;
+    case MESSAGE_RECALL:
+        assert_int_equal(message_next_recall(&cursor, &recall, err), 0);
+        buffer_printf(&s->transcript, "%u RECALL %s\n", to, name_of_task(s, recall.task));
+        break;
     case MESSAGE_STOP:
         assert_int_equal(message_next_stop(&cursor, &stop, err), 0);
         buffer_printf(&s->transcript, "%u STOP %s\n", to, modes[stop.mode]);
@@ -77,6 +85,11 @@ static int script_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
     default: fail();
     }
     return 0;
+}
+
+static void script_ring(struct comm *c, uint32_t to)
+{
+    (void)c, (void)to;
 }
 
 static bool script_receive(struct comm *c, uint32_t *from, const char **bytes, size_t *n)
@@ -104,7 +117,8 @@ static void prepare_hello(struct script *s)
 static void prepare_done(struct script *s, const char *id, enum task_end how, int code)
 {
     struct done done = {.task = graph_find(s->graph, id, strlen(id)), .attempt = 1,
-                        .result = {.end = how, .code = code, .tail = ""}};
+                        .result = {.end = how, .code = code, .tail = "", .end_s = s->run_s},
+                        .next = TASK_NONE};
 
     message_begin(&s->message, MESSAGE_DONE, EPOCH, s->from);
     message_add_done(&s->message, &done);
@@ -116,6 +130,14 @@ static void prepare_started(struct script *s, const char *id)
 
     message_begin(&s->message, MESSAGE_STARTED, EPOCH, s->from);
     message_add_started(&s->message, &started);
+}
+
+static void prepare_returned(struct script *s, const char *id)
+{
+    struct recall returned = {graph_find(s->graph, id, strlen(id)), 1};
+
+    message_begin(&s->message, MESSAGE_RETURNED, EPOCH, s->from);
+    message_add_recall(&s->message, &returned);
 }
 
 static void send_signal(const struct script *s, int number)
@@ -145,19 +167,24 @@ static int script_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
     if (sscanf(line, "signal %d", &code) == 1) {
         send_signal(s, code);
         s->is_ready = false;
+    } else if (strcmp(line, "short") == 0) {
+        s->run_s = 0.001;
+        s->is_ready = false;
     } else if (sscanf(line, "%u %31s %31s %d", &s->from, word, id, &code) < 2) {
         s->is_ready = false;
     } else if (strcmp(word, "hello") == 0) {
         prepare_hello(s);
     } else if (strcmp(word, "started") == 0) {
         prepare_started(s, id);
+    } else if (strcmp(word, "returned") == 0) {
+        prepare_returned(s, id);
     } else {
         prepare_done(s, id, strcmp(word, "done") == 0 ? TASK_EXITED : TASK_CANCELLED, code);
     }
     return poll(fds, n, 0) < 0 ? -1 : 0;
 }
 
-static const struct comm_ops script_ops = {script_send, script_receive, script_wait, NULL};
+static const struct comm_ops script_ops = {script_send, script_ring, script_receive, script_wait, NULL};
 
 static void sink(void *data, const struct event *e)
 {
@@ -194,7 +221,8 @@ static struct outcome expect(const char *graph_text, uint32_t n_workers, const c
     struct graph *graph = graph_from_text(graph_text);
     struct script s = {.comm = {.ops = &script_ops, .size = n_workers + 1, .nodes = nodes},
                        .graph = graph,
-                       .next = script};
+                       .next = script,
+                       .run_s = 1};
     struct event_sinks sinks = {0};
     struct manager_options options = {.comm = &s.comm,
                                       .graph = graph,
@@ -332,6 +360,44 @@ static void test_run_with_everything_kept_ends_at_once(void **unused)
     expect("a", 2, "", "kept a\n1 STOP when done\n2 STOP when done\n", false, is_done);
 }
 
+static void test_short_tasks_are_sent_in_advance(void **unused)
+{
+    (void)unused;
+    expect("a\nb\nc\nd", 1, "1 hello\nshort\n1 done a 0\n1 done b 0\n1 done c 0\n1 done d 0\n",
+           "1 WELCOME\n1 RUN a\ndone a\n1 RUN b\n1 RUN c\ndone b\n1 RUN d\ndone c\ndone d\n"
+           "1 STOP when done\n",
+           false, NULL);
+}
+
+static void test_what_waits_behind_a_long_task_is_recalled_for_an_idle_worker(void **unused)
+{
+    (void)unused;
+    expect("a\nb\nc\nd\ne", 2,
+           "1 hello\nshort\n1 done a 0\n2 hello\n2 done d 0\n2 done e 0\n1 returned c\n2 done c 0\n1 done b 0\n",
+           "1 WELCOME\n1 RUN a\ndone a\n1 RUN b\n1 RUN c\n2 WELCOME\n2 RUN d\n2 RUN e\ndone d\ndone e\n"
+           "1 RECALL c\n2 RUN c\ndone c\ndone b\n1 STOP when done\n2 STOP when done\n",
+           false, NULL);
+}
+
+static void test_recall_that_comes_too_late_does_no_harm(void **unused)
+{
+    (void)unused;
+    expect("a\nb\nc\nd", 2,
+           "1 hello\nshort\n1 done a 0\n2 hello\n2 done d 0\n1 done b 0\n1 done c 0\n",
+           "1 WELCOME\n1 RUN a\ndone a\n1 RUN b\n1 RUN c\n2 WELCOME\n2 RUN d\ndone d\n1 RECALL c\ndone b\ndone c\n"
+           "1 STOP when done\n2 STOP when done\n",
+           false, NULL);
+}
+
+static void test_fail_fast_sends_nothing_in_advance(void **unused)
+{
+    (void)unused;
+    expect("a\nb\nc", 1, "1 hello\nshort\n1 done a 0\n1 done b 1\n",
+           "1 WELCOME\n1 RUN a\ndone a\n1 RUN b\nfailed b\nstopping: a task failed (--fail-fast)\n"
+           "1 STOP when done\n",
+           true, NULL);
+}
+
 static void test_worker_told_to_end_by_others_ends_the_run(void **unused)
 {
     struct outcome o = expect("a\nb", 1, "1 hello\n1 killed a 15\n",
@@ -357,6 +423,10 @@ int main(void)
         cmocka_unit_test(test_task_that_fits_no_node_is_refused_before_anything_runs),
         cmocka_unit_test(test_kept_tasks_do_not_run_again),
         cmocka_unit_test(test_run_with_everything_kept_ends_at_once),
+        cmocka_unit_test(test_short_tasks_are_sent_in_advance),
+        cmocka_unit_test(test_what_waits_behind_a_long_task_is_recalled_for_an_idle_worker),
+        cmocka_unit_test(test_recall_that_comes_too_late_does_no_harm),
+        cmocka_unit_test(test_fail_fast_sends_nothing_in_advance),
         cmocka_unit_test(test_worker_told_to_end_by_others_ends_the_run),
     };
 

@@ -353,6 +353,74 @@ static void test_standard_input_is_empty(void **unused)
     end(&f);
 }
 
+static void send_recall(struct fixture *f, task_id task)
+{
+    struct recall recall = {task, 1};
+
+    message_begin(&f->message, MESSAGE_RECALL, EPOCH, 1);
+    message_add_recall(&f->message, &recall);
+    send_message(f);
+}
+
+static void test_a_task_sent_in_advance_runs_next(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 1, "sleep 0.2; echo one");
+    send_shell(&f, 2, "echo two");
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.task, 1);
+    assert_int_equal(f.done.next, 2);
+    expect_output(&f, ">one\n");
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.task, 2);
+    assert_int_equal(f.done.next, TASK_NONE);
+    expect_output(&f, ">two\n");
+    send_recall(&f, 2); /* too late: nothing happens */
+    send_shell(&f, 3, "true");
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.task, 3);
+    end(&f);
+}
+
+static void test_a_task_sent_in_advance_can_be_recalled(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 1, "sleep 0.3");
+    send_shell(&f, 2, "touch ran");
+    send_recall(&f, 7); /* another: nothing happens */
+    send_recall(&f, 2);
+    expect(&f, MESSAGE_RETURNED);
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.task, 1);
+    assert_int_equal(f.done.next, TASK_NONE);
+    send_shell(&f, 3, "test ! -e ran");
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.result.code, 0);
+    end(&f);
+}
+
+static void test_a_task_sent_in_advance_is_given_back_at_stop(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_shell(&f, 1, "sleep 1000");
+    send_shell(&f, 2, "true");
+    expect(&f, MESSAGE_STARTED);
+    send_stop(&f, STOP_TERM);
+    expect(&f, MESSAGE_RETURNED);
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.task, 1);
+    end(&f);
+}
+
 static void test_a_long_task_is_told_to_have_started(void **unused)
 {
     struct fixture f;
@@ -472,6 +540,9 @@ int main(void)
         cmocka_unit_test(test_ten_megabytes_of_output_are_kept),
         cmocka_unit_test(test_a_task_whose_output_is_lost_is_not_done),
         cmocka_unit_test(test_standard_input_is_empty),
+        cmocka_unit_test(test_a_task_sent_in_advance_runs_next),
+        cmocka_unit_test(test_a_task_sent_in_advance_can_be_recalled),
+        cmocka_unit_test(test_a_task_sent_in_advance_is_given_back_at_stop),
         cmocka_unit_test(test_a_long_task_is_told_to_have_started),
         cmocka_unit_test(test_term_ends_a_task_as_cancelled),
         cmocka_unit_test(test_a_task_that_ignores_term_is_killed_after_the_grace),

@@ -46,7 +46,8 @@ static void put_done(struct buffer *b)
                                 .output_offset = 100,
                                 .output_bytes = 50,
                                 .tail = "bye\n",
-                                .n_tail_bytes = 4}};
+                                .n_tail_bytes = 4},
+                     .next = 10};
 
     message_begin(b, MESSAGE_DONE, 5, 3);
     message_add_done(b, &d);
@@ -141,6 +142,7 @@ static void test_done_comes_back_as_it_went(void **unused)
     c = open_message(&b, &h);
     assert_int_equal(message_next_done(&c, &d, &err), 0);
     assert_int_equal(d.task, 9);
+    assert_int_equal(d.next, 10);
     assert_int_equal(d.result.end, TASK_SIGNALLED);
     assert_int_equal(d.result.code, 9);
     assert_true(d.result.start_s == 1.5 && d.result.end_s == 2.25 && d.result.cpu_s == 0.5);

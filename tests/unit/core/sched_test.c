@@ -364,6 +364,65 @@ static void test_started_is_told_from_sent(void **unused)
     end(&f);
 }
 
+static void test_short_queue_behind_a_busy_worker(void **unused)
+{
+    struct fixture f = begin("a\nb\nc\nd", "1");
+    uint32_t worker = expect_next(&f, "a").worker;
+    struct placement p;
+
+    (void)unused;
+    assert_true(sched_next_in_advance(f.sched, worker, &p));
+    assert_int_equal(p.task, id_of(&f, "b"));
+    assert_false(sched_next_in_advance(f.sched, worker, &p)); /* one is enough */
+    finish(&f, "a", STATE_DONE);
+    expect_none(&f); /* b has its slot */
+    assert_int_equal(sched_task_of(f.sched, worker), id_of(&f, "b"));
+    finish(&f, "b", STATE_DONE);
+    assert_int_equal(sched_n_free_slots(f.sched), 1);
+    expect_next(&f, "c");
+    end(&f);
+}
+
+static void test_returned_task_is_ready_again_without_an_attempt_spent(void **unused)
+{
+    struct fixture f = begin("a\nb\nc", "1");
+    uint32_t worker = expect_next(&f, "a").worker, recalled;
+    struct placement p;
+    task_id task;
+
+    (void)unused;
+    assert_true(sched_next_in_advance(f.sched, worker, &p));
+    assert_false(sched_find_recall(f.sched, &recalled, &task)); /* there is no room elsewhere */
+    sched_add_worker(f.sched, 2, 0, 1, 0);
+    expect_next(&f, "c");
+    sched_add_worker(f.sched, 3, 0, 2, 0);
+    assert_true(sched_find_recall(f.sched, &recalled, &task));
+    assert_int_equal(recalled, worker);
+    assert_int_equal(task, id_of(&f, "b"));
+    assert_false(sched_find_recall(f.sched, &recalled, &task)); /* once */
+    sched_return(f.sched, worker);
+    p = expect_next(&f, "b");
+    assert_int_equal(p.worker, 3);
+    assert_int_equal(p.attempt, 1);
+    finish(&f, "a", STATE_DONE);
+    finish(&f, "b", STATE_DONE);
+    finish(&f, "c", STATE_DONE);
+    assert_true(sched_is_over(f.sched));
+    end(&f);
+}
+
+static void test_nothing_goes_in_advance_of_a_better_task_of_another_kind(void **unused)
+{
+    struct fixture f = begin("a cost=9\nwide cores=2 cost=8\nb", "2");
+    uint32_t worker = expect_next(&f, "a").worker;
+    struct placement p;
+
+    (void)unused;
+    expect_next(&f, "b");
+    assert_false(sched_next_in_advance(f.sched, worker, &p));
+    end(&f);
+}
+
 /* Random graphs on random machines: each task runs once, none before its parents, no slot twice. */
 static void test_random_graphs_run_in_order(void **unused)
 {
@@ -432,6 +491,9 @@ int main(void)
         cmocka_unit_test(test_nothing_starts_after_stop),
         cmocka_unit_test(test_workers_may_come_late),
         cmocka_unit_test(test_started_is_told_from_sent),
+        cmocka_unit_test(test_short_queue_behind_a_busy_worker),
+        cmocka_unit_test(test_returned_task_is_ready_again_without_an_attempt_spent),
+        cmocka_unit_test(test_nothing_goes_in_advance_of_a_better_task_of_another_kind),
         cmocka_unit_test(test_random_graphs_run_in_order),
     };
 
