@@ -7,6 +7,7 @@
 #include "core/dependency.h"
 #include "core/sweep.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -629,6 +630,7 @@ static int refuse_too_many(const struct draft *d, struct ganger_error *err)
 /* Adds a task of id d->id and command d->argv. */
 static task_id add_task(struct draft *d, uint32_t n_argv, const struct stated *stated)
 {
+    assert(d->id != NULL && d->argv.bytes != NULL);
     const struct task task = {
         .id = arena_text(&d->g->text, d->id, strlen(d->id)),
         .argv = arena_text(&d->g->text, d->argv.bytes, d->argv.n - 1),
@@ -745,7 +747,9 @@ static int check_sweep(struct draft *d, const struct sweep *s, const json_t *id,
     d->id = json_string_value(id);
     missing = sweep_find_unmentioned(s, d->id, json_string_length(id));
     if (missing != NULL)
-        return refuse(d, err, "its instances would all have the same id: put {%s} into \"id\", for example \"%.200s.{%s}\"",
+        return refuse(d, err,
+                      "its instances would all have the same id: put {%s} into \"id\", "
+                      "for example \"%.200s.{%s}\"",
                       missing, d->id, missing);
     return 0;
 }
