@@ -35,6 +35,7 @@
 
 #define SAMPLE_MS 50
 #define STRAY_S 2.0
+#define GRACE_S 5.0
 #define NAMES_MAX 8
 #define OWN_MAX 256
 
@@ -245,6 +246,21 @@ static int count_children(pid_t except, pid_t *first)
     return n;
 }
 
+/* Lets the command end by itself, so that it can take away what it made outside its memory. */
+static void ask_to_end(pid_t command, pid_t except)
+{
+    double deadline = now_s() + GRACE_S;
+    pid_t child;
+    if (command > 0) {
+        kill(command, SIGTERM);
+    }
+    while (count_children(except, &child) > 0 && now_s() < deadline) {
+        while (waitpid(-1, NULL, WNOHANG) > 0) {
+        }
+        usleep(10000);
+    }
+}
+
 /* Ends every child, and those that become children when their parents end. */
 static int kill_children(pid_t except)
 {
@@ -371,6 +387,9 @@ int main(int argc, char **argv)
     double start = now_s();
     w.command = start_command(plan.argv, &before);
     int signal = watch_command(&w, &outcome, &set, start);
+    if (signal != 0) {
+        ask_to_end(w.command, w.spinner);
+    }
     outcome.n_strays = kill_children(w.spinner);
     double tree_s = children_cpu_s();
     double others_s = machine_cpu_s() - machine_before - tree_s;
