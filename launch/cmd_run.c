@@ -278,6 +278,7 @@ static int be_rank(const struct run_options *options)
     int status;
 
     launcher_enter_rank();
+    process_wake_promptly();
     process_die_with_parent(SIGTERM); /* of mpirun, which can no longer end us then */
     if (find_origin(&origin, &err) < 0 || (comm = comm_open_mpi(launcher_allows_exit(), &err)) == NULL)
         return print_error(&err);

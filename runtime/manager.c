@@ -437,6 +437,7 @@ static void hear_done(struct manager *m, uint32_t worker, struct cursor *c)
     sched_finish(m->sched, done.task, state);
     begin_advance(m, worker, &done);
     run_s = done.result.end_s - done.result.start_s;
+    sched_note_delay(m->sched, worker, done.result.delay_s, run_s);
     m->mean_s = isinf(m->mean_s) ? run_s : m->mean_s + MEAN_WEIGHT * (run_s - m->mean_s);
     if (state == STATE_CANCELLED && !m->is_stopping) { /* its worker was told to end by somebody else */
         error_set(m->err, ERROR_SYSTEM, "worker %u was told to end: the run ends; `--resume` continues it",

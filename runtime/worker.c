@@ -21,7 +21,9 @@
 #define STARTED_AFTER_S 0.05 /* a task that runs for less is told of by its DONE alone */
 #define END_GRACE_S 0.5     /* for tasks when this process itself was told to end: mpirun kills after 1 s */
 #define FIRST_WORD_S 120.0  /* how long to wait for WELCOME */
+#define DELAYED_BY 2.0      /* a task that ran so many times longer than tasks compute is asked for its delay */
 #define READS_PER_ROUND 16  /* chunks taken from one pipe before looking at anything else */
+#define LAST_LOOKS 3        /* for messages of a manager that has ended */
 #define READS_AT_END 64     /* enough for the largest pipe (1 MiB), with small reads */
 
 /* Descriptors that the loop waits for. The pipes come after the child: when its end is seen, all that
@@ -77,6 +79,7 @@ struct worker
     struct pollfd fds[N_FDS];
     int manager_watch;
     struct attempt current;
+    double mean_cpu_s; /* of its tasks; INFINITY: there was none */
     struct buffer advance; /* a RUN that waits for the current task to end; empty: none */
     task_id advance_task;
     uint32_t advance_attempt;
@@ -324,8 +327,11 @@ static int end_task(struct worker *w, struct ganger_error *err)
     struct attempt *a = &w->current;
     struct process_end end;
     struct task_result result = {.start_s = since_origin_s(w, a->start_s)};
+    bool is_late;
 
-    process_reap(&a->process, &end); /* nobody writes any more */
+    is_late = clock_now_s() - a->start_s > DELAYED_BY * w->mean_cpu_s;
+    process_reap(&a->process, is_late, &end); /* nobody writes any more */
+    w->mean_cpu_s = isinf(w->mean_cpu_s) ? end.cpu_s : 0.9 * w->mean_cpu_s + 0.1 * end.cpu_s;
     comm_publish_group(w->comm, 0);
     if (w->fds[FD_OUT].revents != 0 || end.left_others)
         drain_pipe(w, w->pipes.out[0], OUTPUT_STDOUT, READS_AT_END);
@@ -341,6 +347,7 @@ static int end_task(struct worker *w, struct ganger_error *err)
     if (a->is_cancelled && (end.is_signal || end.code != 0))
         result.end = TASK_CANCELLED;
     result.cpu_s = end.cpu_s;
+    result.delay_s = end.delay_s;
     result.max_rss_bytes = end.max_rss_bytes;
     result.output_offset = a->output_offset;
     result.output_bytes = output_offset(w->output) - a->output_offset;
@@ -558,9 +565,6 @@ static int act(struct worker *w, struct ganger_error *err)
 {
     if (w->fds[FD_SIGNAL].revents != 0 && hear_signal(w, err) < 0)
         return -1;
-    if (w->fds[FD_MANAGER].revents != 0)
-        return error_set(err, ERROR_SYSTEM, "the manager is gone: worker %u ends its task and leaves",
-                         w->comm->rank);
     if (!is_busy(w))
         return 0;
     if (w->fds[FD_CHILD].revents != 0)
@@ -576,6 +580,20 @@ static int act(struct worker *w, struct ganger_error *err)
     return 0;
 }
 
+/* Its last word, STOP, may be there already; one look may not show it. */
+static int check_manager(struct worker *w, struct ganger_error *err)
+{
+    if (w->fds[FD_MANAGER].revents == 0)
+        return 0;
+    for (int look = 0; look < LAST_LOOKS; look++)
+        if (hear(w, err) < 0)
+            return -1;
+    if (w->is_stopping && !is_busy(w))
+        return 0;
+    return error_set(err, ERROR_SYSTEM, "the manager is gone: worker %u ends its task and leaves",
+                     w->comm->rank);
+}
+
 static int loop(struct worker *w, struct ganger_error *err)
 {
     double first_word_s = clock_now_s() + FIRST_WORD_S;
@@ -587,7 +605,7 @@ static int loop(struct worker *w, struct ganger_error *err)
             return error_set(err, ERROR_SYSTEM, "worker %u heard nothing from the manager for %g s",
                              w->comm->rank, FIRST_WORD_S);
         if (wait_for_one_thing(w, next_deadline_s(w, first_word_s), err) < 0 || act(w, err) < 0 ||
-            hear(w, err) < 0)
+            hear(w, err) < 0 || check_manager(w, err) < 0)
             return -1;
     }
     return 0;
@@ -600,14 +618,14 @@ static void end_what_runs(struct worker *w)
     if (!is_busy(w))
         return;
     process_signal(&w->current.process, SIGKILL);
-    process_reap(&w->current.process, &end);
+    process_reap(&w->current.process, false, &end);
     comm_publish_group(w->comm, 0);
 }
 
 int worker_run(const struct worker_options *options, struct ganger_error *err)
 {
     struct worker w = {.o = options, .comm = options->comm, .pipes = PROCESS_PIPES_CLOSED,
-                       .manager_watch = -1};
+                       .manager_watch = -1, .mean_cpu_s = INFINITY};
     int status;
 
     for (int i = 0; i < N_FDS; i++)

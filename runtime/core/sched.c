@@ -3,10 +3,17 @@
 #include "base/alloc.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NO_NODE UINT32_MAX
+
+/* When a core counts as used by others, by the share of time that tasks waited for it. */
+#define DELAY_MATTERS 0.25f /* from here on another core is looked for … */
+#define DELAY_BETTER 0.75f  /* … which must have at most this part of the share */
+#define DELAY_KEPT 0.9375f  /* of what is known of a worker, with each of its tasks … */
+#define DELAY_FADES 64.0f   /* … and half of it with so many tasks of others */
 
 struct task_status
 {
@@ -56,6 +63,9 @@ struct worker_status
     uint16_t first_slot;
     uint16_t *slots; /* all of them, when there is more than one */
     task_id advance; /* sent in advance: gets the slots next */
+    float delay_s;     /* fading sums over its tasks: time waited for its core, … */
+    float run_s;       /* … of that time in all */
+    uint64_t noted_at; /* the number of releases then */
     size_t advance_at; /* place in sched.advances; meaningless once it is recalled */
     bool is_recalled;
 };
@@ -352,6 +362,40 @@ static uint16_t lowest_free_slot(const struct node *n)
     return slot;
 }
 
+/* What is left of what was known, after so many tasks of others: without a clock a calm core is tried
+ * again. */
+static float faded(const struct sched *s, const struct worker_status *w)
+{
+    return exp2f(-(float)(s->n_releases - w->noted_at) / DELAY_FADES);
+}
+
+static float delay_share(const struct sched *s, uint32_t worker)
+{
+    const struct worker_status *w = &s->workers[worker];
+
+    return w->delay_s > 0 ? w->delay_s / w->run_s * faded(s, w) : 0;
+}
+
+/* `slot`, or a free one of the node whose core is used less by others. */
+static uint16_t find_calmer_slot(const struct sched *s, const struct node *n, uint16_t slot)
+{
+    float least = delay_share(s, n->worker_of_slot[slot]);
+    uint16_t best = slot;
+
+    if (least < DELAY_MATTERS)
+        return slot;
+    least *= DELAY_BETTER;
+    for (uint32_t i = 0; i < n->n_slots; i++) {
+        float share = n->is_free[i] ? delay_share(s, n->worker_of_slot[i]) : 1;
+
+        if (share < least) {
+            least = share;
+            best = (uint16_t)i;
+        }
+    }
+    return best;
+}
+
 static void take_amounts(struct sched *s, uint32_t node, const struct worker_status *w,
                          const struct task_resources *r)
 {
@@ -452,6 +496,8 @@ static uint32_t place(struct sched *s, task_id task)
     } else {
         chosen.first_slot = lowest_free_slot(n);
     }
+    if (r->cores == 1)
+        chosen.first_slot = find_calmer_slot(s, n, chosen.first_slot);
     worker = n->worker_of_slot[chosen.first_slot];
     w = &s->workers[worker];
     w->task = task;
@@ -729,6 +775,19 @@ void sched_finish(struct sched *s, task_id task, enum task_state state)
         return; /* the run ends: its children stay blocked, for the next run */
     push_pending(s, task);
     settle(s, task);
+}
+
+void sched_note_delay(struct sched *s, uint32_t worker, double delay_s, double run_s)
+{
+    struct worker_status *w = &s->workers[worker];
+    float kept;
+
+    if (delay_s <= 0 && w->delay_s <= 0)
+        return; /* nothing to remember, as nearly always */
+    kept = DELAY_KEPT * faded(s, w);
+    w->delay_s = kept * w->delay_s + (float)delay_s;
+    w->run_s = kept * w->run_s + (float)run_s;
+    w->noted_at = s->n_releases;
 }
 
 bool sched_next_skipped(struct sched *s, task_id *task, task_id *cause)

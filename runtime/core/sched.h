@@ -86,6 +86,10 @@ void sched_started(struct sched *s, task_id task);
  * free again, or go to the task that was sent in advance; children may become ready, or be skipped. */
 void sched_finish(struct sched *s, task_id task, enum task_state state);
 
+/* How long a task of this worker ran, and waited for its core meanwhile: a core that somebody else
+ * uses is avoided while another one of the node is free. What is known of a worker fades. */
+void sched_note_delay(struct sched *s, uint32_t worker, double delay_s, double run_s);
+
 /* Tasks that were skipped since they were last asked for, one at a time; `cause` is a task that
  * failed. False when there is none. Joins are not told. */
 bool sched_next_skipped(struct sched *s, task_id *task, task_id *cause);

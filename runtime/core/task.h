@@ -66,6 +66,7 @@ struct task_result
     double start_s;
     double end_s;
     double cpu_s; /* user and system time of the task's processes that were waited for */
+    double delay_s; /* of its run time, what it waited for a core that others used; 0: little, or not measured */
     uint64_t max_rss_bytes;
     uint64_t output_offset; /* where its chunks lie in its worker's output file */
     uint64_t output_bytes;  /* 0: it wrote nothing */

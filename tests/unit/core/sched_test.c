@@ -423,6 +423,48 @@ static void test_nothing_goes_in_advance_of_a_better_task_of_another_kind(void *
     end(&f);
 }
 
+static void test_a_core_that_others_use_is_left(void **unused)
+{
+    struct fixture f = begin("a\nb: a\nc: b\nd: c", "2");
+    uint32_t first = expect_next(&f, "a").worker;
+
+    (void)unused;
+    finish(&f, "a", STATE_DONE);
+    sched_note_delay(f.sched, first, 0.1, 1.0); /* a little is no reason */
+    assert_int_equal(expect_next(&f, "b").worker, first);
+    finish(&f, "b", STATE_DONE);
+    sched_note_delay(f.sched, first, 0.8, 1.0);
+    assert_int_not_equal(expect_next(&f, "c").worker, first);
+    finish(&f, "c", STATE_DONE);
+    end(&f);
+}
+
+static void test_a_core_that_was_left_is_tried_again(void **unused)
+{
+    enum { N = 400 };
+    char text[N * 16] = "t0\n";
+    struct fixture f;
+    struct placement p;
+    bool came_back = false;
+
+    (void)unused;
+    for (int i = 1; i < N; i++)
+        snprintf(text + strlen(text), 16, "t%d: t%d\n", i, i - 1);
+    f = begin(text, "2");
+    assert_true(sched_next(f.sched, &p));
+    assert_int_equal(p.worker, 1);
+    sched_finish(f.sched, p.task, STATE_DONE);
+    sched_note_delay(f.sched, 1, 1.0, 1.0);
+    for (int i = 1; i < N; i++) { /* the other core is used a little, too */
+        assert_true(sched_next(f.sched, &p));
+        came_back |= p.worker == 1;
+        sched_finish(f.sched, p.task, STATE_DONE);
+        sched_note_delay(f.sched, p.worker, 0.3, 1.0);
+    }
+    assert_true(came_back);
+    end(&f);
+}
+
 /* Random graphs on random machines: each task runs once, none before its parents, no slot twice. */
 static void test_random_graphs_run_in_order(void **unused)
 {
@@ -494,6 +536,8 @@ int main(void)
         cmocka_unit_test(test_short_queue_behind_a_busy_worker),
         cmocka_unit_test(test_returned_task_is_ready_again_without_an_attempt_spent),
         cmocka_unit_test(test_nothing_goes_in_advance_of_a_better_task_of_another_kind),
+        cmocka_unit_test(test_a_core_that_others_use_is_left),
+        cmocka_unit_test(test_a_core_that_was_left_is_tried_again),
         cmocka_unit_test(test_random_graphs_run_in_order),
     };
 

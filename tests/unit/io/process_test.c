@@ -39,7 +39,7 @@ static struct process_end wait_for(struct process *p)
     struct process_end end;
 
     assert_int_equal(poll(&fd, 1, LIMIT_MS), 1);
-    process_reap(p, &end);
+    process_reap(p, true, &end);
     return end;
 }
 
@@ -204,6 +204,7 @@ static void test_usage_is_reported(void **unused)
     (void)unused;
     assert_true(end.cpu_s > 0);
     assert_true(end.max_rss_bytes > 100000);
+    assert_true(end.delay_s >= 0 && end.delay_s < 60);
 }
 
 static void test_watching_tells_of_others(void **unused)
