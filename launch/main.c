@@ -17,6 +17,7 @@ static int cmd_version(int argc, char **argv);
 
 static const struct command commands[] = {
     {"run", cmd_run, "run a workflow"},
+    {"check", cmd_check, "look a workflow over without running it"},
     {"logs", cmd_logs, "print what the tasks of a run wrote"},
     {"help", cmd_help, "explain a command"},
     {"version", cmd_version, "print the version"},

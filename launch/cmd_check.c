@@ -1,0 +1,133 @@
+/* `ganger check`: looks a workflow over. No MPI. */
+#include "base/log.h"
+#include "io/workflow.h"
+#include "launch/cmd.h"
+#include "launch/options.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+struct check_options
+{
+    uint32_t cores; /* of a node; 0: not given */
+    bool as_json;
+    bool help;
+};
+
+#define ROW(letter, name, value, kind, field, help) \
+    {letter, name, value, kind, offsetof(struct check_options, field), help}
+
+static const struct option_row rows[] = {
+    ROW('\0', "cores", "N", OPTION_COUNT, cores, "refuse tasks that need more than N cores of one node"),
+    ROW('\0', "json", NULL, OPTION_ON, as_json, "print one JSON object instead of text"),
+    ROW('h', "help", NULL, OPTION_ON, help, "print this"),
+};
+#define N_ROWS (sizeof(rows) / sizeof(*rows))
+
+static void print_help(void)
+{
+    printf("usage: ganger check FLOW [OPTION]...\n\n"
+           "Reads FLOW (\"-\": standard input) and says what it is made of, without running anything.\n\n");
+    options_print(rows, N_ROWS, stdout);
+    printf("\nExit status: 0 the workflow can be run; 2 it cannot, and standard error says why.\n");
+}
+
+static int check_cores(const struct workflow *w, uint32_t cores, struct ganger_error *err)
+{
+    const struct graph *g = w->graph;
+    const struct task *first = NULL;
+    uint32_t n = 0;
+
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        if (g->resources[g->tasks[t].resource_class].cores <= cores)
+            continue;
+        if (n++ == 0)
+            first = &g->tasks[t];
+    }
+    if (n == 0)
+        return 0;
+    return error_set(err, ERROR_USAGE,
+                     "task \"%s\" needs %" PRIu32 " cores of one node, and nodes of %" PRIu32
+                     " cannot hold it%s; lower its \"cores\" or use larger nodes",
+                     first->id, g->resources[first->resource_class].cores, cores,
+                     n > 1 ? " (nor others after it)" : "");
+}
+
+static void print_json(const struct workflow *w, const struct graph_shape *shape)
+{
+    char digest[17];
+    json_t *object;
+
+    snprintf(digest, sizeof(digest), "%016" PRIx64, w->digest);
+    object = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:f, s:I}", "name", w->name, "digest", digest,
+                       "tasks", (json_int_t)shape->n_tasks, "edges", (json_int_t)shape->n_edges, "levels",
+                       (json_int_t)shape->n_levels, "width", (json_int_t)shape->width, "critical_path_s",
+                       shape->critical_path_s, "critical_path_tasks", (json_int_t)shape->n_on_path, "area_s",
+                       shape->area_s, "tasks_without_cost", (json_int_t)shape->n_without_cost);
+    json_dumpf(object, stdout, JSON_REAL_PRECISION(12));
+    putchar('\n');
+    json_decref(object);
+}
+
+static void print_text(const struct workflow *w, const struct graph_shape *shape, uint32_t cores)
+{
+    double least_s = cores > 0 ? shape->area_s / cores : 0;
+
+    printf("workflow       %s\n", w->name);
+    printf("tasks          %" PRIu32 "\n", shape->n_tasks);
+    printf("edges          %" PRIu64 "\n", shape->n_edges);
+    printf("levels         %" PRIu32 "\n", shape->n_levels);
+    printf("width          %" PRIu32 " (tasks of the fullest level)\n", shape->width);
+    printf("critical path  %.6g s (%" PRIu32 " tasks)\n", shape->critical_path_s, shape->n_on_path);
+    printf("area           %.6g s (cost x cores)\n", shape->area_s);
+    if (cores > 0)
+        printf("at least       %.6g s on one node of %" PRIu32 " cores\n",
+               least_s > shape->critical_path_s ? least_s : shape->critical_path_s, cores);
+    if (shape->n_without_cost > 0)
+        printf("note: %" PRIu32 " of %" PRIu32 " tasks state no cost; 1 s was taken for each\n",
+               shape->n_without_cost, shape->n_tasks);
+}
+
+static int check(const struct check_options *options, const char *path, struct ganger_error *err)
+{
+    struct workflow w = {0};
+    struct graph_shape shape;
+    int status;
+
+    if (workflow_load(&w, path, err) != 0)
+        return -1;
+    status = options->cores > 0 ? check_cores(&w, options->cores, err) : 0;
+    if (status == 0) {
+        graph_measure(w.graph, &shape);
+        if (options->as_json)
+            print_json(&w, &shape);
+        else
+            print_text(&w, &shape, options->cores);
+    } else {
+        error_prefix(err, "%s: ", path);
+    }
+    workflow_release(&w);
+    return status;
+}
+
+int cmd_check(int argc, char **argv)
+{
+    struct check_options options = {0};
+    struct ganger_error err = {0};
+    int first = options_read(rows, N_ROWS, &options, argc, argv, &err);
+
+    if (first >= 0 && options.help) {
+        print_help();
+        return 0;
+    }
+    if (first >= 0 && first != argc - 1)
+        first = error_set(&err, ERROR_USAGE, "%s; see `ganger help check`",
+                          first == argc ? "which workflow?" : "one workflow at a time");
+    if (first >= 0)
+        check(&options, argv[first], &err);
+    if (err.cause != ERROR_NONE)
+        log_error("%s", err.text);
+    return error_exit_status(&err);
+}
