@@ -107,7 +107,8 @@ static bool script_receive(struct comm *c, uint32_t *from, const char **bytes, s
 
 static void prepare_hello(struct script *s)
 {
-    struct hello hello = {.host = {"host", 4}, .pid = (uint32_t)getpid(), .cpu = UINT32_MAX, .slot = (uint16_t)(s->from - 1),
+    struct hello hello = {.host = {"host", 4}, .pid = (uint32_t)getpid(),
+                          .cpu = UINT32_MAX, .slot = (uint16_t)(s->from - 1),
                           .n_node_slots = 8, .memory_bytes = (uint64_t)1 << 30};
 
     message_begin(&s->message, MESSAGE_HELLO, 0, s->from);

@@ -146,7 +146,8 @@ static void test_done_comes_back_as_it_went(void **unused)
     assert_int_equal(d.next, 10);
     assert_int_equal(d.result.end, TASK_SIGNALLED);
     assert_int_equal(d.result.code, 9);
-    assert_true(d.result.start_s == 1.5 && d.result.end_s == 2.25 && d.result.cpu_s == 0.5 && d.result.delay_s == 0.125);
+    assert_true(d.result.start_s == 1.5 && d.result.end_s == 2.25);
+    assert_true(d.result.cpu_s == 0.5 && d.result.delay_s == 0.125);
     assert_int_equal(d.result.output_offset, 100);
     assert_int_equal(d.result.n_tail_bytes, 4);
     assert_memory_equal(d.result.tail, "bye\n", 4);
