@@ -445,10 +445,11 @@ static void add_advance(struct sched *s, uint32_t worker, task_id task)
 /* It is not to be recalled any more. */
 static void forget_advance(struct sched *s, struct worker_status *w)
 {
-    uint32_t last = s->advances[s->n_advances - 1];
+    uint32_t last;
 
     if (w->is_recalled)
         return;
+    last = s->advances[s->n_advances - 1];
     s->advances[w->advance_at] = last;
     s->workers[last].advance_at = w->advance_at;
     s->n_advances--;
