@@ -1,4 +1,4 @@
-/* `ganger check`: looks a workflow over. No MPI. */
+/* `ganger check`: reads a workflow, says what is wrong with it or what it is made of. No MPI, no run. */
 #include "base/log.h"
 #include "io/workflow.h"
 #include "launch/cmd.h"
@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 struct check_options
 {
@@ -16,7 +17,7 @@ struct check_options
     bool help;
 };
 
-#define ROW(letter, name, value, kind, field, help) \
+#define ROW(letter, name, value, kind, field, help)                                                       \
     {letter, name, value, kind, offsetof(struct check_options, field), help}
 
 static const struct option_row rows[] = {
@@ -29,30 +30,26 @@ static const struct option_row rows[] = {
 static void print_help(void)
 {
     printf("usage: ganger check FLOW [OPTION]...\n\n"
-           "Reads FLOW (\"-\": standard input) and says what it is made of, without running anything.\n\n");
+           "Reads FLOW (JSON, JSON Lines, or a list of commands; \"-\": standard input) and says what it is\n"
+           "made of, without running anything.\n\n");
     options_print(rows, N_ROWS, stdout);
-    printf("\nExit status: 0 the workflow can be run; 2 it cannot, and standard error says why.\n");
+    printf("\nExit status: 0 FLOW can be run; 2 usage or bad workflow, which standard error explains.\n");
 }
 
-static int check_cores(const struct workflow *w, uint32_t cores, struct ganger_error *err)
+static int check_cores(const struct graph *g, uint32_t cores, struct ganger_error *err)
 {
-    const struct graph *g = w->graph;
     const struct task *first = NULL;
     uint32_t n = 0;
 
-    for (task_id t = 0; t < g->n_tasks; t++) {
-        if (g->resources[g->tasks[t].resource_class].cores <= cores)
-            continue;
-        if (n++ == 0)
+    for (task_id t = 0; t < g->n_tasks; t++)
+        if (g->resources[g->tasks[t].resource_class].cores > cores && n++ == 0)
             first = &g->tasks[t];
-    }
     if (n == 0)
         return 0;
     return error_set(err, ERROR_USAGE,
-                     "task \"%s\" needs %" PRIu32 " cores of one node, and nodes of %" PRIu32
-                     " cannot hold it%s; lower its \"cores\" or use larger nodes",
-                     first->id, g->resources[first->resource_class].cores, cores,
-                     n > 1 ? " (nor others after it)" : "");
+                     "task \"%s\" needs %" PRIu32 " cores of one node, more than the %" PRIu32 " that a node "
+                     "has (%" PRIu32 " such tasks in all); lower its \"cores\" or use larger nodes",
+                     first->id, g->resources[first->resource_class].cores, cores, n);
 }
 
 static void print_json(const struct workflow *w, const struct graph_shape *shape)
@@ -61,12 +58,13 @@ static void print_json(const struct workflow *w, const struct graph_shape *shape
     json_t *object;
 
     snprintf(digest, sizeof(digest), "%016" PRIx64, w->digest);
-    object = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:f, s:I}", "name", w->name, "digest", digest,
-                       "tasks", (json_int_t)shape->n_tasks, "edges", (json_int_t)shape->n_edges, "levels",
-                       (json_int_t)shape->n_levels, "width", (json_int_t)shape->width, "critical_path_s",
-                       shape->critical_path_s, "critical_path_tasks", (json_int_t)shape->n_on_path, "area_s",
-                       shape->area_s, "tasks_without_cost", (json_int_t)shape->n_without_cost);
-    json_dumpf(object, stdout, JSON_REAL_PRECISION(12));
+    object = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:f, s:I}", "name", w->name, "digest",
+                       digest, "tasks", (json_int_t)shape->n_tasks, "edges", (json_int_t)shape->n_edges,
+                       "levels", (json_int_t)shape->n_levels, "width", (json_int_t)shape->width,
+                       "critical_path_s", shape->critical_path_s, "critical_path_tasks",
+                       (json_int_t)shape->n_on_path, "area_s", shape->area_s, "tasks_without_cost",
+                       (json_int_t)shape->n_without_cost);
+    json_dumpf(object, stdout, JSON_REAL_PRECISION(7)); /* costs are floats: more digits are not theirs */
     putchar('\n');
     json_decref(object);
 }
@@ -86,48 +84,58 @@ static void print_text(const struct workflow *w, const struct graph_shape *shape
         printf("at least       %.6g s on one node of %" PRIu32 " cores\n",
                least_s > shape->critical_path_s ? least_s : shape->critical_path_s, cores);
     if (shape->n_without_cost > 0)
-        printf("note: %" PRIu32 " of %" PRIu32 " tasks state no cost; 1 s was taken for each\n",
+        printf("note: %" PRIu32 " of %" PRIu32 " tasks state no cost; 1 s is taken for each\n",
                shape->n_without_cost, shape->n_tasks);
 }
 
-static int check(const struct check_options *options, const char *path, struct ganger_error *err)
+static int check(const struct check_options *o, const char *path, struct ganger_error *err)
 {
-    struct workflow w = {0};
+    struct workflow w;
     struct graph_shape shape;
-    int status;
+    int status = 0;
 
     if (workflow_load(&w, path, err) != 0)
         return -1;
-    status = options->cores > 0 ? check_cores(&w, options->cores, err) : 0;
-    if (status == 0) {
+    if (o->cores > 0 && check_cores(w.graph, o->cores, err) != 0) {
+        status = error_prefix(err, "%s: ", path);
+    } else {
         graph_measure(w.graph, &shape);
-        if (options->as_json)
+        if (o->as_json)
             print_json(&w, &shape);
         else
-            print_text(&w, &shape, options->cores);
-    } else {
-        error_prefix(err, "%s: ", path);
+            print_text(&w, &shape, o->cores);
     }
     workflow_release(&w);
     return status;
 }
 
-int cmd_check(int argc, char **argv)
+static int read_and_check(int argc, char **argv, struct ganger_error *err)
 {
-    struct check_options options = {0};
-    struct ganger_error err = {0};
-    int first = options_read(rows, N_ROWS, &options, argc, argv, &err);
+    struct check_options o = {.cores = 0};
+    int first = options_read(rows, N_ROWS, &o, argc, argv, err);
 
-    if (first >= 0 && options.help) {
+    if (first < 0)
+        return -1;
+    if (o.help) {
         print_help();
         return 0;
     }
-    if (first >= 0 && first != argc - 1)
-        first = error_set(&err, ERROR_USAGE, "%s; see `ganger help check`",
-                          first == argc ? "which workflow?" : "one workflow at a time");
-    if (first >= 0)
-        check(&options, argv[first], &err);
-    if (err.cause != ERROR_NONE)
+    if (first == argc)
+        return error_set(err, ERROR_USAGE, "which workflow? `ganger help check` explains");
+    if (first + 1 < argc)
+        return error_set(err, ERROR_USAGE, "one workflow at a time, not \"%s\" as well", argv[first + 1]);
+    if (check(&o, argv[first], err) != 0)
+        return -1;
+    if (fflush(stdout) != 0)
+        return error_set_errno(err, ERROR_SYSTEM, "cannot write to standard output");
+    return 0;
+}
+
+int cmd_check(int argc, char **argv)
+{
+    struct ganger_error err = {.cause = ERROR_NONE};
+
+    if (read_and_check(argc, argv, &err) != 0)
         log_error("%s", err.text);
     return error_exit_status(&err);
 }
