@@ -405,6 +405,11 @@ int cmd_run(int argc, char **argv)
         return print_error(&err);
     }
     options.workflow = argv[first];
+    if (strcmp(options.workflow, "-") == 0) {
+        error_set(&err, ERROR_USAGE, "a run needs a file, which --resume could read again: \"-\" is for check");
+        free(rank_argv);
+        return print_error(&err);
+    }
     status = launcher_is_rank() ? be_rank(&options) : start_ranks(&options, rank_argv);
     free(rank_argv);
     return status;

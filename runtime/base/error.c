@@ -2,14 +2,20 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+static bool is_open(const struct ganger_error *err)
+{
+    return err != NULL && err->cause == ERROR_NONE;
+}
 
 int error_set(struct ganger_error *err, enum error_cause cause, const char *format, ...)
 {
     va_list args;
 
-    if (err == NULL || err->cause != ERROR_NONE)
+    if (!is_open(err))
         return -1;
     va_start(args, format);
     vsnprintf(err->text, sizeof(err->text), format, args);
@@ -24,7 +30,7 @@ int error_set_errno(struct ganger_error *err, enum error_cause cause, const char
     size_t used;
     va_list args;
 
-    if (err == NULL || err->cause != ERROR_NONE)
+    if (!is_open(err))
         return -1;
     va_start(args, format);
     vsnprintf(err->text, sizeof(err->text), format, args);
