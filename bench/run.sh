@@ -55,6 +55,8 @@ if [ -z "$run_root" ]; then
     run_root=${TMPDIR:-/tmp}
     [ -d /dev/shm ] && [ -w /dev/shm ] && run_root=/dev/shm
 fi
+ganger=$(cd "$(dirname "$ganger")" && pwd)/$(basename "$ganger")
+tools=$(cd "$tools" && pwd)
 work=$(mktemp -d "$run_root/ganger-bench.XXXXXX") || exit 2
 if [ "$(id -u)" = 0 ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
@@ -314,7 +316,10 @@ figure_idle() {
 
 figure_check() {
     if [ -x "$root/bench/check.sh" ]; then
-        (cd "$root" && GANGER=$ganger "$root/bench/check.sh")
+        GANGER=$ganger JANSSON_ALONE=$tools/bench-jansson_alone PAIRS=$pairs "$root/bench/check.sh" &
+        child=$!
+        wait "$child"
+        child=
     else
         echo "check: bench/check.sh is not there"
     fi
