@@ -2,13 +2,15 @@
 
 #include "base/alloc.h"
 
-#include <errno.h>
 #include <hwloc.h>
 #include <hwloc/glibc-sched.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define NO_LIMIT_BYTES ((unsigned long long)1 << 60)
 
 struct binding
 {
@@ -155,38 +157,67 @@ int binding_affinity(struct binding *b, const uint16_t *slots, uint32_t n_slots,
     return 0;
 }
 
-/* The least limit on the way from this process's cgroup to the root (version 2). */
-static uint64_t cgroup_memory_bytes(void)
+/* The least limit in `file` on the way from the cgroup `path` (which is cut off on the way) up to `root`;
+ * 0: none. Version 1 writes a huge number where there is none, version 2 a word. */
+static uint64_t least_limit_bytes(const char *root, char *path, const char *file)
 {
-    char line[PATH_MAX] = "", path[PATH_MAX + 64];
     uint64_t least = 0;
-    FILE *file = fopen("/proc/self/cgroup", "re");
 
-    while (file != NULL && fgets(line, sizeof(line), file) != NULL && strncmp(line, "0::", 3) != 0)
-        line[0] = '\0';
-    if (file != NULL)
-        fclose(file);
-    if (line[0] == '\0')
-        return 0;
-    line[strcspn(line, "\n")] = '\0';
-    for (char *end = line + strlen(line); end != NULL && end >= line + 3; end = strrchr(line + 3, '/')) {
+    for (char *end = path + strlen(path); end != NULL; end = strrchr(path, '/')) {
+        char name[2 * PATH_MAX];
         unsigned long long limit;
+        FILE *f;
 
         *end = '\0';
-        snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max", line + 3);
-        file = fopen(path, "re");
-        if (file != NULL && fscanf(file, "%llu", &limit) == 1 && (least == 0 || limit < least))
+        snprintf(name, sizeof(name), "%s%s/%s", root, path, file);
+        f = fopen(name, "re");
+        if (f != NULL && fscanf(f, "%llu", &limit) == 1 && limit < NO_LIMIT_BYTES &&
+            (least == 0 || limit < least))
             least = limit;
-        if (file != NULL)
-            fclose(file);
+        if (f != NULL)
+            fclose(f);
     }
     return least;
 }
 
+/* Of the cgroup this process is in, version 2 or 1. Lines are NUMBER:CONTROLLERS:PATH. */
+static uint64_t cgroup_memory_bytes(void)
+{
+    char line[PATH_MAX];
+    uint64_t limit = 0;
+    FILE *file = fopen("/proc/self/cgroup", "re");
+
+    while (file != NULL && limit == 0 && fgets(line, sizeof(line), file) != NULL) {
+        char *controllers = strchr(line, ':');
+        char *path = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
+
+        if (path == NULL)
+            continue;
+        *path++ = '\0';
+        path[strcspn(path, "\n")] = '\0';
+        if (strcmp(controllers, ":") == 0)
+            limit = least_limit_bytes("/sys/fs/cgroup", path, "memory.max");
+        else if (strcmp(controllers, ":memory") == 0)
+            limit = least_limit_bytes("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes");
+    }
+    if (file != NULL)
+        fclose(file);
+    return limit;
+}
+
+/* NUMA nodes do not always add up to what the kernel has, where memory is plugged in while it runs. */
+static uint64_t machine_memory_bytes(const struct binding *b)
+{
+    long n_pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+
+    if (hwloc_topology_is_thissystem(b->topology) && n_pages > 0 && page_bytes > 0)
+        return (uint64_t)n_pages * (uint64_t)page_bytes;
+    return hwloc_get_root_obj(b->topology)->total_memory;
+}
+
 uint64_t binding_memory_bytes(const struct binding *b)
 {
-    uint64_t machine = hwloc_get_root_obj(b->topology)->total_memory;
-    uint64_t limit = cgroup_memory_bytes();
+    uint64_t machine = machine_memory_bytes(b), limit = cgroup_memory_bytes();
 
     return limit != 0 && (machine == 0 || limit < machine) ? limit : machine;
 }
