@@ -243,6 +243,20 @@ static void hear_hello(struct manager *m, uint32_t worker, struct cursor *c)
     check_placeable(m);
 }
 
+/* What it was sent in advance is ready again. */
+static void take_back(struct manager *m, uint32_t worker)
+{
+    task_id task = sched_advance_of(m->sched, worker);
+
+    event_emit(m->o->sinks, &(struct event){.kind = EVENT_TASK_RETURNED,
+                                            .time_s = epoch_s(m),
+                                            .task = task,
+                                            .attempt = sched_attempt(m->sched, task),
+                                            .worker = worker,
+                                            .node = m->peers[worker].node});
+    sched_return(m->sched, worker);
+}
+
 /* A worker of this node died. Its task may have done anything: it runs again in the next run. */
 static void lose_worker(struct manager *m, uint32_t worker)
 {
@@ -260,7 +274,7 @@ static void lose_worker(struct manager *m, uint32_t worker)
                                             .node = m->peers[worker].node,
                                             .text = "its process ended"});
     if (sched_advance_of(m->sched, worker) != TASK_NONE)
-        sched_return(m->sched, worker);
+        take_back(m, worker);
     if (task != TASK_NONE) {
         struct task_result result = {.end = TASK_CANCELLED, .start_s = NAN, .end_s = epoch_s(m)};
 
@@ -385,7 +399,7 @@ static void hear_returned(struct manager *m, uint32_t worker, struct cursor *c)
 
     if (message_next_recall(c, &returned, m->err) == 0 && returned.task != TASK_NONE &&
         sched_advance_of(m->sched, worker) == returned.task)
-        sched_return(m->sched, worker);
+        take_back(m, worker);
 }
 
 /* The task that follows on the same worker has its slots already; was it there when the worker looked? */

@@ -16,6 +16,7 @@ enum event_kind
     EVENT_WORKER_LOST,   /* worker, node, text = why */
     EVENT_TASK_KEPT,     /* task: done in an earlier epoch, its definition is the same */
     EVENT_TASK_SENT,     /* task, attempt, worker, node, slots: from now on it may have effects */
+    EVENT_TASK_RETURNED, /* the same, but for slots: that worker has not started it, and will not */
     EVENT_TASK_STARTED,  /* task, attempt, worker, node: it has been running for a while */
     EVENT_TASK_DONE,     /* task, attempt, worker, node, slots, result */
     EVENT_TASK_FAILED,   /* the same, and it will not be tried again */

@@ -254,6 +254,10 @@ char *record_put_event(char *p, const struct graph *g, const struct event *e, ui
         p = put_task(p, "{\"event\":\"start\",\"task\":", g, e->task);
         p = put_place(p, e);
         break;
+    case EVENT_TASK_RETURNED:
+        p = put_task(p, "{\"event\":\"returned\",\"task\":", g, e->task);
+        p = put_place(p, e);
+        break;
     case EVENT_TASK_DONE:
         p = put_end(PUT(p, "{\"event\":\"done\""), g, e, epoch);
         return put_crc(p, line);
@@ -303,6 +307,7 @@ bool record_has_event(const struct graph *g, const struct event *e)
     case EVENT_TASK_KEPT:
     case EVENT_TASK_STARTED: return false;
     case EVENT_TASK_SENT:
+    case EVENT_TASK_RETURNED:
     case EVENT_TASK_DONE:
     case EVENT_TASK_FAILED:
     case EVENT_TASK_CANCELLED:

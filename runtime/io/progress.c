@@ -350,7 +350,7 @@ static void name_node(struct progress *p, const struct event *e)
 static void count_task(struct progress *p, const struct event *e)
 {
     /* A task that never ran may be cancelled, too. */
-    bool was_running = e->kind == EVENT_TASK_DONE || e->kind == EVENT_TASK_FAILED ||
+    bool was_running = e->kind == EVENT_TASK_RETURNED || e->kind == EVENT_TASK_DONE || e->kind == EVENT_TASK_FAILED ||
                        (e->kind == EVENT_TASK_CANCELLED && e->worker != 0);
 
     if (task_is_join(&p->graph->tasks[e->task]))
@@ -382,6 +382,7 @@ void progress_sink(void *data, const struct event *event)
         break;
     case EVENT_TASK_KEPT:
     case EVENT_TASK_SENT:
+    case EVENT_TASK_RETURNED:
     case EVENT_TASK_STARTED:
     case EVENT_TASK_DONE:
     case EVENT_TASK_CANCELLED:

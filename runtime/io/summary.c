@@ -129,6 +129,7 @@ void summary_sink(void *data, const struct event *event)
     case EVENT_WORKER_JOINED:
     case EVENT_WORKER_LOST:
     case EVENT_TASK_SENT:
+    case EVENT_TASK_RETURNED:
     case EVENT_TASK_STARTED:
     case EVENT_RUN_STOPPING: break;
     }

@@ -198,6 +198,9 @@ static void sink(void *data, const struct event *e)
     case EVENT_TASK_CANCELLED:
         buffer_printf(&s->transcript, "cancelled %s\n", name_of_task(s, e->task));
         break;
+    case EVENT_TASK_RETURNED:
+        buffer_printf(&s->transcript, "returned %s\n", name_of_task(s, e->task));
+        break;
     case EVENT_TASK_SKIPPED:
         buffer_printf(&s->transcript, "skipped %s for %s\n", name_of_task(s, e->task),
                       name_of_task(s, e->cause));
@@ -376,7 +379,7 @@ static void test_what_waits_behind_a_long_task_is_recalled_for_an_idle_worker(vo
     expect("a\nb\nc\nd\ne", 2,
            "1 hello\nshort\n1 done a 0\n2 hello\n2 done d 0\n2 done e 0\n1 returned c\n2 done c 0\n1 done b 0\n",
            "1 WELCOME\n1 RUN a\ndone a\n1 RUN b\n1 RUN c\n2 WELCOME\n2 RUN d\n2 RUN e\ndone d\ndone e\n"
-           "1 RECALL c\n2 RUN c\ndone c\ndone b\n1 STOP when done\n2 STOP when done\n",
+           "1 RECALL c\nreturned c\n2 RUN c\ndone c\ndone b\n1 STOP when done\n2 STOP when done\n",
            false, NULL);
 }
 
