@@ -8,8 +8,9 @@
 #   -g PROGRAM     ganger to measure (default build/bin/ganger)
 #   -t FOLDER      where the bench- programs are (default: ../bench beside PROGRAM's folder)
 #   -d FOLDER      where run directories go (default: /dev/shm if there, else the temporary folder)
-#   -q CORES       a pair during which the rest of the machine used more cores than this is
-#                  measured again, up to 3 x PAIRS times in all (default 0.1; 99: never)
+#   -q CORES       waits (a minute at most) before each pair until the rest of the machine uses less
+#                  than this; a pair in which it used more is measured again, up to 3 x PAIRS times in
+#                  all (default 0.1; 99: neither)
 #   --vfork        the floor starts its children by vfork instead of posix_spawn
 #   --peers        also make, ninja, xargs, GNU parallel, as far as they are installed
 #
@@ -119,6 +120,20 @@ is_disturbed() { # USAGE...: was more than $quiet_cores of the machine used by o
     return 1
 }
 
+# busy_ticks: CPU time that the machine has spent so far.
+busy_ticks() { awk '/^cpu / { print $2 + $3 + $4 + $7 + $8 + $9; exit }' /proc/stat; }
+
+# wait_for_quiet: until half a second has passed in which the machine did nothing, or for a minute.
+wait_for_quiet() {
+    local try before limit
+    limit=$(awk -v q="$quiet_cores" -v t="$(getconf CLK_TCK)" 'BEGIN { printf "%d", q * t / 2 + 1 }')
+    for ((try = 0; try < 120; try++)); do
+        before=$(busy_ticks)
+        sleep 0.5
+        [ $(($(busy_ticks) - before)) -le "$limit" ] && return
+    done
+}
+
 # first_to_last: seconds from the first start to the last end that the journal knows.
 first_to_last() {
     awk '{
@@ -145,6 +160,7 @@ measure_pairs() {
     local counted=0 tried=0 ours a
     : >"$work/$name.pairs"
     while [ "$counted" -lt "$pairs" ]; do
+        wait_for_quiet
         run_ganger "$spin" "$flow" "$workers"
         a=$usage
         ours=$(field elapsed "$a")
