@@ -78,10 +78,10 @@ static void print_text(const struct workflow *w, const struct graph_shape *shape
     printf("edges          %" PRIu64 "\n", shape->n_edges);
     printf("levels         %" PRIu32 "\n", shape->n_levels);
     printf("width          %" PRIu32 " (tasks of the fullest level)\n", shape->width);
-    printf("critical path  %.6g s (%" PRIu32 " tasks)\n", shape->critical_path_s, shape->n_on_path);
-    printf("area           %.6g s (cost x cores)\n", shape->area_s);
+    printf("critical path  %.7g s (%" PRIu32 " tasks)\n", shape->critical_path_s, shape->n_on_path);
+    printf("area           %.7g s (cost x cores)\n", shape->area_s);
     if (cores > 0)
-        printf("at least       %.6g s on one node of %" PRIu32 " cores\n",
+        printf("at least       %.7g s on one node of %" PRIu32 " cores\n",
                least_s > shape->critical_path_s ? least_s : shape->critical_path_s, cores);
     if (shape->n_without_cost > 0)
         printf("note: %" PRIu32 " of %" PRIu32 " tasks state no cost; 1 s is taken for each\n",

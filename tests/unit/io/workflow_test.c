@@ -436,6 +436,30 @@ static void test_every_bad_workflow_is_refused_for_its_reason(void **state)
     assert_true(n > 100);
 }
 
+/* The examples of docs/workflow-format.md: what stands between ```json, ```jsonl or ```list and ```. */
+static void test_the_documented_examples_are_accepted(void **state)
+{
+    size_t n_bytes;
+    char *text = scratch_read(GANGER_SOURCE_DIR "/docs/workflow-format.md", &n_bytes);
+    unsigned n = 0;
+
+    (void)state;
+    for (char *start = text; (start = strstr(start, "\n```")) != NULL; n++) {
+        char *body = strchr(start + 1, '\n');
+        char *end = body ? strstr(body, "\n```") : NULL;
+        struct ganger_error err = {0};
+        struct workflow w;
+
+        assert_non_null(end);
+        if (workflow_parse(&w, "example", body + 1, (size_t)(end - body), &err) != 0)
+            fail_msg("%s in: %.*s", err.text, (int)(end - body), body);
+        workflow_release(&w);
+        start = end + 4;
+    }
+    assert_int_equal(n, 6);
+    free(text);
+}
+
 static void test_a_document_cut_anywhere_is_refused(void **state)
 {
     const char *text = "{\"name\": \"x\", \"tasks\": [\n"
@@ -478,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_a_file_of_many_blocks_is_read_whole),
         cmocka_unit_test(test_what_is_no_readable_file_is_told),
         cmocka_unit_test(test_every_bad_workflow_is_refused_for_its_reason),
+        cmocka_unit_test(test_the_documented_examples_are_accepted),
         cmocka_unit_test(test_a_document_cut_anywhere_is_refused),
     };
 
