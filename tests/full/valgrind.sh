@@ -1,8 +1,9 @@
 #!/bin/sh
 # The unit tests of base, core and io under valgrind, and one small run over MPI.
 #
-# Not the test of a million tasks, which would take many minutes, and not that of process: valgrind makes vfork a fork, so that a child goes on before it has become another
-# program, and the signal that the test sends it at once is lost. The sanitizers run that test.
+# Not the test of a million tasks, which would take many minutes; and not that of process: valgrind makes
+# vfork a fork, so that a child goes on before it has become another program, and the signal that the test
+# sends it at once is lost. The sanitizers run that test.
 set -eu
 cd "$(dirname "$0")/../.."
 cmake --preset debug
