@@ -7,9 +7,8 @@
 #include "io/journal.h"
 #include "io/output.h"
 #include "io/rundir.h"
+#include "launch/options.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,84 +17,45 @@
 #include <sys/stat.h>
 #include <xxhash.h>
 
-static const char usage[] =
-    "usage: ganger logs [options] RUN [TASK...]\n"
-    "\n"
-    "Prints what tasks wrote, to standard output and standard error as they did. RUN is a run\n"
-    "directory, or the workflow whose run is in the current directory. Without TASK, all tasks\n"
-    "that have ended and wrote something, in the order in which they ended.\n"
-    "\n"
-    "  --stdout     only what went to standard output\n"
-    "  --stderr     only what went to standard error, on standard output\n"
-    "  --attempt N  the N-th attempt instead of the last one\n"
-    "  -h, --help   print this\n"
-    "\n"
-    "Exit status: 0 printed (of a task that has not ended, only a note), 2 there is no such run,\n"
-    "task or attempt, 3 the output cannot be read.\n";
-
 struct logs_options
 {
-    enum output_stream which;
+    bool wants_stdout;
+    bool wants_stderr;
     uint32_t attempt; /* 0: the last */
+    bool help;
     const char *run;
     char **tasks; /* n_tasks of them; none: all */
     uint32_t n_tasks;
-    bool wants_help;
 };
 
-static int read_attempt(const char *text, uint32_t *attempt, struct ganger_error *err)
-{
-    char *end;
-    long n;
+#define ROW(letter, name, value, kind, field, help) \
+    {letter, name, value, kind, offsetof(struct logs_options, field), help}
 
-    errno = 0;
-    n = strtol(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || n < 1 || n > INT32_MAX)
-        return error_set(err, ERROR_USAGE, "--attempt takes a number from 1, not \"%s\"", text);
-    *attempt = (uint32_t)n;
-    return 0;
+static const struct option_row rows[] = {
+    ROW('\0', "stdout", NULL, OPTION_ON, wants_stdout, "only what went to standard output"),
+    ROW('\0', "stderr", NULL, OPTION_ON, wants_stderr, "only what went to standard error, on standard output"),
+    ROW('\0', "attempt", "N", OPTION_COUNT, attempt, "the N-th attempt instead of the last one"),
+    ROW('h', "help", NULL, OPTION_ON, help, "print this"),
+};
+#define N_ROWS (sizeof(rows) / sizeof(*rows))
+
+static void print_help(void)
+{
+    printf("usage: ganger logs RUN [TASK]... [OPTION]...\n\n"
+           "Prints what tasks wrote, to standard output and standard error as they did. RUN is a run\n"
+           "directory, or the workflow whose run is in the current directory. Without TASK, all tasks\n"
+           "that have ended and wrote something, in the order in which they ended.\n\n");
+    options_print(rows, N_ROWS, stdout);
+    printf("\nExit status: 0 printed (of a task that has not ended, only a note); 2 there is no such run,\n"
+           "task or attempt; 3 the output cannot be read.\n");
 }
 
-static int read_options(int argc, char **argv, struct logs_options *o, struct ganger_error *err)
+/* One stream asked for, or both. */
+static enum output_stream choose_streams(const struct logs_options *o)
 {
-    static const struct option known[] = {
-        {"stdout", no_argument, NULL, 'o'},
-        {"stderr", no_argument, NULL, 'e'},
-        {"attempt", required_argument, NULL, 'a'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    unsigned which = 0;
-    int c;
-
-    opterr = 0;
-    optind = 0; /* getopt starts anew, whatever the program has read before */
-    while ((c = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
-        switch (c) {
-        case 'o': which |= OUTPUT_STDOUT; break;
-        case 'e': which |= OUTPUT_STDERR; break;
-        case 'h': o->wants_help = true; break;
-        case 'a':
-            if (read_attempt(optarg, &o->attempt, err) != 0)
-                return -1;
-            break;
-        case ':': return error_set(err, ERROR_USAGE, "%s needs a value", argv[optind - 1]);
-        default:
-            return error_set(err, ERROR_USAGE,
-                             "unknown option \"%s\"; `ganger logs --help` lists all",
-                             argv[optind - 1]);
-        }
-    }
-    if (o->wants_help)
-        return 0;
-    if (optind == argc)
-        return error_set(err, ERROR_USAGE,
-                         "which run? Say `ganger logs RUN`: a run directory, or its workflow");
-    o->which = which == 0 ? OUTPUT_BOTH : (enum output_stream)which;
-    o->run = argv[optind];
-    o->tasks = argv + optind + 1;
-    o->n_tasks = (uint32_t)(argc - optind - 1);
-    return 0;
+    if (o->wants_stdout == o->wants_stderr)
+        return OUTPUT_BOTH;
+    return o->wants_stdout ? OUTPUT_STDOUT : OUTPUT_STDERR;
 }
 
 /* --- printing --- */
@@ -375,7 +335,7 @@ static int open_run(struct rundir *dir, const char *path, struct ganger_error *e
 static int print_logs(const struct logs_options *o, struct ganger_error *err)
 {
     struct rundir dir = {.path = NULL};
-    struct printer printer = {.dir = &dir, .which = o->which};
+    struct printer printer = {.dir = &dir, .which = choose_streams(o)};
     int status;
 
     if (open_run(&dir, o->run, err) != 0)
@@ -389,17 +349,24 @@ static int print_logs(const struct logs_options *o, struct ganger_error *err)
 
 int cmd_logs(int argc, char **argv)
 {
-    struct logs_options options = {.which = OUTPUT_BOTH, .run = ""};
-    struct ganger_error err = {ERROR_NONE, ""};
-    int status;
+    struct logs_options options = {0};
+    struct ganger_error err = {0};
+    int first = options_read(rows, N_ROWS, &options, argc, argv, &err), status = 0;
 
-    if (read_options(argc, argv, &options, &err) != 0) {
-        status = error_exit_status(&err);
-    } else if (options.wants_help) {
-        status = 0;
-        fputs(usage, stdout);
-    } else {
+    if (first >= 0 && options.help) {
+        print_help();
+        return 0;
+    }
+    if (first == argc)
+        first = error_set(&err, ERROR_USAGE,
+                          "which run? Say `ganger logs RUN`: a run directory, or its workflow");
+    if (first >= 0) {
+        options.run = argv[first];
+        options.tasks = argv + first + 1;
+        options.n_tasks = (uint32_t)(argc - first - 1);
         status = print_logs(&options, &err);
+    } else {
+        status = error_exit_status(&err);
     }
     if (err.cause != ERROR_NONE)
         log_error("%s", err.text);
