@@ -345,7 +345,8 @@ static int print_dry_run(const struct run_options *options, char **command, stru
         return -1;
     printf("#");
     for (char **word = command; *word != NULL; word++)
-        printf(" %s", *word);
+        if (strcmp(*word, "--dry-run") != 0)
+            printf(" %s", *word);
     printf("\n# %u tasks, in the order in which one worker would run them:\n",
            workflow.graph->n_tasks - workflow.graph->n_joins);
     print_order(workflow.graph);
