@@ -192,7 +192,8 @@ row_format='%-30s %10s %10s  %8s %17s  %-10s %s\n'
 verdict() {
     awk -v v="$1" -v t="$2" 'BEGIN {
         limit = substr(t, 3) + 0
-        if (v != v + 0 || v == "nan") print "not measured"
+        if (t == "-") print ""
+        else if (v != v + 0 || v == "nan") print "not measured"
         else if (substr(t, 1, 2) == ">=") print (v >= limit ? "met" : "MISSED")
         else print (v <= limit ? "met" : "MISSED") }'
 }
@@ -225,8 +226,8 @@ flow() { # FILE SHAPE OPTIONS...: makes a workflow once
 
 figure_start() {
     measure_pairs start "$(flow two independent -n 2 -- /bin/true)" 2 2 2 "" whole /bin/true
-    row "start: 2 tasks, s" "$work/start.pairs" '$1' '$2' '$1 - $2' "<=0.25" "%.3f"
-    row "start: CPU of all, s" "$work/start.pairs" '$3' '$4' '$3 - $4' "<=0.35" "%.3f"
+    row "start: 2 tasks, s" "$work/start.pairs" '$1' '$2' '$1 - $2' "-" "%.3f"
+    row "start: CPU of all, s" "$work/start.pairs" '$3' '$4' '$3 - $4' "-" "%.3f"
 }
 
 figure_independent() {
@@ -350,13 +351,14 @@ peer() {
     command -v "$1" >/dev/null 2>&1 || return 0
     : >"$work/peer.pairs"
     for ((i = 0; i < pairs; i++)); do
+        wait_for_quiet
         run_loop "" "$peer_workers" "$count" /bin/true
         usage_of -- "$@"
         theirs=$(field elapsed "$usage")
         [ "$(field status "$usage")" = 0 ] || { echo "$label: failed: $(tail -n 1 "$work/err")"; return 0; }
         echo "$theirs $(field elapsed "$loop")" >>"$work/peer.pairs"
     done
-    row "$label: tasks/s" "$work/peer.pairs" "$count / \$1" "$count / \$2" '$2 / $1' ">=0" "%.0f"
+    row "$label: tasks/s" "$work/peer.pairs" "$count / \$1" "$count / \$2" '$2 / $1' "-" "%.0f"
 }
 
 figure_peers() {
