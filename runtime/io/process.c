@@ -137,6 +137,10 @@ static _Noreturn __attribute__((noinline)) void be_child(const struct child *c)
     if (o->pipes != NULL && (dup2(o->pipes->out[1], STDOUT_FILENO) < 0 ||
                              dup2(o->pipes->err[1], STDERR_FILENO) < 0))
         goto fail;
+    /* The pipes serve one child after another, and the one before may have made its ends non-blocking. */
+    if (o->pipes != NULL && (fcntl(STDOUT_FILENO, F_SETFL, 0) < 0 ||
+                             fcntl(STDERR_FILENO, F_SETFL, 0) < 0))
+        goto fail;
     close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* MPI leaves sockets open */
     c->trouble->step = "changing to its directory";
     if (o->cwd != NULL && chdir(o->cwd) < 0)
@@ -331,6 +335,8 @@ void process_wake_promptly(void)
         uint64_t runtime_ns, deadline_ns, period_ns;
     } wanted = {.policy = SCHED_OTHER, .flags = 1 /* reset on fork */, .runtime_ns = 100000};
 
+    if (sched_getscheduler(0) != SCHED_OTHER)
+        return; /* somebody chose another policy (chrt), for the tasks as well */
     wanted.size = sizeof(wanted);
     wanted.nice = getpriority(PRIO_PROCESS, 0);
     if (wanted.nice < 0)

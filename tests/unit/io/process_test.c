@@ -1,6 +1,7 @@
 #include "io/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -143,6 +144,24 @@ static void test_output_comes_through_the_pipes(void **unused)
     process_pipes_close(&pipes);
 }
 
+static void test_pipes_are_as_new_for_the_next_child(void **unused)
+{
+    struct process_pipes pipes = PROCESS_PIPES_CLOSED;
+    struct process_order o = {.pipes = &pipes};
+    struct ganger_error err = {0};
+
+    (void)unused;
+    assert_int_equal(process_pipes_open(&pipes, &err), 0);
+    run_shell("dd if=/dev/null oflag=nonblock; dd if=/dev/null oflag=nonblock >&2", &o);
+    assert_true(fcntl(pipes.out[1], F_GETFL) & O_NONBLOCK); /* else this tests nothing */
+    assert_true(fcntl(pipes.err[1], F_GETFL) & O_NONBLOCK);
+    run_shell("true", &o);
+    assert_false(fcntl(pipes.out[1], F_GETFL) & O_NONBLOCK);
+    assert_false(fcntl(pipes.err[1], F_GETFL) & O_NONBLOCK);
+    assert_true(fcntl(pipes.out[0], F_GETFL) & O_NONBLOCK);
+    process_pipes_close(&pipes);
+}
+
 static void test_whole_group_gets_the_signal(void **unused)
 {
     struct process_order o = {.argv = WORDS("sh", "-c", "sleep 1000 & sleep 1000 & wait")};
@@ -249,6 +268,23 @@ static void test_affinity_is_set_for_the_child_alone(void **unused)
     assert_true(CPU_EQUAL(&all, &after));
 }
 
+static void test_a_policy_that_was_chosen_stays(void **unused)
+{
+    const struct sched_param param = {0};
+    int status = 0;
+    pid_t pid = fork();
+
+    (void)unused;
+    if (pid == 0) {
+        if (sched_setscheduler(0, SCHED_BATCH, &param) < 0)
+            _exit(2);
+        process_wake_promptly();
+        _exit(sched_getscheduler(0) == SCHED_BATCH ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,11 +293,13 @@ int main(void)
         cmocka_unit_test(test_script_without_a_magic_line_runs_by_sh),
         cmocka_unit_test(test_child_has_clean_signals_descriptors_and_stdin),
         cmocka_unit_test(test_output_comes_through_the_pipes),
+        cmocka_unit_test(test_pipes_are_as_new_for_the_next_child),
         cmocka_unit_test(test_whole_group_gets_the_signal),
         cmocka_unit_test(test_what_a_task_leaves_behind_is_killed),
         cmocka_unit_test(test_usage_is_reported),
         cmocka_unit_test(test_watching_tells_of_others),
         cmocka_unit_test(test_affinity_is_set_for_the_child_alone),
+        cmocka_unit_test(test_a_policy_that_was_chosen_stays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
