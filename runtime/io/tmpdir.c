@@ -14,17 +14,24 @@
 
 #define TICK_S 0.02 /* longer than any kernel's */
 
+/* tv_nsec -1: it is not there, or no directory any more. */
 static struct timespec last_change(const char *path)
 {
     struct stat s;
 
-    return stat(path, &s) == 0 ? s.st_mtim : (struct timespec){0, -1};
+    return lstat(path, &s) == 0 && S_ISDIR(s.st_mode) ? s.st_mtim : (struct timespec){0, -1};
 }
 
 /* Kernels stamp changes with the time of their last tick: two within one tick look the same. */
 static bool is_old(const struct timespec *change)
 {
     return clock_wall_s() - ((double)change->tv_sec + 1e-9 * (double)change->tv_nsec) > TICK_S;
+}
+
+static void forget(struct tmpdir *t)
+{
+    free(t->path);
+    t->path = NULL;
 }
 
 int tmpdir_open(struct tmpdir *t, struct ganger_error *err)
@@ -34,8 +41,7 @@ int tmpdir_open(struct tmpdir *t, struct ganger_error *err)
     t->path = xasprintf("%s/ganger-XXXXXX", parent != NULL && *parent == '/' ? parent : "/tmp");
     if (mkdtemp(t->path) == NULL) {
         error_set_errno(err, ERROR_SYSTEM, "cannot make a directory for temporary files (%s)", t->path);
-        free(t->path);
-        t->path = NULL;
+        forget(t);
         return -1;
     }
     t->empty = last_change(t->path);
@@ -61,6 +67,10 @@ void tmpdir_clear(struct tmpdir *t)
     if (t->path == NULL)
         return;
     now = last_change(t->path);
+    if (now.tv_nsec < 0) { /* its name may be anybody's by now */
+        forget(t);
+        return;
+    }
     if (now.tv_sec == t->empty.tv_sec && now.tv_nsec == t->empty.tv_nsec && is_old(&now))
         return;
     nftw(t->path, remove_entry, 16, FTW_PHYS | FTW_DEPTH);
@@ -72,8 +82,7 @@ void tmpdir_close(struct tmpdir *t)
     if (t->path == NULL)
         return;
     tmpdir_clear(t);
-    if (rmdir(t->path) < 0)
+    if (t->path != NULL && rmdir(t->path) < 0)
         log_warning("the temporary directory %s could not be removed", t->path);
-    free(t->path);
-    t->path = NULL;
+    forget(t);
 }

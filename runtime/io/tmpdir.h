@@ -15,7 +15,8 @@ struct tmpdir
 /* Makes a directory of its own (0700) below $TMPDIR, else /tmp. */
 int tmpdir_open(struct tmpdir *t, struct ganger_error *err);
 
-/* Removes what a task left in it. One system call when there is nothing. */
+/* Removes what a task left in it. One system call when there is nothing. One that the task itself removed is
+ * forgotten (path NULL): open makes another. */
 void tmpdir_clear(struct tmpdir *t);
 
 /* Removes it with its contents; does not follow links. Takes one that was never opened. */
