@@ -16,13 +16,13 @@
 #include "launch/link.h"
 #include "launch/options.h"
 #include "launch/run_record.h"
+#include "launch/signals.h"
 #include "manager.h"
 #include "worker.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 struct run_options
@@ -69,20 +69,6 @@ static int print_error(const struct ganger_error *err)
 {
     log_error("%s", err->text);
     return error_exit_status(err);
-}
-
-/* INT, TERM and HUP come as data, to be read in the loops. Threads started later inherit the mask. */
-static int open_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write, no reason to die */
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 /* ---- a worker ---- */
@@ -272,11 +258,12 @@ static int be_rank(const struct run_options *options)
 {
     struct ganger_error err = {0};
     struct link_origin origin = {.fd = -1, .out_fd = STDOUT_FILENO, .err_fd = STDERR_FILENO};
-    int signal_fd = open_signals();
+    int signal_fd = signals_open();
     struct comm *comm;
     uint32_t rank;
     int status;
 
+    signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write, no reason to die */
     launcher_enter_rank();
     process_wake_promptly();
     process_die_with_parent(SIGTERM); /* of mpirun, which can no longer end us then */

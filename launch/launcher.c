@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "io/comm.h"
 #include "launch/link.h"
+#include "launch/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -305,15 +306,9 @@ int launcher_run(uint32_t n_ranks, char **argv, int *exit_status, struct ganger_
     struct launch l = {.mpirun_fd = -1, .signal_fd = -1, .complaints_fd = -1};
     char **command = launcher_command(n_ranks, argv);
     int status = link_listen(&l.link, err);
-    sigset_t passed;
 
-    sigemptyset(&passed);
-    sigaddset(&passed, SIGINT);
-    sigaddset(&passed, SIGTERM);
-    sigaddset(&passed, SIGHUP);
-    sigprocmask(SIG_BLOCK, &passed, NULL);
     if (status == 0) {
-        l.signal_fd = signalfd(-1, &passed, SFD_CLOEXEC);
+        l.signal_fd = signals_open();
         l.complaints_fd = memfd_create("complaints", MFD_CLOEXEC);
         l.mpirun = fork();
         if (l.mpirun == 0)
