@@ -364,7 +364,7 @@ static int end_task(struct worker *w, struct ganger_error *err)
     return say_done(w, &result, err) < 0 ? -1 : start_advance(w, err);
 }
 
-/* Starts what was sent in advance; more than once only when it could not be started. */
+/* Starts what was sent in advance. */
 static int start_advance(struct worker *w, struct ganger_error *err)
 {
     struct message_header h;
@@ -448,6 +448,17 @@ static int be_welcome(struct worker *w, const struct message_header *h, struct c
     return w->output == NULL ? -1 : process_pipes_open(&w->pipes, err);
 }
 
+/* It was on its way when this process was told to end: it has not run, and will not here. */
+static int refuse_task(struct worker *w, const struct run *run, struct ganger_error *err)
+{
+    double now_s = since_origin_s(w, clock_now_s());
+    struct task_result result = {.end = TASK_CANCELLED, .start_s = now_s, .end_s = now_s};
+
+    w->current.task = run->task;
+    w->current.number = run->attempt;
+    return say_done(w, &result, err);
+}
+
 static int be_sent(struct worker *w, uint32_t n_records, struct cursor *c, struct ganger_error *err)
 {
     struct run run;
@@ -460,10 +471,10 @@ static int be_sent(struct worker *w, uint32_t n_records, struct cursor *c, struc
                              run.id.bytes, w->is_welcome ? "has two others" : "was not yet welcome");
         if (is_busy(w))
             keep_in_advance(w, &run);
-        else if (start_task(w, &run, err) < 0)
+        else if ((w->is_stopping ? refuse_task : start_task)(w, &run, err) < 0)
             return -1;
     }
-    return 0;
+    return w->is_stopping ? give_advance_back(w, err) : 0;
 }
 
 static int be_stopped(struct worker *w, struct cursor *c, struct ganger_error *err)

@@ -421,6 +421,23 @@ static void test_a_task_sent_in_advance_is_given_back_at_stop(void **unused)
     end(&f);
 }
 
+static void test_nothing_starts_after_stop(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin_with_grace(&f, 0.3);
+    send_shell(&f, 1, "trap '' TERM; sleep 1000");
+    expect(&f, MESSAGE_STARTED);
+    send_stop(&f, STOP_TERM);
+    send_shell(&f, 2, "sleep 1000"); /* it was on its way */
+    expect(&f, MESSAGE_RETURNED);
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.task, 1);
+    assert_int_equal(f.done.next, TASK_NONE);
+    end(&f);
+}
+
 static void test_a_long_task_is_told_to_have_started(void **unused)
 {
     struct fixture f;
@@ -543,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_a_task_sent_in_advance_runs_next),
         cmocka_unit_test(test_a_task_sent_in_advance_can_be_recalled),
         cmocka_unit_test(test_a_task_sent_in_advance_is_given_back_at_stop),
+        cmocka_unit_test(test_nothing_starts_after_stop),
         cmocka_unit_test(test_a_long_task_is_told_to_have_started),
         cmocka_unit_test(test_term_ends_a_task_as_cancelled),
         cmocka_unit_test(test_a_task_that_ignores_term_is_killed_after_the_grace),
