@@ -1,5 +1,6 @@
 /* `ganger check`: reads a workflow, says what is wrong with it or what it is made of. No MPI, no run. */
 #include "base/log.h"
+#include "base/utf8.h"
 #include "io/workflow.h"
 #include "launch/cmd.h"
 #include "launch/options.h"
@@ -8,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct check_options
@@ -54,11 +56,12 @@ static int check_cores(const struct graph *g, uint32_t cores, struct ganger_erro
 
 static void print_json(const struct workflow *w, const struct graph_shape *shape)
 {
+    char *name = utf8_repaired(w->name); /* it may be the file's */
     char digest[17];
     json_t *object;
 
     snprintf(digest, sizeof(digest), "%016" PRIx64, w->digest);
-    object = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:f, s:I}", "name", w->name, "digest",
+    object = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:f, s:I}", "name", name, "digest",
                        digest, "tasks", (json_int_t)shape->n_tasks, "edges", (json_int_t)shape->n_edges,
                        "levels", (json_int_t)shape->n_levels, "width", (json_int_t)shape->width,
                        "critical_path_s", shape->critical_path_s, "critical_path_tasks",
@@ -67,6 +70,7 @@ static void print_json(const struct workflow *w, const struct graph_shape *shape
     json_dumpf(object, stdout, JSON_REAL_PRECISION(7)); /* costs are floats: more digits are not theirs */
     putchar('\n');
     json_decref(object);
+    free(name);
 }
 
 static void print_text(const struct workflow *w, const struct graph_shape *shape, uint32_t cores)

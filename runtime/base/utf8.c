@@ -1,5 +1,11 @@
 #include "base/utf8.h"
 
+#include "base/alloc.h"
+
+#include <string.h>
+
+#define REPLACEMENT "\xef\xbf\xbd"
+
 size_t utf8_character(const char *bytes, size_t n_bytes, uint32_t *character)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -22,4 +28,22 @@ size_t utf8_character(const char *bytes, size_t n_bytes, uint32_t *character)
         return 0;
     *character = c;
     return n;
+}
+
+char *utf8_repaired(const char *text)
+{
+    size_t n = strlen(text);
+    char *copy = xmalloc(n * strlen(REPLACEMENT) + 1), *end = copy;
+    uint32_t character;
+
+    for (size_t i = 0; i < n;) {
+        size_t length = utf8_character(text + i, n - i, &character);
+        size_t n_copied = length > 0 ? length : strlen(REPLACEMENT);
+
+        memcpy(end, length > 0 ? text + i : REPLACEMENT, n_copied);
+        end += n_copied;
+        i += length > 0 ? length : 1;
+    }
+    *end = '\0';
+    return copy;
 }

@@ -9,4 +9,8 @@
  * one begins there: overlong forms, surrogates and what is above U+10FFFF are not valid. */
 size_t utf8_character(const char *bytes, size_t n_bytes, uint32_t *character);
 
+/* A copy of `text`, which may be a file's name and so hold any bytes: each that is no UTF-8 becomes
+ * U+FFFD. The caller frees it. */
+char *utf8_repaired(const char *text);
+
 #endif

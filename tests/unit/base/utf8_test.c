@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -60,11 +61,31 @@ static void test_what_is_no_character_is_told(void **state)
         assert_int_equal(utf8_character(cases[i], strlen(cases[i]), &character), 0);
 }
 
+static void test_bytes_that_are_no_text_are_replaced(void **state)
+{
+    static const char *const cases[][2] = {
+        {"", ""},
+        {"plain \xc3\xbc", "plain \xc3\xbc"},
+        {"bad\xff.txt", "bad\xef\xbf\xbd.txt"},
+        {"\xff\xfe", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"cut \xc3", "cut \xef\xbf\xbd"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char *repaired = utf8_repaired(cases[i][0]);
+
+        assert_string_equal(repaired, cases[i][1]);
+        free(repaired);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_characters_of_each_length_are_read),
         cmocka_unit_test(test_what_is_no_character_is_told),
+        cmocka_unit_test(test_bytes_that_are_no_text_are_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
