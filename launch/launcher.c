@@ -31,6 +31,7 @@
 #define START_S 120.0 /* within that the ranks must have come together */
 #define RETURN_S 5.0 /* an mpirun whose manager is done may take that long to return */
 #define TERM_S 3.0   /* and that long after TERM, before KILL */
+#define ALONE_S 60.0 /* a manager that has lost its mpirun, and was told so, may take that long to end */
 
 struct variable
 {
@@ -187,7 +188,7 @@ struct launch
     int word;           /* exit status */
     int mpirun_status;  /* as of waitpid */
     int first_signal;   /* that we were sent */
-    double end_s;       /* when mpirun is told to end; 0: it need not be */
+    double end_s;       /* when mpirun, or the manager without it, is told to end; 0: it need not be */
     bool was_told;
 };
 
@@ -199,20 +200,25 @@ static void expect_end(struct launch *l, double within_s)
 static void pass_signal(struct launch *l)
 {
     struct signalfd_siginfo info;
+    bool is_second = l->first_signal != 0;
 
     if (read(l->signal_fd, &info, sizeof(info)) != sizeof(info))
         return;
-    if (l->first_signal == 0)
+    if (!is_second)
         l->first_signal = (int)info.ssi_signo;
-    if (l->link.manager != 0)
-        kill(l->link.manager, (int)info.ssi_signo);
+    if (l->link.manager != 0) /* without mpirun nobody else ends a manager that hangs */
+        kill(l->link.manager, l->is_over && is_second ? SIGKILL : (int)info.ssi_signo);
     else
         kill(l->mpirun, SIGTERM);
 }
 
-static void end_mpirun(struct launch *l)
+/* mpirun, or a manager that is left without it. */
+static void end_what_is_late(struct launch *l)
 {
-    kill(l->mpirun, l->was_told ? SIGKILL : SIGTERM);
+    if (l->is_over)
+        kill(l->link.manager, SIGKILL);
+    else
+        kill(l->mpirun, l->was_told ? SIGKILL : SIGTERM);
     l->was_told = true;
     expect_end(l, TERM_S);
 }
@@ -222,6 +228,9 @@ static void reap_mpirun(struct launch *l)
     while (waitpid(l->mpirun, &l->mpirun_status, 0) < 0 && errno == EINTR)
         ;
     l->is_over = true;
+    close(l->mpirun_fd);
+    l->mpirun_fd = -1;
+    expect_end(l, ALONE_S);
 }
 
 static void hear_manager(struct launch *l)
@@ -249,7 +258,7 @@ static int wait_for_one_thing(struct launch *l, struct ganger_error *err)
         return error_set_errno(err, ERROR_SYSTEM, "cannot wait for mpirun");
     if (n == 0) {
         l->is_late |= !l->has_started && !l->was_told;
-        end_mpirun(l);
+        end_what_is_late(l);
     }
     if (n <= 0)
         return 0;
@@ -318,17 +327,16 @@ int launcher_run(uint32_t n_ranks, char **argv, int *exit_status, struct ganger_
             status = error_set_errno(err, ERROR_SYSTEM, "cannot start mpirun");
     }
     expect_end(&l, START_S);
-    while (status == 0 && !l.is_over)
+    while (status == 0 && (!l.is_over || l.link.fd >= 0)) /* the manager may outlive mpirun */
         status = wait_for_one_thing(&l, err);
     if (status < 0 && l.mpirun > 0 && !l.is_over)
         kill(l.mpirun, SIGKILL);
-    while (status == 0 && l.link.fd >= 0) /* its last words may still be in the socket */
-        hear_manager(&l);
     link_close(&l.link);
     free(command);
     if (status == 0)
         status = judge(&l, exit_status, err);
-    close(l.mpirun_fd);
+    if (l.mpirun_fd >= 0)
+        close(l.mpirun_fd);
     close(l.signal_fd);
     close(l.complaints_fd);
     return status;
