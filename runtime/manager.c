@@ -640,8 +640,7 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     m.fds[FD_LAUNCHER] = (struct pollfd){options->launcher_fd, POLLIN, 0};
     run(&m);
     for (uint32_t worker = 1; worker <= n_workers(&m); worker++)
-        tell_to_stop(m.comm, &m.message, worker, options->epoch,
-                     m.mode > STOP_WHEN_DONE ? m.mode : STOP_WHEN_DONE);
+        tell_to_stop(m.comm, &m.message, worker, options->epoch, m.mode);
     *report = (struct manager_report){m.signal, m.n_here};
     binding_move_back(&m.home);
     if (m.watch >= 0)
