@@ -264,6 +264,7 @@ static int be_rank(const struct run_options *options)
     int status;
 
     signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write, no reason to die */
+    signal(SIGXFSZ, SIG_IGN); /* so is a limit on the size of files */
     launcher_enter_rank();
     process_wake_promptly();
     process_die_with_parent(SIGTERM); /* of mpirun, which can no longer end us then */
@@ -338,6 +339,8 @@ static int print_dry_run(const struct run_options *options, char **command, stru
            workflow.graph->n_tasks - workflow.graph->n_joins);
     print_order(workflow.graph);
     workflow_release(&workflow);
+    if (fflush(stdout) != 0)
+        return error_set_errno(err, ERROR_SYSTEM, "cannot write to standard output");
     return 0;
 }
 

@@ -8,6 +8,8 @@ g 0 run flow.json --dry-run -n 2
 grep -v '^#' out > order
 same order "a: touch a
 b: touch b"
+"$GANGER" run flow.json --dry-run >/dev/full 2>err && fail "the order was lost without a word"
+says err "cannot write to standard output"
 [ ! -e a ] && [ ! -e flow.run ] || fail "something ran"
 g 0 run flow.json -n 2 --quiet
 same err ""
