@@ -197,6 +197,17 @@ static void expect_end(struct launch *l, double within_s)
     l->end_s = clock_now_s() + within_s;
 }
 
+/* mpirun, or a manager that is left without it. */
+static void end_what_is_late(struct launch *l)
+{
+    if (l->is_over)
+        kill(l->link.manager, SIGKILL);
+    else
+        kill(l->mpirun, l->was_told ? SIGKILL : SIGTERM);
+    l->was_told = true;
+    expect_end(l, TERM_S);
+}
+
 static void pass_signal(struct launch *l)
 {
     struct signalfd_siginfo info;
@@ -210,17 +221,12 @@ static void pass_signal(struct launch *l)
         kill(l->link.manager, l->is_over && is_second ? SIGKILL : (int)info.ssi_signo);
     else
         kill(l->mpirun, SIGTERM);
-}
-
-/* mpirun, or a manager that is left without it. */
-static void end_what_is_late(struct launch *l)
-{
-    if (l->is_over)
-        kill(l->link.manager, SIGKILL);
+    if (l->has_started)
+        return;
+    if (is_second) /* before they are together, ranks and mpirun may be deaf */
+        end_what_is_late(l);
     else
-        kill(l->mpirun, l->was_told ? SIGKILL : SIGTERM);
-    l->was_told = true;
-    expect_end(l, TERM_S);
+        expect_end(l, RETURN_S);
 }
 
 static void reap_mpirun(struct launch *l)
@@ -286,12 +292,18 @@ static void print_complaints(int fd)
     }
 }
 
+/* An mpirun that dies leaves TERM to its ranks: nobody asked for the end that the manager then speaks of. */
+static bool was_ended_by_death(const struct launch *l)
+{
+    return l->word > 128 && l->first_signal == 0 && !l->was_told && WIFSIGNALED(l->mpirun_status);
+}
+
 static int judge(const struct launch *l, int *exit_status, struct ganger_error *err)
 {
     int s = l->mpirun_status;
 
     *exit_status = l->word;
-    if (l->has_word)
+    if (l->has_word && !was_ended_by_death(l))
         return 0;
     if (l->first_signal != 0) {
         *exit_status = 128 + l->first_signal;

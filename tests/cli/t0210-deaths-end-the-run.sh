@@ -24,9 +24,10 @@ for victim in worker manager mpirun launcher; do
     status=0
     wait $watcher || status=$?
     case $victim:$status in
-    worker:3 | manager:3 | mpirun:3 | mpirun:143 | launcher:137) ;;
+    worker:3 | manager:3 | mpirun:3 | launcher:137) ;;
     *) fail "$victim killed: exit status $status" ;;
     esac
+    [ $victim != mpirun ] || says err "continues it"
     nothing_left "sleep 3001"
     nothing_left "$GANGER run tasks.txt"
     touch go
