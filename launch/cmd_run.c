@@ -45,7 +45,7 @@ static const struct option_row rows[] = {
     ROW('n', "workers", "W", OPTION_COUNT, n_workers, "workers; default: one for each usable core"),
     ROW('d', "run-dir", "DIR", OPTION_TEXT, run_dir, "where the run is kept; default: FLOW.run"),
     ROW('r', "resume", NULL, OPTION_ON, resume, "go on with the run that is in the run directory"),
-    ROW('q', "quiet", NULL, OPTION_ON, quiet, "tell of failures only"),
+    ROW('q', "quiet", NULL, OPTION_ON, quiet, "no progress line: failures and the summary only"),
     ROW('\0', "dry-run", NULL, OPTION_ON, dry_run, "print what would run, in order, and how it is started"),
     ROW('k', "keep-going", NULL, OPTION_OFF, fail_fast, "after a failure, run what does not need it (default)"),
     ROW('\0', "fail-fast", NULL, OPTION_ON, fail_fast, "after a failure, start nothing more"),
@@ -228,6 +228,8 @@ static int be_manager(const struct run_options *options, struct comm *comm, int 
     status = exit_status_of(&m, &err);
     if (journal_close(m.journal, status, clock_now_s() - m.origin_s, &err) < 0)
         status = error_exit_status(&err);
+    if (err.cause == ERROR_USAGE && m.epoch == 1) /* set when there is a journal */
+        unlink(m.dir.journal_path); /* nothing ran: the mended workflow needs no --resume */
     if (was_run) {
         progress_end(m.progress);
         summary_print(m.summary, m.origin.out_fd, m.dir.path, options->workflow);

@@ -28,7 +28,7 @@
  * run ends without the manager's word. Ranks must not see the variable: see launcher_enter_rank. */
 #define COMPLAINTS_VARIABLE "PMIX_OUTPUT_STDERR_FD"
 
-#define START_S 120.0 /* within that the ranks must have come together */
+#define START_S 60.0 /* within that the ranks must have come together */
 #define RETURN_S 5.0 /* an mpirun whose manager is done may take that long to return */
 #define TERM_S 3.0   /* and that long after TERM, before KILL */
 #define ALONE_S 60.0 /* a manager that has lost its mpirun, and was told so, may take that long to end */

@@ -22,8 +22,8 @@ static int store(const struct option_row *row, void *options, const char *value,
     case OPTION_COUNT:
         errno = 0;
         count = strtoul(value, &end, 10);
-        if (errno != 0 || end == value || *end != '\0' || count < 1 || count > 1000000 || *value == '-')
-            return error_set(err, ERROR_USAGE, "--%s takes a whole number from 1 to 1000000, not \"%s\"",
+        if (errno != 0 || end == value || *end != '\0' || count < 1 || count > 65535 || *value == '-')
+            return error_set(err, ERROR_USAGE, "--%s takes a whole number from 1 to 65535, not \"%s\"",
                              row->name, value);
         *(uint32_t *)field = (uint32_t)count;
         return 0;

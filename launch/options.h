@@ -14,7 +14,7 @@ enum option_kind
     OPTION_ON,      /* sets a bool */
     OPTION_OFF,     /* clears a bool */
     OPTION_TEXT,    /* a const char *, borrowed from argv */
-    OPTION_COUNT,   /* a uint32_t, at least 1 */
+    OPTION_COUNT,   /* a uint32_t, from 1 to 65535 */
     OPTION_SECONDS, /* a double, at least 0 */
 };
 

@@ -11,6 +11,7 @@
 
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -200,6 +201,7 @@ static void check_placeable(struct manager *m)
     bool is_last = m->n_here == n_workers(m) || clock_now_s() >= m->coming_s;
     task_id task;
     const struct task_resources *r;
+    char memory[48] = "";
 
     if (m->may_start || m->n_here == 0)
         return;
@@ -208,10 +210,12 @@ static void check_placeable(struct manager *m)
     if (m->may_start || !is_last)
         return;
     r = &m->o->graph->resources[task_of(m, task)->resource_class];
+    if (r->memory_bytes > 0)
+        snprintf(memory, sizeof(memory), " and %.0f MiB of memory", (double)r->memory_bytes / 1048576.0);
     error_set(m->err, ERROR_USAGE,
-              "task \"%s\" fits on no node: it asks for %u cores and %.0f MiB of memory, more than any "
-              "node of this run has; ask for less, or start with more workers on a node (-n)",
-              task_of(m, task)->id, r->cores, (double)r->memory_bytes / 1048576.0);
+              "task \"%s\" fits on no node: it asks for %u cores%s, more than any node of this run has; ask "
+              "for less, or start with more workers on a node (-n)",
+              task_of(m, task)->id, r->cores, memory);
     stop_for_error(m);
 }
 
@@ -575,7 +579,7 @@ static void follow_a_lone_task(struct manager *m)
 
     if (worker == m->followed || n_in_flight == 0)
         return;
-    if (worker != 0 && m->peers[worker].cpu != UINT32_MAX)
+    if (worker != 0 && m->peers[worker].cpu != UINT32_MAX && CPU_COUNT(&m->home) > 0)
         binding_move_to(m->peers[worker].cpu);
     else if (m->followed != 0)
         binding_move_back(&m->home);

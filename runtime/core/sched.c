@@ -101,6 +101,7 @@ struct sched
     size_t n_skipped_told;
     size_t skipped_capacity;
 
+    uint32_t n_recalled; /* on their way back, each for a free slot */
     uint32_t *advances; /* workers with a task in advance that was not recalled */
     size_t n_advances;
     size_t advances_capacity;
@@ -458,6 +459,7 @@ static void forget_advance(struct sched *s, struct worker_status *w)
 /* Same request, same slots: nothing is freed and nothing taken. */
 static void promote_advance(struct sched *s, struct worker_status *w)
 {
+    s->n_recalled -= w->is_recalled;
     forget_advance(s, w);
     w->task = w->advance;
     w->advance = TASK_NONE;
@@ -729,7 +731,7 @@ bool sched_find_recall(struct sched *s, uint32_t *worker, task_id *task)
     const struct graph *g = s->graph;
     struct worker_status *w;
 
-    if (s->n_advances == 0 || s->n_free_slots == 0)
+    if (s->n_advances == 0 || s->n_free_slots <= s->n_recalled)
         return false;
     *worker = s->advances[s->n_advances - 1];
     w = &s->workers[*worker];
@@ -738,6 +740,7 @@ bool sched_find_recall(struct sched *s, uint32_t *worker, task_id *task)
     *task = w->advance;
     forget_advance(s, w);
     w->is_recalled = true;
+    s->n_recalled++;
     return true;
 }
 
@@ -746,6 +749,7 @@ void sched_return(struct sched *s, uint32_t worker)
     struct worker_status *w = &s->workers[worker];
     struct task_status *status = &s->tasks[w->advance];
 
+    s->n_recalled -= w->is_recalled;
     forget_advance(s, w);
     set_state(s, w->advance, STATE_READY);
     status->attempt--;

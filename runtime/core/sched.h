@@ -73,7 +73,7 @@ bool sched_next(struct sched *s, struct placement *p);
 bool sched_next_in_advance(struct sched *s, uint32_t worker, struct placement *p);
 
 /* A task that waits behind another, while there is room for it to start: it should be recalled. Each is
- * told once. False when there is none. */
+ * told once, and no more of them than there are free slots. False when there is none. */
 bool sched_find_recall(struct sched *s, uint32_t *worker, task_id *task);
 
 /* The worker gave back what it was sent in advance: it is ready again, and no attempt was spent. */

@@ -511,6 +511,7 @@ struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err)
     struct comm_mpi *m = xcalloc(1, sizeof(*m));
     MPI_Comm node;
     int provided, rank, size;
+    bool is_open;
 
     m->comm.ops = &mpi_ops;
     m->bell = -1;
@@ -531,7 +532,9 @@ struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err)
         post(&m->ring[i]);
     MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &node);
     meet(m, node);
-    if (open_bell(m, err) < 0 || open_page(m, node, err) < 0)
+    is_open = open_bell(m, err) == 0;
+    is_open &= open_page(m, node, err) == 0; /* others wait for us in it, whatever came before */
+    if (!is_open)
         goto fail;
     MPI_Comm_rank(node, &rank);
     if (leaves_at_once)

@@ -34,4 +34,6 @@ rmdir flow.json
 echo '{"tasks": [{"id": "a", "command": "true"}, {"id": "wide", "cores": 999, "command": "true"}]}' > flow.json
 g 2 run flow.json -n 2
 says err wide
-[ "$(events flow.run start)" = 0 ] || fail "something ran"
+[ ! -e flow.run/journal.jsonl ] || fail "the run left a journal, though nothing ran"
+echo '{"tasks": [{"id": "a", "command": "true"}]}' > flow.json
+g 0 run flow.json -n 2

@@ -336,9 +336,8 @@ static void test_task_that_fits_no_node_is_refused_before_anything_runs(void **u
 {
     struct outcome o = expect("a\nwide cores=3", 2, "1 hello\n2 hello\n",
                               "1 WELCOME\n2 WELCOME\n"
-                              "stopping: task \"wide\" fits on no node: it asks for 3 cores and 0 MiB of "
-                              "memory, more than any node of this run has; ask for less, or start with more "
-                              "workers on a node (-n)\n"
+                              "stopping: task \"wide\" fits on no node: it asks for 3 cores, more than any "
+                              "node of this run has; ask for less, or start with more workers on a node (-n)\n"
                               "1 STOP term\n2 STOP term\n1 STOP term\n2 STOP term\n",
                               false, NULL);
 

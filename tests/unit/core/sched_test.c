@@ -411,6 +411,28 @@ static void test_returned_task_is_ready_again_without_an_attempt_spent(void **un
     end(&f);
 }
 
+static void test_one_free_slot_recalls_one_task(void **unused)
+{
+    struct fixture f = begin("a\nb\nc\nd\ne\nf", "3");
+    uint32_t workers[3], recalled;
+    struct placement p;
+    task_id task;
+
+    (void)unused;
+    for (int i = 0; i < 3; i++)
+        workers[i] = expect_next(&f, (const char *[]){"a", "b", "c"}[i]).worker;
+    for (int i = 0; i < 3; i++)
+        assert_true(sched_next_in_advance(f.sched, workers[i], &p));
+    sched_add_worker(f.sched, 9, 0, 3, 0);
+    assert_true(sched_find_recall(f.sched, &recalled, &task));
+    assert_false(sched_find_recall(f.sched, &recalled, &task));
+    finish(&f, "a", STATE_DONE); /* d has its slot now, recalled or not */
+    finish(&f, "b", STATE_DONE);
+    finish(&f, "c", STATE_DONE);
+    assert_int_equal(sched_count(f.sched, STATE_SENT), 3);
+    end(&f);
+}
+
 static void test_nothing_goes_in_advance_of_a_better_task_of_another_kind(void **unused)
 {
     struct fixture f = begin("a cost=9\nwide cores=2 cost=8\nb", "2");
@@ -535,6 +557,7 @@ int main(void)
         cmocka_unit_test(test_started_is_told_from_sent),
         cmocka_unit_test(test_short_queue_behind_a_busy_worker),
         cmocka_unit_test(test_returned_task_is_ready_again_without_an_attempt_spent),
+        cmocka_unit_test(test_one_free_slot_recalls_one_task),
         cmocka_unit_test(test_nothing_goes_in_advance_of_a_better_task_of_another_kind),
         cmocka_unit_test(test_a_core_that_others_use_is_left),
         cmocka_unit_test(test_a_core_that_was_left_is_tried_again),
