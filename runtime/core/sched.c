@@ -38,6 +38,9 @@ struct ready_queue
     size_t n;
     size_t capacity;
     uint64_t fits_nowhere_since; /* the number of releases at which it was tried in vain */
+    uint32_t *advances; /* workers with a task of this class in advance that was not recalled */
+    size_t n_advances;
+    size_t advances_capacity;
 };
 
 /* Nodes with the same number of free slots form a list, so that best fit looks at few. */
@@ -66,7 +69,7 @@ struct worker_status
     float delay_s;     /* fading sums over its tasks: time waited for its core, … */
     float run_s;       /* … of that time in all */
     uint64_t noted_at; /* the number of releases then */
-    size_t advance_at; /* place in sched.advances; meaningless once it is recalled */
+    size_t advance_at; /* place in its queue's advances; meaningless once it is recalled */
     bool is_recalled;
 };
 
@@ -101,10 +104,8 @@ struct sched
     size_t n_skipped_told;
     size_t skipped_capacity;
 
+    uint32_t n_advances; /* in all queues */
     uint32_t n_recalled; /* on their way back, each for a free slot */
-    uint32_t *advances; /* workers with a task in advance that was not recalled */
-    size_t n_advances;
-    size_t advances_capacity;
 
     task_id *pending; /* work list of tasks whose children must be told; empty between calls */
     size_t n_pending;
@@ -432,28 +433,36 @@ static void give_amounts(struct sched *s, struct worker_status *w)
 
 /* ---- tasks sent in advance ---- */
 
+static struct ready_queue *queue_of(const struct sched *s, task_id task)
+{
+    return &s->queues[s->graph->tasks[task].resource_class];
+}
+
 static void add_advance(struct sched *s, uint32_t worker, task_id task)
 {
     struct worker_status *w = &s->workers[worker];
+    struct ready_queue *q = queue_of(s, task);
 
-    s->advances = xgrow(s->advances, s->n_advances, &s->advances_capacity, sizeof(*s->advances));
+    q->advances = xgrow(q->advances, q->n_advances, &q->advances_capacity, sizeof(*q->advances));
     w->advance = task;
     w->is_recalled = false;
-    w->advance_at = s->n_advances;
-    s->advances[s->n_advances++] = worker;
+    w->advance_at = q->n_advances;
+    q->advances[q->n_advances++] = worker;
+    s->n_advances++;
 }
 
 /* It is not to be recalled any more. */
 static void forget_advance(struct sched *s, struct worker_status *w)
 {
+    struct ready_queue *q = queue_of(s, w->advance);
     uint32_t last;
 
     if (w->is_recalled)
         return;
-    last = s->advances[s->n_advances - 1];
-    s->advances[w->advance_at] = last;
-    s->workers[last].advance_at = w->advance_at;
     s->n_advances--;
+    last = q->advances[--q->n_advances];
+    q->advances[w->advance_at] = last;
+    s->workers[last].advance_at = w->advance_at;
 }
 
 /* Same request, same slots: nothing is freed and nothing taken. */
@@ -543,8 +552,10 @@ void sched_free(struct sched *s)
 {
     if (s == NULL)
         return;
-    for (uint32_t c = 0; c < s->graph->n_resources; c++)
+    for (uint32_t c = 0; c < s->graph->n_resources; c++) {
         free(s->queues[c].heap);
+        free(s->queues[c].advances);
+    }
     for (size_t n = 0; n < s->n_nodes; n++) {
         free(s->nodes[n].worker_of_slot);
         free(s->nodes[n].is_free);
@@ -556,7 +567,6 @@ void sched_free(struct sched *s)
     free(s->nodes_by_free);
     free(s->workers);
     free(s->skipped);
-    free(s->advances);
     free(s->pending);
     free(s->tasks);
     free(s);
@@ -712,7 +722,7 @@ bool sched_next_in_advance(struct sched *s, uint32_t worker, struct placement *p
 
     if (s->is_stopped || w->task == TASK_NONE || w->advance != TASK_NONE)
         return false;
-    q = &s->queues[s->graph->tasks[w->task].resource_class];
+    q = queue_of(s, w->task);
     if (!is_best_of_all(s, q))
         return false;
     task = q->heap[0].task;
@@ -726,17 +736,27 @@ bool sched_next_in_advance(struct sched *s, uint32_t worker, struct placement *p
     return true;
 }
 
+/* A queue with a task in advance that could start now, or NULL. */
+static struct ready_queue *find_recallable(const struct sched *s)
+{
+    for (uint32_t c = 0; c < s->graph->n_resources; c++)
+        if (s->queues[c].n_advances > 0 && choose_node(s, &s->graph->resources[c], NO_NODE) != NO_NODE)
+            return &s->queues[c];
+    return NULL;
+}
+
 bool sched_find_recall(struct sched *s, uint32_t *worker, task_id *task)
 {
-    const struct graph *g = s->graph;
+    struct ready_queue *q;
     struct worker_status *w;
 
     if (s->n_advances == 0 || s->n_free_slots <= s->n_recalled)
         return false;
-    *worker = s->advances[s->n_advances - 1];
-    w = &s->workers[*worker];
-    if (choose_node(s, &g->resources[g->tasks[w->advance].resource_class], NO_NODE) == NO_NODE)
+    q = find_recallable(s);
+    if (q == NULL)
         return false;
+    *worker = q->advances[q->n_advances - 1];
+    w = &s->workers[*worker];
     *task = w->advance;
     forget_advance(s, w);
     w->is_recalled = true;
@@ -754,7 +774,7 @@ void sched_return(struct sched *s, uint32_t worker)
     set_state(s, w->advance, STATE_READY);
     status->attempt--;
     status->worker = 0;
-    queue_push(&s->queues[s->graph->tasks[w->advance].resource_class],
+    queue_push(queue_of(s, w->advance),
                (struct ready){status->b_level_s, s->n_became_ready++, w->advance});
     w->advance = TASK_NONE;
     s->n_releases++; /* its class is worth another look */

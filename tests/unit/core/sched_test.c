@@ -433,6 +433,26 @@ static void test_one_free_slot_recalls_one_task(void **unused)
     end(&f);
 }
 
+static void test_narrow_task_is_recalled_though_a_wide_one_does_not_fit(void **unused)
+{
+    struct fixture f = begin("a cost=9\nw cores=2 cost=8\nb cost=7\nd cost=7\nw2 cores=2 cost=6", "4");
+    uint32_t a = expect_next(&f, "a").worker, w = expect_next(&f, "w").worker, recalled;
+    struct placement p;
+    task_id task;
+
+    (void)unused;
+    expect_next(&f, "b");
+    assert_true(sched_next_in_advance(f.sched, a, &p));
+    assert_int_equal(p.task, id_of(&f, "d"));
+    assert_true(sched_next_in_advance(f.sched, w, &p));
+    assert_int_equal(p.task, id_of(&f, "w2"));
+    finish(&f, "b", STATE_DONE); /* one slot is free */
+    assert_true(sched_find_recall(f.sched, &recalled, &task));
+    assert_int_equal(task, id_of(&f, "d"));
+    assert_int_equal(recalled, a);
+    end(&f);
+}
+
 static void test_nothing_goes_in_advance_of_a_better_task_of_another_kind(void **unused)
 {
     struct fixture f = begin("a cost=9\nwide cores=2 cost=8\nb", "2");
@@ -558,6 +578,7 @@ int main(void)
         cmocka_unit_test(test_short_queue_behind_a_busy_worker),
         cmocka_unit_test(test_returned_task_is_ready_again_without_an_attempt_spent),
         cmocka_unit_test(test_one_free_slot_recalls_one_task),
+        cmocka_unit_test(test_narrow_task_is_recalled_though_a_wide_one_does_not_fit),
         cmocka_unit_test(test_nothing_goes_in_advance_of_a_better_task_of_another_kind),
         cmocka_unit_test(test_a_core_that_others_use_is_left),
         cmocka_unit_test(test_a_core_that_was_left_is_tried_again),
