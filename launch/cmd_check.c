@@ -19,8 +19,7 @@ struct check_options
     bool help;
 };
 
-#define ROW(letter, name, value, kind, field, help)                                                       \
-    {letter, name, value, kind, offsetof(struct check_options, field), help}
+#define ROW(...) OPTION_ROW(check_options, __VA_ARGS__)
 
 static const struct option_row rows[] = {
     ROW('\0', "cores", "N", OPTION_COUNT, cores, "refuse tasks that need more than N cores of one node"),

@@ -28,8 +28,7 @@ struct logs_options
     uint32_t n_tasks;
 };
 
-#define ROW(letter, name, value, kind, field, help) \
-    {letter, name, value, kind, offsetof(struct logs_options, field), help}
+#define ROW(...) OPTION_ROW(logs_options, __VA_ARGS__)
 
 static const struct option_row rows[] = {
     ROW('\0', "stdout", NULL, OPTION_ON, wants_stdout, "only what went to standard output"),

@@ -38,8 +38,7 @@ struct run_options
     double grace_s;
 };
 
-#define ROW(letter, name, value, kind, field, help) \
-    {letter, name, value, kind, offsetof(struct run_options, field), help}
+#define ROW(...) OPTION_ROW(run_options, __VA_ARGS__)
 
 static const struct option_row rows[] = {
     ROW('n', "workers", "W", OPTION_COUNT, n_workers, "workers; default: one for each usable core"),

@@ -28,6 +28,10 @@ struct option_row
     const char *help;
 };
 
+/* A row for a field of `struct options`. */
+#define OPTION_ROW(options, letter, name, value, kind, field, help) \
+    {letter, name, value, kind, offsetof(struct options, field), help}
+
 /* Reads options wherever they stand before "--"; moves the operands to the end of argv and returns the
  * index of the first. argv[0] is the command's name. -1 on an error, which names the command's help. */
 int options_read(const struct option_row *rows, size_t n_rows, void *options, int argc, char **argv,

@@ -524,8 +524,6 @@ static void hear(struct manager *m)
     }
     if (m->fds[FD_WORKERS].revents != 0)
         hear_of_ended_workers(m);
-    if (m->err->cause != ERROR_NONE && !m->is_stopping)
-        stop_for_error(m);
 }
 
 /* ---- the loop ---- */
@@ -547,8 +545,7 @@ static void check_time(struct manager *m)
     }
     if (now_s >= m->give_up_s)
         error_set(m->err, ERROR_SYSTEM, "%u tasks did not end within %g s of being told to: they are left",
-                  sched_count(m->sched, STATE_SENT) + sched_count(m->sched, STATE_RUNNING),
-                  m->o->grace_s + LEAVING_S);
+                  sched_n_in_flight(m->sched), m->o->grace_s + LEAVING_S);
     if (m->o->journal != NULL && journal_has_failed(m->o->journal) && !m->is_stopping)
         stop(m, STOP_TERM, "the journal cannot be written");
     if (sched_is_stuck(m->sched))
@@ -574,7 +571,7 @@ static double next_deadline_s(const struct manager *m)
  * turn: 9 us on one core, 50 us on two, the other one having gone to sleep. */
 static void follow_a_lone_task(struct manager *m)
 {
-    uint32_t n_in_flight = sched_count(m->sched, STATE_SENT) + sched_count(m->sched, STATE_RUNNING);
+    uint32_t n_in_flight = sched_n_in_flight(m->sched);
     uint32_t worker = n_in_flight == 1 ? m->last_sent : 0;
 
     if (worker == m->followed || n_in_flight == 0)

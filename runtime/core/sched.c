@@ -95,7 +95,6 @@ struct sched
     size_t free_lists_capacity;
     struct worker_status *workers; /* by worker id */
     size_t n_workers;              /* one past the highest id */
-    uint32_t n_slots;
     uint32_t n_free_slots;
     uint64_t n_releases; /* counts everything that can make room */
 
@@ -643,7 +642,6 @@ void sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t 
     free_list_add(s, node);
     s->workers[worker].node = node;
     s->workers[worker].slot = slot;
-    s->n_slots++;
     s->n_free_slots++;
     s->n_releases++;
 }
@@ -832,21 +830,21 @@ void sched_stop(struct sched *s)
     s->is_stopped = true;
 }
 
-static uint32_t n_in_flight(const struct sched *s)
+uint32_t sched_n_in_flight(const struct sched *s)
 {
     return s->counts[STATE_SENT] + s->counts[STATE_RUNNING];
 }
 
 bool sched_is_over(const struct sched *s)
 {
-    if (n_in_flight(s) > 0)
+    if (sched_n_in_flight(s) > 0)
         return false;
     return s->is_stopped || s->counts[STATE_READY] + s->counts[STATE_BLOCKED] == 0;
 }
 
 bool sched_is_stuck(const struct sched *s)
 {
-    return !sched_is_over(s) && n_in_flight(s) == 0 && s->counts[STATE_READY] == 0;
+    return !sched_is_over(s) && sched_n_in_flight(s) == 0 && s->counts[STATE_READY] == 0;
 }
 
 enum task_state sched_state(const struct sched *s, task_id task)
@@ -857,11 +855,6 @@ enum task_state sched_state(const struct sched *s, task_id task)
 uint32_t sched_attempt(const struct sched *s, task_id task)
 {
     return s->tasks[task].attempt;
-}
-
-uint32_t sched_worker(const struct sched *s, task_id task)
-{
-    return s->tasks[task].worker;
 }
 
 uint32_t sched_count(const struct sched *s, enum task_state state)
@@ -889,11 +882,6 @@ const uint16_t *sched_slots_of(const struct sched *s, uint32_t worker)
 uint32_t sched_n_slots_of(const struct sched *s, uint32_t worker)
 {
     return s->workers[worker].n_slots;
-}
-
-uint32_t sched_n_slots(const struct sched *s)
-{
-    return s->n_slots;
 }
 
 uint32_t sched_n_free_slots(const struct sched *s)

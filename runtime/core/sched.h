@@ -105,10 +105,12 @@ bool sched_is_stuck(const struct sched *s);
 
 enum task_state sched_state(const struct sched *s, task_id task);
 uint32_t sched_attempt(const struct sched *s, task_id task);
-uint32_t sched_worker(const struct sched *s, task_id task); /* that has or had it; 0: none */
 
 /* How many tasks are in a state; joins are not counted. */
 uint32_t sched_count(const struct sched *s, enum task_state state);
+
+/* How many are sent or running. */
+uint32_t sched_n_in_flight(const struct sched *s);
 
 /* The task that a worker runs, and the one it was sent in advance; TASK_NONE: none. */
 task_id sched_task_of(const struct sched *s, uint32_t worker);
@@ -118,7 +120,6 @@ task_id sched_advance_of(const struct sched *s, uint32_t worker);
 const uint16_t *sched_slots_of(const struct sched *s, uint32_t worker);
 uint32_t sched_n_slots_of(const struct sched *s, uint32_t worker);
 
-uint32_t sched_n_slots(const struct sched *s);
 uint32_t sched_n_free_slots(const struct sched *s);
 
 #endif
