@@ -19,9 +19,13 @@ enum event_kind
     EVENT_TASK_RETURNED, /* the same, but for slots: that worker has not started it, and will not */
     EVENT_TASK_STARTED,  /* task, attempt, worker, node: it has been running for a while */
     EVENT_TASK_DONE,     /* task, attempt, worker, node, slots, result */
-    EVENT_TASK_FAILED,   /* the same, and it will not be tried again */
+    EVENT_TASK_FAILED,   /* the same, and it will not be tried again; worker 0: it was never sent (unplaceable) */
     EVENT_TASK_CANCELLED, /* the same: ended because the run ends */
+    EVENT_TASK_RETRIED,  /* the same: this attempt failed, or was lost with its worker; it is ready again */
     EVENT_TASK_SKIPPED,  /* task, cause = a task whose failure is the reason */
+    EVENT_TASK_NOT_NEEDED, /* task, cause = a task that ended well, which it waited to see fail */
+    EVENT_NODE_SETUP,    /* node, worker, result: the workflow's node.setup ended there */
+    EVENT_NODE_TEARDOWN, /* the same of node.teardown */
     EVENT_RUN_STOPPING,  /* text = why nothing new is started */
 };
 

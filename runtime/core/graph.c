@@ -6,18 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 /* A cycle of this many tasks is printed whole; of a longer one, its first tasks and its last. */
 #define CYCLE_TASKS_SHOWN 16
 
 /* As many different requests are told apart exactly; see graph_intern_resources. */
 #define EXACT_CLASSES 64
 
+/* The condition of an edge of the draft stands in the upper bits of its child. */
+#define CONDITION_SHIFT 30
+#define CHILD_MASK ((UINT32_C(1) << CONDITION_SHIFT) - 1)
+
 struct graph *graph_new(void)
 {
     static const struct task_resources one_core = {.cores = 1, .nodes = 1, .ranks = 1};
+    static const struct task_policy plain = {0};
+    static const struct graph_queue unnamed = {.name = "", .tokens = UINT32_MAX};
     struct graph *g = xcalloc(1, sizeof(*g));
 
     graph_intern_resources(g, &one_core);
+    graph_intern_policy(g, &plain);
+    graph_intern_program(g, "", 0);
+    graph_add_queue(g, &unnamed);
     return g;
 }
 
@@ -28,11 +40,19 @@ void graph_free(struct graph *g)
     free(g->tasks);
     free(g->child_first);
     free(g->children);
+    free(g->conditions);
     free(g->n_parents);
     free(g->resources);
+    free(g->policies);
+    free(g->programs);
+    free(g->queues);
+    free(g->named);
     free(g->edges);
     arena_release(&g->text);
     name_index_release(&g->index);
+    name_index_release(&g->program_index);
+    intern_release(&g->resource_table);
+    intern_release(&g->policy_table);
     free(g);
 }
 
@@ -45,7 +65,7 @@ static const char *id_of(const void *data, uint32_t number)
 
 task_id graph_add_task(struct graph *g, const struct task *task)
 {
-    assert(!g->is_sealed && g->n_tasks < TASK_NONE);
+    assert(!g->is_sealed && g->n_tasks < CHILD_MASK);
     assert(task->id != NULL || task_is_join(task));
     if (task->id != NULL && name_index_add(&g->index, task->id, strlen(task->id), g->n_tasks, id_of, g) !=
                                 NAME_NOT_FOUND)
@@ -65,9 +85,15 @@ task_id graph_find(const struct graph *g, const char *id, size_t n_bytes)
 
 void graph_add_dependency(struct graph *g, task_id parent, task_id child)
 {
+    graph_add_condition(g, parent, child, ON_OK);
+}
+
+void graph_add_condition(struct graph *g, task_id parent, task_id child, enum graph_condition on)
+{
     assert(!g->is_sealed && parent < g->n_tasks && child < g->n_tasks);
     g->edges = xgrow(g->edges, g->n_edges, &g->edges_capacity, sizeof(*g->edges));
-    g->edges[g->n_edges++] = (struct graph_edge){parent, child};
+    g->edges[g->n_edges++] = (struct graph_edge){parent, child | (uint32_t)on << CONDITION_SHIFT};
+    g->has_conditions |= on != ON_OK;
 }
 
 static uint64_t round_up_to_eighth(uint64_t bytes)
@@ -81,17 +107,43 @@ static uint64_t round_up_to_eighth(uint64_t bytes)
     return (bytes + step - 1) / step * step;
 }
 
-static uint32_t find_class(const struct graph *g, const struct task_resources *r)
+static uint64_t hash_of(const void *bytes, size_t n, uint64_t seed)
 {
-    /* Backwards: neighbours in a document tend to ask for the same. */
-    for (uint32_t i = g->n_resources; i-- > 0;) {
-        const struct task_resources *other = &g->resources[i];
+    return n == 0 ? seed : XXH3_64bits_withSeed(bytes, n, seed);
+}
 
-        if (other->cores == r->cores && other->nodes == r->nodes && other->ranks == r->ranks &&
-            other->memory_bytes == r->memory_bytes)
-            return i;
-    }
-    return g->n_resources;
+static uint64_t resources_hash(const struct task_resources *r)
+{
+    const uint64_t fixed[] = {r->cores, r->nodes, r->ranks, r->gpus, r->memory_bytes, r->queue, r->tokens};
+
+    return hash_of(r->amounts, r->n_amounts * sizeof(*r->amounts), hash_of(fixed, sizeof(fixed), 0));
+}
+
+static bool are_equal_resources(const void *graph, uint32_t number, const void *wanted)
+{
+    const struct task_resources *a = &((const struct graph *)graph)->resources[number], *b = wanted;
+
+    return a->cores == b->cores && a->nodes == b->nodes && a->ranks == b->ranks && a->gpus == b->gpus &&
+           a->memory_bytes == b->memory_bytes && a->queue == b->queue && a->tokens == b->tokens &&
+           a->n_amounts == b->n_amounts &&
+           (a->n_amounts == 0 || memcmp(a->amounts, b->amounts, a->n_amounts * sizeof(*a->amounts)) == 0);
+}
+
+static uint32_t add_class(struct graph *g, struct task_resources wanted)
+{
+    size_t n_bytes = wanted.n_amounts * sizeof(*wanted.amounts);
+
+    if (n_bytes > 0)
+        wanted.amounts = memcpy(arena_alloc(&g->text, n_bytes), wanted.amounts, n_bytes);
+    g->resources = xgrow(g->resources, g->n_resources, &g->resources_capacity, sizeof(*g->resources));
+    g->resources[g->n_resources] = wanted;
+    intern_add(&g->resource_table, resources_hash(&wanted), g->n_resources);
+    return g->n_resources++;
+}
+
+static uint32_t find_class(const struct graph *g, const struct task_resources *wanted)
+{
+    return intern_find(&g->resource_table, resources_hash(wanted), wanted, are_equal_resources, g);
 }
 
 uint32_t graph_intern_resources(struct graph *g, const struct task_resources *resources)
@@ -99,15 +151,99 @@ uint32_t graph_intern_resources(struct graph *g, const struct task_resources *re
     struct task_resources wanted = *resources;
     uint32_t class = find_class(g, &wanted);
 
-    if (class == g->n_resources && class >= EXACT_CLASSES) {
+    if (class == UINT32_MAX && g->n_resources >= EXACT_CLASSES) {
         wanted.memory_bytes = round_up_to_eighth(wanted.memory_bytes);
         class = find_class(g, &wanted);
     }
-    if (class == g->n_resources) {
-        g->resources = xgrow(g->resources, g->n_resources, &g->resources_capacity, sizeof(*g->resources));
-        g->resources[g->n_resources++] = wanted;
-    }
-    return class;
+    return class == UINT32_MAX ? add_class(g, wanted) : class;
+}
+
+static uint64_t policy_hash(const struct task_policy *p)
+{
+    const uint32_t fixed[] = {(uint32_t)p->priority, p->retries, p->may_fail};
+
+    return hash_of(&p->timeout_s, sizeof(p->timeout_s), hash_of(fixed, sizeof(fixed), 0));
+}
+
+static bool are_equal_policies(const void *graph, uint32_t number, const void *wanted)
+{
+    const struct task_policy *a = &((const struct graph *)graph)->policies[number], *b = wanted;
+
+    return a->priority == b->priority && a->retries == b->retries && a->timeout_s == b->timeout_s &&
+           a->may_fail == b->may_fail;
+}
+
+uint32_t graph_intern_policy(struct graph *g, const struct task_policy *policy)
+{
+    uint64_t hash = policy_hash(policy);
+    uint32_t number = intern_find(&g->policy_table, hash, policy, are_equal_policies, g);
+
+    if (number != UINT32_MAX)
+        return number;
+    g->policies = xgrow(g->policies, g->n_policies, &g->policies_capacity, sizeof(*g->policies));
+    g->policies[g->n_policies] = *policy;
+    intern_add(&g->policy_table, hash, g->n_policies);
+    return g->n_policies++;
+}
+
+static const char *program_of(const void *data, uint32_t number)
+{
+    return ((const struct graph *)data)->programs[number];
+}
+
+uint32_t graph_intern_program(struct graph *g, const char *name, size_t n_bytes)
+{
+    uint32_t number = name_index_find(&g->program_index, name, n_bytes, program_of, g);
+
+    if (number != NAME_NOT_FOUND)
+        return number;
+    g->programs = xgrow(g->programs, g->n_programs, &g->programs_capacity, sizeof(*g->programs));
+    g->programs[g->n_programs] = arena_text(&g->text, name, n_bytes);
+    name_index_add(&g->program_index, name, n_bytes, g->n_programs, program_of, g);
+    return g->n_programs++;
+}
+
+uint32_t graph_find_queue(const struct graph *g, const char *name)
+{
+    for (uint32_t i = 0; i < g->n_queues; i++)
+        if (strcmp(g->queues[i].name, name) == 0)
+            return i;
+    return UINT32_MAX;
+}
+
+uint32_t graph_add_queue(struct graph *g, const struct graph_queue *queue)
+{
+    if (graph_find_queue(g, queue->name) != UINT32_MAX)
+        return UINT32_MAX;
+    g->queues = xgrow(g->queues, g->n_queues, &g->queues_capacity, sizeof(*g->queues));
+    g->queues[g->n_queues] = *queue;
+    g->queues[g->n_queues].name = arena_text(&g->text, queue->name, strlen(queue->name));
+    return g->n_queues++;
+}
+
+uint32_t graph_find_named(const struct graph *g, const char *name)
+{
+    for (uint32_t i = 0; i < g->n_named; i++)
+        if (strcmp(g->named[i].name, name) == 0)
+            return i;
+    return UINT32_MAX;
+}
+
+uint32_t graph_add_named(struct graph *g, const struct graph_named *named)
+{
+    if (graph_find_named(g, named->name) != UINT32_MAX)
+        return UINT32_MAX;
+    g->named = xgrow(g->named, g->n_named, &g->named_capacity, sizeof(*g->named));
+    g->named[g->n_named] = *named;
+    g->named[g->n_named].name = arena_text(&g->text, named->name, strlen(named->name));
+    return g->n_named++;
+}
+
+/* ---- sealing ---- */
+
+static task_id child_of(const struct graph_edge *edge)
+{
+    return edge->child & CHILD_MASK;
 }
 
 /* Turns counts, which stand at first[t + 2], into row starts at first[t + 1]; once each row was filled
@@ -121,7 +257,7 @@ static void counts_to_rows(uint64_t *first, uint32_t n_tasks)
 static bool is_sorted_by_child(const struct graph *g)
 {
     for (uint64_t e = 1; e < g->n_edges; e++)
-        if (g->edges[e].child < g->edges[e - 1].child)
+        if (child_of(&g->edges[e]) < child_of(&g->edges[e - 1]))
             return false;
     return true;
 }
@@ -132,10 +268,10 @@ static void sort_edges_by_child(struct graph *g)
     struct graph_edge *sorted = xmalloc(g->n_edges * sizeof(*sorted));
 
     for (uint64_t e = 0; e < g->n_edges; e++)
-        first[g->edges[e].child + 2]++;
+        first[child_of(&g->edges[e]) + 2]++;
     counts_to_rows(first, g->n_tasks);
     for (uint64_t e = 0; e < g->n_edges; e++)
-        sorted[first[g->edges[e].child + 1]++] = g->edges[e];
+        sorted[first[child_of(&g->edges[e]) + 1]++] = g->edges[e];
     free(first);
     free(g->edges);
     g->edges = sorted;
@@ -157,7 +293,17 @@ static void index_edges(struct graph *g)
         g->children[g->child_first[g->edges[e].parent + 1]++] = g->edges[e].child;
 }
 
-/* Equal edges are neighbours now. */
+/* Does an edge to the same child on the same condition stand between `from` and `to`? Children ascend, and there
+ * are three conditions: it is one of the last three, if at all. */
+static bool stands_there(const struct graph *g, uint64_t from, uint64_t to, task_id child)
+{
+    while (to > from && (g->children[to - 1] & CHILD_MASK) == (child & CHILD_MASK))
+        if (g->children[--to] == child)
+            return true;
+    return false;
+}
+
+/* Edges from one parent to one child are neighbours now. */
 static void drop_duplicate_edges(struct graph *g)
 {
     uint64_t n_kept = 0;
@@ -169,10 +315,24 @@ static void drop_duplicate_edges(struct graph *g)
 
         g->child_first[t] = row_start;
         for (; at < row_end; at++)
-            if (n_kept == row_start || g->children[n_kept - 1] != g->children[at])
+            if (!stands_there(g, row_start, n_kept, g->children[at]))
                 g->children[n_kept++] = g->children[at];
     }
     g->child_first[g->n_tasks] = n_kept;
+}
+
+/* From the draft's packed form to arrays of their own. */
+static void unpack_conditions(struct graph *g)
+{
+    uint64_t n_edges = g->child_first[g->n_tasks];
+
+    if (!g->has_conditions)
+        return;
+    g->conditions = xmalloc(n_edges * sizeof(*g->conditions));
+    for (uint64_t i = 0; i < n_edges; i++) {
+        g->conditions[i] = (uint8_t)(g->children[i] >> CONDITION_SHIFT);
+        g->children[i] &= CHILD_MASK;
+    }
 }
 
 static void count_parents(struct graph *g)
@@ -324,9 +484,11 @@ static void drop_index(struct graph *g)
 {
     free(g->child_first);
     free(g->children);
+    free(g->conditions);
     free(g->n_parents);
     g->child_first = NULL;
     g->children = NULL;
+    g->conditions = NULL;
     g->n_parents = NULL;
 }
 
@@ -350,6 +512,7 @@ int graph_seal(struct graph *g, struct ganger_error *err)
     assert(!g->is_sealed);
     index_edges(g);
     drop_duplicate_edges(g);
+    unpack_conditions(g);
     count_parents(g);
     n_ordered = order_tasks(g, order);
     if (n_ordered < g->n_tasks) {

@@ -7,16 +7,41 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/intern.h"
 #include "base/name_index.h"
 #include "core/task.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
+/* When a dependency is met: the words of the batch systems' afterok, afterany, afternotok. */
+enum graph_condition
+{
+    ON_OK,    /* the parent ended well, or failed and may */
+    ON_ANY,   /* it ended, or will not run */
+    ON_NOTOK, /* it failed, or was skipped for a failure */
+};
+
 struct graph_edge
 {
     task_id parent;
-    task_id child;
+    task_id child; /* and the condition, in the upper two bits */
+};
+
+/* Tasks of a queue take tokens of its budget while they run. */
+struct graph_queue
+{
+    const char *name;
+    uint32_t tokens; /* UINT32_MAX: no budget */
+    bool is_strict;  /* in the order of priority and readiness alone; a head that does not fit blocks it */
+};
+
+/* Something that tasks take by number: a licence of the run, or a part of each node. */
+struct graph_named
+{
+    const char *name;
+    uint32_t n;
+    bool is_per_node;
 };
 
 struct graph
@@ -27,23 +52,42 @@ struct graph
 
     uint64_t n_edges;      /* after sealing: distinct ones */
     uint64_t *child_first; /* children of t: children[child_first[t]] up to children[child_first[t + 1]] */
-    task_id *children;     /* ascending for each parent */
-    uint32_t *n_parents;   /* distinct parents of each task */
+    task_id *children;     /* ascending for each parent; one that waits on two conditions stands there twice */
+    uint8_t *conditions;   /* enum graph_condition of each of `children`; NULL: all are ON_OK */
+    uint32_t *n_parents;   /* distinct edges to each task */
     bool is_sealed;
     bool ids_are_places; /* ids number the lines of a list: a line is recognised by its digest (equal ones
                             are interchangeable), wherever it stands now, and not by its id */
 
     struct task_resources *resources; /* by resource class; class 0 is one core and nothing else */
     uint32_t n_resources;
+    struct task_policy *policies; /* policy 0: no priority, no retry, no timeout */
+    uint32_t n_policies;
+    const char **programs; /* names; program 0 has none */
+    uint32_t n_programs;
+    struct graph_queue *queues; /* queue 0 has no name, no budget, and is not strict */
+    uint32_t n_queues;
+    struct graph_named *named;
+    uint32_t n_named;
+    const struct task *setup;    /* runs on each node before any task does; NULL: nothing */
+    const struct task *teardown; /* runs on each node when no task will any more; NULL: nothing */
 
-    struct arena text; /* owns ids, argv and settings of the tasks */
+    struct arena text; /* owns ids, argv, settings, files, names */
 
     /* the draft */
     struct graph_edge *edges; /* NULL after sealing */
     size_t edges_capacity;
+    bool has_conditions;
     size_t tasks_capacity;
     size_t resources_capacity;
+    size_t policies_capacity;
+    size_t programs_capacity;
+    size_t queues_capacity;
+    size_t named_capacity;
     struct name_index index;
+    struct name_index program_index;
+    struct intern_table resource_table;
+    struct intern_table policy_table;
 };
 
 struct graph *graph_new(void);
@@ -56,12 +100,23 @@ task_id graph_add_task(struct graph *g, const struct task *task);
 /* TASK_NONE when there is no such task. */
 task_id graph_find(const struct graph *g, const char *id, size_t n_bytes);
 
-/* `child` waits for `parent`. Saying it twice is saying it once. */
+/* `child` waits for `parent`. Saying it twice is saying it once; with two conditions both must be met. */
 void graph_add_dependency(struct graph *g, task_id parent, task_id child);
+void graph_add_condition(struct graph *g, task_id parent, task_id child, enum graph_condition on);
 
-/* The class of equal requests. So that classes stay few, memory is rounded up (to 1/8 of its power of
- * two) once there are many; before, a request for all memory of a node must not become larger. */
+/* The class of equal requests; `amounts` are copied. So that classes stay few, memory is rounded up (to 1/8
+ * of its power of two) once there are many; before, a request for all memory of a node must not become
+ * larger. O(1). */
 uint32_t graph_intern_resources(struct graph *g, const struct task_resources *resources);
+
+uint32_t graph_intern_policy(struct graph *g, const struct task_policy *policy);
+uint32_t graph_intern_program(struct graph *g, const char *name, size_t n_bytes);
+
+/* Their numbers; UINT32_MAX when the name is taken. Few: they are looked up one by one. */
+uint32_t graph_add_queue(struct graph *g, const struct graph_queue *queue);
+uint32_t graph_add_named(struct graph *g, const struct graph_named *named);
+uint32_t graph_find_queue(const struct graph *g, const char *name); /* UINT32_MAX: there is none */
+uint32_t graph_find_named(const struct graph *g, const char *name);
 
 /* O(tasks + edges). Fails on a cycle, with a shortest one through one of its tasks in the message
  * ("a -> b -> a"), leaving the draft as it was. */
@@ -89,6 +144,12 @@ void graph_b_levels(const struct graph *g, const float *cost_s, float *b_level_s
 
 /* Tasks in an order in which parents come first; the caller frees it. */
 task_id *graph_topological_order(const struct graph *g);
+
+/* The condition of the edge that stands at `i` in `children`. */
+static inline enum graph_condition graph_condition_at(const struct graph *g, uint64_t i)
+{
+    return g->conditions == NULL ? ON_OK : (enum graph_condition)g->conditions[i];
+}
 
 static inline bool task_is_join(const struct task *task)
 {

@@ -74,6 +74,7 @@ void message_add_welcome(struct buffer *b, const struct welcome *r)
     buffer_put_u8(b, r->same_clock);
     buffer_put_f64(b, r->origin_s);
     buffer_put_u32(b, r->manager_pid);
+    buffer_put_f64(b, r->latency_wait_s);
     end_record(b, start);
 }
 
@@ -91,6 +92,13 @@ void message_add_run(struct buffer *b, const struct run *r)
     put_text(b, r->env);
     buffer_put_u8(b, r->has_cwd);
     put_text(b, r->cwd);
+    buffer_put_f64(b, r->timeout_s);
+    put_text(b, r->gpus);
+    put_text(b, r->stdin_path);
+    put_text(b, r->stdout_path);
+    put_text(b, r->stderr_path);
+    put_text(b, r->inputs);
+    put_text(b, r->outputs);
     end_record(b, start);
 }
 
@@ -216,6 +224,7 @@ int message_next_welcome(struct cursor *c, struct welcome *r, struct ganger_erro
     r->same_clock = cursor_u8(&record) != 0;
     r->origin_s = cursor_f64(&record);
     r->manager_pid = cursor_u32(&record);
+    r->latency_wait_s = cursor_f64(&record);
     if (text_count_packed(r->env) == UINT32_MAX)
         return error_set(err, ERROR_SYSTEM, "a WELCOME message has an environment without an end");
     return check_record(&record, "WELCOME", err);
@@ -235,10 +244,19 @@ int message_next_run(struct cursor *c, struct run *r, struct ganger_error *err)
     r->env = get_text(&record);
     r->has_cwd = cursor_u8(&record) != 0;
     r->cwd = get_text(&record);
+    r->timeout_s = cursor_f64(&record);
+    r->gpus = get_text(&record);
+    r->stdin_path = get_text(&record);
+    r->stdout_path = get_text(&record);
+    r->stderr_path = get_text(&record);
+    r->inputs = get_text(&record);
+    r->outputs = get_text(&record);
     if (check_record(&record, "RUN", err) < 0)
         return -1;
     if (text_count_packed(r->argv) != r->n_argv || text_count_packed(r->env) != r->n_env ||
-        r->n_argv == 0 || r->slots.n < 2 || r->slots.n % 2 != 0)
+        r->n_argv == 0 || r->slots.n < 2 || r->slots.n % 2 != 0 || !(r->timeout_s >= 0) ||
+        text_count_packed(r->gpus) == UINT32_MAX || text_count_packed(r->inputs) == UINT32_MAX ||
+        text_count_packed(r->outputs) == UINT32_MAX)
         return error_set(err, ERROR_SYSTEM, "a RUN message contradicts itself");
     return 0;
 }
@@ -276,7 +294,7 @@ int message_next_done(struct cursor *c, struct done *r, struct ganger_error *err
     r->result.delay_s = cursor_f64(&record);
     if (check_record(&record, "DONE", err) < 0)
         return -1;
-    if (end > TASK_CANCELLED || tail.n > TASK_TAIL_BYTES)
+    if (end >= N_TASK_ENDS || tail.n > TASK_TAIL_BYTES)
         return error_set(err, ERROR_SYSTEM, "a DONE message contradicts itself");
     r->result.end = (enum task_end)end;
     return 0;

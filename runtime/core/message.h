@@ -77,6 +77,7 @@ struct welcome
     bool same_clock;      /* the worker is on the manager's node: origin_s is exact */
     double origin_s;      /* CLOCK_MONOTONIC of the manager's node when the epoch began */
     uint32_t manager_pid; /* on its node */
+    double latency_wait_s; /* how long a task's inputs are waited for */
 };
 
 struct run
@@ -91,6 +92,13 @@ struct run
     struct text env; /* n_env texts "NAME=VALUE", each ended by a NUL */
     bool has_cwd;
     struct text cwd;
+    double timeout_s;     /* 0: none */
+    struct text gpus;     /* ids, each ended by a NUL */
+    struct text stdin_path; /* empty: /dev/null */
+    struct text stdout_path; /* empty: kept in the run directory */
+    struct text stderr_path;
+    struct text inputs;   /* paths, each ended by a NUL */
+    struct text outputs;
 };
 
 struct started

@@ -30,6 +30,28 @@ void outcome_classify(enum task_end end, int code, char text[OUTCOME_BYTES])
         else
             snprintf(text, OUTCOME_BYTES, "cancelled");
         break;
+    case TASK_TIMED_OUT: snprintf(text, OUTCOME_BYTES, "ended at its timeout"); break;
+    case TASK_INPUT_MISSING:
+        snprintf(text, OUTCOME_BYTES, "a declared input is missing: %s", strerror(code));
+        break;
+    case TASK_OUTPUT_MISSING:
+        snprintf(text, OUTCOME_BYTES, "a declared output is missing: %s", strerror(code));
+        break;
+    case TASK_LOST: snprintf(text, OUTCOME_BYTES, "lost with its worker"); break;
+    case TASK_UNPLACEABLE: snprintf(text, OUTCOME_BYTES, "no node can hold it"); break;
+    case N_TASK_ENDS: break;
+    }
+}
+
+/* What stands before the reason that `tail` gives. */
+static const char *reason_starts(enum task_end end)
+{
+    switch (end) {
+    case TASK_OUTPUT_LOST: return "its output could not be kept: ";
+    case TASK_INPUT_MISSING: return "a declared input is missing: ";
+    case TASK_OUTPUT_MISSING: return "a declared output is missing: ";
+    case TASK_UNPLACEABLE: return "no node can hold it: ";
+    default: return "could not be started: ";
     }
 }
 
@@ -41,10 +63,8 @@ void outcome_describe(const struct task_result *result, char text[OUTCOME_BYTES]
 
     if (!task_end_has_reason(result->end) || n == 0)
         outcome_classify(result->end, result->code, text);
-    else if (result->end == TASK_OUTPUT_LOST)
-        snprintf(text, OUTCOME_BYTES, "its output could not be kept: %.*s", n, why);
-    else if (memmem(why, (size_t)n, known, strlen(known)) != NULL) /* said once is enough */
-        snprintf(text, OUTCOME_BYTES, "could not be started: %.*s", n, why);
+    else if (result->end != TASK_NOT_STARTED || memmem(why, (size_t)n, known, strlen(known)) != NULL)
+        snprintf(text, OUTCOME_BYTES, "%s%.*s", reason_starts(result->end), n, why);
     else
         snprintf(text, OUTCOME_BYTES, "could not be started: %s: %.*s", known, n, why);
 }

@@ -171,6 +171,12 @@ static char *put_outcome(char *p, const struct task_result *r)
             return p;
         p = PUT(p, ",\"signal\":");
         break;
+    case TASK_TIMED_OUT: p = PUT(p, ",\"timed_out\":true,\"signal\":"); break;
+    case TASK_INPUT_MISSING: p = PUT(p, ",\"missing\":\"input\",\"errno\":"); break;
+    case TASK_OUTPUT_MISSING: p = PUT(p, ",\"missing\":\"output\",\"errno\":"); break;
+    case TASK_LOST: return PUT(p, ",\"lost\":true");
+    case TASK_UNPLACEABLE: p = PUT(p, ",\"unplaceable\":true,\"errno\":"); break;
+    case N_TASK_ENDS: return p;
     }
     p = put_signed(p, r->code);
     if (task_end_has_reason(r->end)) {
@@ -237,9 +243,17 @@ static char *put_worker(char *p, const struct event *e)
     return put_number(p, e->node);
 }
 
+/* What a workflow runs once on each node is no task of the graph, and has no digest. */
+static char *put_node_end(char *p, const struct event *e, uint32_t epoch)
+{
+    static const struct task_result unknown = {.end = TASK_LOST};
+
+    return put_result(put_place(p, e), e, e->result != NULL ? e->result : &unknown, epoch);
+}
+
 static char *put_skipped(char *p, const struct graph *g, const struct event *e)
 {
-    p = put_task(p, "{\"event\":\"skipped\",\"task\":", g, e->task);
+    p = put_task(p, ",\"task\":", g, e->task);
     if (e->cause < g->n_tasks)
         p = put_task(p, ",\"cause\":", g, e->cause);
     return p;
@@ -267,7 +281,17 @@ char *record_put_event(char *p, const struct graph *g, const struct event *e, ui
     case EVENT_TASK_CANCELLED:
         p = put_end(PUT(p, "{\"event\":\"cancelled\""), g, e, epoch);
         return put_crc(p, line);
-    case EVENT_TASK_SKIPPED: p = put_skipped(p, g, e); break;
+    case EVENT_TASK_RETRIED:
+        p = put_end(PUT(p, "{\"event\":\"retried\""), g, e, epoch);
+        return put_crc(p, line);
+    case EVENT_NODE_SETUP:
+        p = put_node_end(PUT(p, "{\"event\":\"setup\""), e, epoch);
+        return put_crc(p, line);
+    case EVENT_NODE_TEARDOWN:
+        p = put_node_end(PUT(p, "{\"event\":\"teardown\""), e, epoch);
+        return put_crc(p, line);
+    case EVENT_TASK_SKIPPED: p = put_skipped(PUT(p, "{\"event\":\"skipped\""), g, e); break;
+    case EVENT_TASK_NOT_NEEDED: p = put_skipped(PUT(p, "{\"event\":\"not_needed\""), g, e); break;
     case EVENT_NODE_JOINED: p = put_node(p, e); break;
     case EVENT_WORKER_JOINED:
         p = put_slots(put_worker(PUT(p, "{\"event\":\"worker\""), e), e);
@@ -311,10 +335,14 @@ bool record_has_event(const struct graph *g, const struct event *e)
     case EVENT_TASK_DONE:
     case EVENT_TASK_FAILED:
     case EVENT_TASK_CANCELLED:
+    case EVENT_TASK_RETRIED:
+    case EVENT_TASK_NOT_NEEDED:
     case EVENT_TASK_SKIPPED: return !task_is_join(&g->tasks[e->task]);
     case EVENT_NODE_JOINED:
     case EVENT_WORKER_JOINED:
     case EVENT_WORKER_LOST:
+    case EVENT_NODE_SETUP:
+    case EVENT_NODE_TEARDOWN:
     case EVENT_RUN_STOPPING: return true;
     }
     return false;

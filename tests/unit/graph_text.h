@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct task_setting graph_text_setting = {NULL, "", 0, 0};
+static const struct task_setting graph_text_setting = {.env = ""};
 
 static inline void graph_text_word(struct graph *g, const char *word, struct task *t,
                                    struct task_resources *r)
@@ -37,7 +37,7 @@ static inline struct graph *graph_from_text(const char *text)
     for (char *line = strtok_r(copies[0], "\n", &line_state); line != NULL;
          line = strtok_r(NULL, "\n", &line_state)) {
         struct task t = {.argv = "true", .n_argv = 1, .n_argv_bytes = 5, .setting = &graph_text_setting};
-        struct task_resources r = {1, 1, 1, 0};
+        struct task_resources r = {.cores = 1, .nodes = 1, .ranks = 1};
 
         line[strcspn(line, ":")] = '\0';
         for (char *word = strtok_r(line, " ", &word_state); word; word = strtok_r(NULL, " ", &word_state))

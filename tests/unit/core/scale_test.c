@@ -36,7 +36,7 @@ static struct graph *make_graph(uint32_t n, add_edges *add, uint64_t memory_step
     struct ganger_error err = {0};
 
     for (uint32_t i = 0; i < n; i++) {
-        struct task_resources r = {1, 1, 1, i * memory_step_bytes};
+        struct task_resources r = {.cores = 1, .nodes = 1, .ranks = 1, .memory_bytes = i * memory_step_bytes};
         char id[16];
         struct task t = {.argv = "true", .n_argv = 1, .n_argv_bytes = 5, .setting = &setting};
 
