@@ -1,0 +1,37 @@
+/* flow: from the path that somebody typed to a workflow, whatever its format. */
+#ifndef GANGER_LAUNCH_FLOW_H
+#define GANGER_LAUNCH_FLOW_H
+
+#include "base/error.h"
+#include "io/import.h"
+#include "io/workflow.h"
+#include "launch/options.h"
+
+/* --replay and its kin as they were typed; NULL: not given. Part of a command's struct of options. */
+struct replay_words
+{
+    const char *scale;
+    const char *mode;
+    const char *files;
+    const char *dir;
+};
+
+/* Their rows; `field` is the struct replay_words in `struct options`. */
+#define FLOW_REPLAY_ROWS(options, field)                                                                             \
+    OPTION_ROW(options, '\0', "replay", "SCALE", OPTION_TEXT, field.scale,                                           \
+               "replay a WfFormat trace: SCALE seconds for each recorded second"),                                   \
+    OPTION_ROW(options, '\0', "replay-mode", "MODE", OPTION_TEXT, field.mode,                                        \
+               "what a replayed task does: sleep (default) or spin"),                                                \
+    OPTION_ROW(options, '\0', "replay-files", "KIND", OPTION_TEXT, field.files,                                      \
+               "its files: sparse (default), full or none"),                                                         \
+    OPTION_ROW(options, '\0', "replay-dir", "DIR", OPTION_TEXT, field.dir,                                           \
+               "where they are made; default: NAME.replay")
+
+/* What the words ask for; no --replay: scale 0. The words are borrowed. */
+int flow_read_replay(struct replay_options *replay, const struct replay_words *words, struct ganger_error *err);
+
+/* Like workflow_load, and reads also what io/import.h knows; warnings of what has no counterpart here are logged.
+ * `replay` may be NULL. */
+int flow_load(struct workflow *w, const char *path, const struct replay_options *replay, struct ganger_error *err);
+
+#endif
