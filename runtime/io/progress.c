@@ -387,5 +387,9 @@ void progress_sink(void *data, const struct event *event)
     case EVENT_TASK_DONE:
     case EVENT_TASK_CANCELLED:
     case EVENT_TASK_SKIPPED: count_task(p, event); break;
+    case EVENT_TASK_RETRIED:
+    case EVENT_TASK_NOT_NEEDED:
+    case EVENT_NODE_SETUP:
+    case EVENT_NODE_TEARDOWN: break;
     }
 }

@@ -131,6 +131,10 @@ void summary_sink(void *data, const struct event *event)
     case EVENT_TASK_SENT:
     case EVENT_TASK_RETURNED:
     case EVENT_TASK_STARTED:
+    case EVENT_TASK_RETRIED:
+    case EVENT_TASK_NOT_NEEDED:
+    case EVENT_NODE_SETUP:
+    case EVENT_NODE_TEARDOWN:
     case EVENT_RUN_STOPPING: break;
     }
 }
