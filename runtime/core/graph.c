@@ -1,7 +1,5 @@
 #include "core/graph.h"
 
-#include "base/buffer.h"
-
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -237,6 +235,43 @@ uint32_t graph_add_named(struct graph *g, const struct graph_named *named)
     g->named[g->n_named] = *named;
     g->named[g->n_named].name = arena_text(&g->text, named->name, strlen(named->name));
     return g->n_named++;
+}
+
+/* "a, b and c": the texts are ended by a NUL each. */
+static void join_words(const struct buffer *words, struct buffer *text)
+{
+    size_t n_left = 0;
+
+    for (size_t i = 0; i < words->n; i++)
+        n_left += words->bytes[i] == '\0';
+    for (const char *word = words->bytes; n_left > 0; word += strlen(word) + 1, n_left--)
+        buffer_printf(text, "%s%s", word, n_left > 2 ? ", " : n_left == 2 ? " and " : "");
+}
+
+static void describe_memory(uint64_t n_bytes, struct buffer *words)
+{
+    if (n_bytes >= (uint64_t)1 << 30)
+        buffer_printf(words, "%.1f GiB of memory%c", (double)n_bytes / 0x1p30, 0);
+    else
+        buffer_printf(words, "%.1f MiB of memory%c", (double)n_bytes / 0x1p20, 0);
+}
+
+void graph_describe_resources(const struct graph *g, const struct task_resources *r, struct buffer *text)
+{
+    struct buffer words = BUFFER_EMPTY;
+
+    buffer_printf(&words, "%u core%s%c", r->cores, r->cores == 1 ? "" : "s", 0);
+    if (r->gpus > 0)
+        buffer_printf(&words, "%u GPU%s%c", r->gpus, r->gpus == 1 ? "" : "s", 0);
+    if (r->memory_bytes > 0)
+        describe_memory(r->memory_bytes, &words);
+    for (uint32_t i = 0; i < r->n_amounts; i++)
+        buffer_printf(&words, "%u of \"%s\"%c", r->amounts[i].n, g->named[r->amounts[i].resource].name, 0);
+    if (r->queue != 0 && r->tokens > 0)
+        buffer_printf(&words, "%u token%s of queue \"%s\"%c", r->tokens, r->tokens == 1 ? "" : "s",
+                      g->queues[r->queue].name, 0);
+    join_words(&words, text);
+    buffer_release(&words);
 }
 
 /* ---- sealing ---- */

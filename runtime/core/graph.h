@@ -6,6 +6,7 @@
 #define GANGER_CORE_GRAPH_H
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/intern.h"
 #include "base/name_index.h"
@@ -117,6 +118,9 @@ uint32_t graph_add_queue(struct graph *g, const struct graph_queue *queue);
 uint32_t graph_add_named(struct graph *g, const struct graph_named *named);
 uint32_t graph_find_queue(const struct graph *g, const char *name); /* UINT32_MAX: there is none */
 uint32_t graph_find_named(const struct graph *g, const char *name);
+
+/* "2 cores, 1 GPU and 4.0 GiB of memory", for people; ended by a NUL that is not counted. */
+void graph_describe_resources(const struct graph *g, const struct task_resources *r, struct buffer *text);
 
 /* O(tasks + edges). Fails on a cycle, with a shortest one through one of its tasks in the message
  * ("a -> b -> a"), leaving the draft as it was. */
