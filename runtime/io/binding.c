@@ -1,9 +1,7 @@
-#include "io/binding.h"
+#include "io/binding_parts.h"
 
 #include "base/alloc.h"
 
-#include <hwloc.h>
-#include <hwloc/glibc-sched.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,25 +10,26 @@
 
 #define NO_LIMIT_BYTES ((unsigned long long)1 << 60)
 
-struct binding
+static int describe(const struct binding *b, hwloc_topology_t topology)
 {
-    hwloc_topology_t topology;
-    uint32_t n_slots;
-    hwloc_cpuset_t *slots; /* what of each core may be used */
-};
+    if (b->synthetic != NULL)
+        return hwloc_topology_set_synthetic(topology, b->synthetic);
+    return b->xml != NULL ? hwloc_topology_set_xml(topology, b->xml) : 0;
+}
 
-static int load_topology(hwloc_topology_t *topology, struct ganger_error *err)
+int binding_load(const struct binding *b, bool with_devices, hwloc_topology_t *topology)
 {
     if (hwloc_topology_init(topology) < 0)
-        return error_set_errno(err, ERROR_SYSTEM, "cannot start hwloc");
+        return -1;
     /* Packages and shared caches stay, where they make a difference: cores are ordered by them. */
     hwloc_topology_set_all_types_filter(*topology, HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
-    hwloc_topology_set_io_types_filter(*topology, HWLOC_TYPE_FILTER_KEEP_NONE);
+    hwloc_topology_set_io_types_filter(*topology, with_devices ? HWLOC_TYPE_FILTER_KEEP_IMPORTANT
+                                                               : HWLOC_TYPE_FILTER_KEEP_NONE);
     hwloc_topology_set_type_filter(*topology, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
-    if (hwloc_topology_load(*topology) == 0)
+    if (describe(b, *topology) == 0 && hwloc_topology_load(*topology) == 0)
         return 0;
     hwloc_topology_destroy(*topology);
-    return error_set_errno(err, ERROR_SYSTEM, "hwloc cannot read the topology of this machine");
+    return -1;
 }
 
 static void add_slot(struct binding *b, hwloc_const_cpuset_t core, hwloc_const_cpuset_t usable)
@@ -64,16 +63,39 @@ static void find_slots(struct binding *b)
     hwloc_bitmap_free(usable);
 }
 
-struct binding *binding_open(struct ganger_error *err)
+static struct binding *open_machine(const char *synthetic, const char *xml, bool is_described,
+                                    struct ganger_error *err)
 {
     struct binding *b = xcalloc(1, sizeof(*b));
 
-    if (load_topology(&b->topology, err) < 0) {
-        free(b);
+    b->is_described = is_described;
+    b->synthetic = synthetic != NULL ? xstrdup(synthetic) : NULL;
+    b->xml = xml != NULL ? xstrdup(xml) : NULL;
+    if (binding_load(b, false, &b->topology) < 0) {
+        error_set_errno(err, is_described ? ERROR_USAGE : ERROR_SYSTEM, "hwloc cannot read %s%s",
+                        synthetic != NULL ? "the synthetic topology "
+                        : xml != NULL     ? "the topology in "
+                                          : "the topology of this machine",
+                        synthetic != NULL ? synthetic : xml != NULL ? xml : "");
+        b->topology = NULL;
+        binding_close(b);
         return NULL;
     }
     find_slots(b);
     return b;
+}
+
+/* What the environment says is read once: a second topology must be of the same machine. */
+struct binding *binding_open(struct ganger_error *err)
+{
+    const char *xml = getenv("HWLOC_XMLFILE");
+
+    return open_machine(xml == NULL ? getenv("HWLOC_SYNTHETIC") : NULL, xml, false, err);
+}
+
+struct binding *binding_open_machine(const struct binding_machine *machine, struct ganger_error *err)
+{
+    return open_machine(machine->synthetic, machine->xml, true, err);
 }
 
 void binding_close(struct binding *b)
@@ -83,7 +105,11 @@ void binding_close(struct binding *b)
     for (uint32_t i = 0; i < b->n_slots; i++)
         hwloc_bitmap_free(b->slots[i]);
     free(b->slots);
-    hwloc_topology_destroy(b->topology);
+    buffer_release(&b->gpu_ids);
+    if (b->topology != NULL)
+        hwloc_topology_destroy(b->topology);
+    free(b->synthetic);
+    free(b->xml);
     free(b);
 }
 
@@ -120,41 +146,56 @@ uint32_t binding_cpu(const struct binding *b, uint32_t slot)
     return (uint32_t)hwloc_bitmap_first(b->slots[slot % b->n_slots]);
 }
 
-void binding_remember(cpu_set_t *mask)
+void binding_mask_clear(struct binding_mask *mask)
 {
-    if (sched_getaffinity(0, sizeof(*mask), mask) < 0)
-        CPU_ZERO(mask); /* moving back will fail, and do nothing */
+    CPU_ZERO_S(sizeof(mask->sets), mask->sets);
+}
+
+uint32_t binding_mask_count(const struct binding_mask *mask)
+{
+    return (uint32_t)CPU_COUNT_S(sizeof(mask->sets), mask->sets);
+}
+
+int binding_mask_add(const struct binding *b, struct binding_mask *mask, uint32_t slot,
+                     struct ganger_error *err)
+{
+    hwloc_const_cpuset_t threads = b->slots[slot % b->n_slots];
+    int cpu;
+
+    if (hwloc_bitmap_last(threads) >= BINDING_MAX_CPUS)
+        return error_set(err, ERROR_SYSTEM, "slot %u has hardware thread %d; a mask holds those below %d", slot,
+                         hwloc_bitmap_last(threads), BINDING_MAX_CPUS);
+    for (cpu = hwloc_bitmap_first(threads); cpu >= 0; cpu = hwloc_bitmap_next(threads, cpu))
+        CPU_SET_S((size_t)cpu, sizeof(mask->sets), mask->sets);
+    return 0;
+}
+
+bool binding_is_this_machine(const struct binding *b)
+{
+    return hwloc_topology_is_thissystem(b->topology);
+}
+
+void binding_remember(struct binding_mask *mask)
+{
+    binding_mask_clear(mask); /* the system fills as much as it has processors for */
+    if (sched_getaffinity(0, sizeof(mask->sets), mask->sets) < 0)
+        binding_mask_clear(mask);
 }
 
 void binding_move_to(uint32_t cpu)
 {
-    cpu_set_t mask;
+    struct binding_mask mask;
 
-    if (cpu >= CPU_SETSIZE)
+    if (cpu >= BINDING_MAX_CPUS)
         return;
-    CPU_ZERO(&mask);
-    CPU_SET(cpu, &mask);
-    sched_setaffinity(0, sizeof(mask), &mask);
+    binding_mask_clear(&mask);
+    CPU_SET_S(cpu, sizeof(mask.sets), mask.sets);
+    sched_setaffinity(0, sizeof(mask.sets), mask.sets);
 }
 
-void binding_move_back(const cpu_set_t *mask)
+void binding_move_back(const struct binding_mask *mask)
 {
-    sched_setaffinity(0, sizeof(*mask), mask);
-}
-
-int binding_affinity(struct binding *b, const uint16_t *slots, uint32_t n_slots, cpu_set_t *mask,
-                     struct ganger_error *err)
-{
-    hwloc_cpuset_t all = hwloc_bitmap_alloc();
-    int status;
-
-    for (uint32_t i = 0; i < n_slots; i++)
-        hwloc_bitmap_or(all, all, b->slots[slots[i] % b->n_slots]);
-    status = hwloc_cpuset_to_glibc_sched_affinity(b->topology, all, mask, sizeof(*mask));
-    hwloc_bitmap_free(all);
-    if (status < 0)
-        return error_set(err, ERROR_SYSTEM, "cannot express %u slots as an affinity mask", n_slots);
-    return 0;
+    sched_setaffinity(0, sizeof(mask->sets), mask->sets);
 }
 
 /* The least limit in `file` on the way from the cgroup `path` (which is cut off on the way) up to `root`;
@@ -217,7 +258,7 @@ static uint64_t machine_memory_bytes(const struct binding *b)
 
 uint64_t binding_memory_bytes(const struct binding *b)
 {
-    uint64_t machine = machine_memory_bytes(b), limit = cgroup_memory_bytes();
+    uint64_t machine = machine_memory_bytes(b), limit = b->is_described ? 0 : cgroup_memory_bytes();
 
     return limit != 0 && (machine == 0 || limit < machine) ? limit : machine;
 }

@@ -14,7 +14,7 @@ header() {
 check() {
     c_code_and_texts runtime backends launch >"${code:=$(mktemp)}"
     only_in 'mpi.h' "$(header 'mpi\.h')" 'runtime/io/comm_mpi\.c|runtime/ganger_mpi\.h' <"$code"
-    only_in 'hwloc' "$(header 'hwloc[^>"]*')" 'runtime/io/binding\.c' <"$code"
+    only_in 'hwloc' "$(header 'hwloc[^>"]*')" 'runtime/io/binding_?[a-z]*\.[ch]' <"$code"
     only_in 'jansson' "$(header 'jansson\.h')" \
         'runtime/io/(workflow[a-z_]*|journal|rundir)\.c|launch/[a-z_]*\.c' <"$code"
     c_code runtime backends launch >"$code"
@@ -29,7 +29,7 @@ check() {
 
 self_test() {
     echo '#include <mpi.h>' | bad runtime/manager.c 'mpi.h has its home'
-    echo '#include <hwloc.h>' | bad runtime/io/binding_cpu.c 'hwloc has its home'
+    echo '#include <hwloc.h>' | bad runtime/io/process.c 'hwloc has its home'
     echo '#include <hwloc/glibc-sched.h>' | bad runtime/worker.c 'hwloc has its home'
     echo '#include <jansson.h>' | bad runtime/io/output.c 'jansson has its home'
     echo 'int f(void) { return time(NULL); }' | bad runtime/core/sched.c 'the clock has its home'

@@ -4,7 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -66,15 +69,16 @@ static void test_more_slots_than_cores_share_them(void **unused)
 static void test_slots_of_a_wide_task_make_one_mask(void **unused)
 {
     struct binding *b = open_machine("core:8 pu:2");
-    const uint16_t slots[] = {2, 3};
     struct ganger_error err = {0};
-    cpu_set_t mask;
+    struct binding_mask mask;
 
     (void)unused;
-    assert_int_equal(binding_affinity(b, slots, 2, &mask, &err), 0);
-    assert_int_equal(CPU_COUNT(&mask), 4);
-    for (int cpu = 4; cpu < 8; cpu++)
-        assert_true(CPU_ISSET(cpu, &mask));
+    binding_mask_clear(&mask);
+    assert_int_equal(binding_mask_add(b, &mask, 2, &err), 0);
+    assert_int_equal(binding_mask_add(b, &mask, 3, &err), 0);
+    assert_int_equal(binding_mask_count(&mask), 4);
+    for (size_t cpu = 4; cpu < 8; cpu++)
+        assert_true(CPU_ISSET_S(cpu, sizeof(mask.sets), mask.sets));
     binding_close(b);
 }
 
@@ -93,18 +97,21 @@ static void test_this_process_is_bound_for_real(void **unused)
 {
     struct binding *b = open_machine(NULL);
     struct ganger_error err = {0};
-    const uint16_t slot = 0;
-    cpu_set_t wanted, before, now;
+    struct binding_mask wanted, before, now;
 
     (void)unused;
-    sched_getaffinity(0, sizeof(before), &before);
+    binding_remember(&before);
+    binding_mask_clear(&wanted);
+    assert_true(binding_is_this_machine(b));
     assert_true(binding_n_slots(b) >= 1);
     assert_true(binding_memory_bytes(b) > 0);
-    assert_int_equal(binding_affinity(b, &slot, 1, &wanted, &err), 0);
+    assert_int_equal(binding_mask_add(b, &wanted, 0, &err), 0);
     assert_int_equal(binding_bind(b, 0, &err), 0);
-    sched_getaffinity(0, sizeof(now), &now);
-    assert_true(CPU_EQUAL(&wanted, &now));
-    sched_setaffinity(0, sizeof(before), &before);
+    binding_remember(&now);
+    assert_memory_equal(&wanted, &now, sizeof(now));
+    binding_move_back(&before);
+    binding_remember(&now);
+    assert_memory_equal(&before, &now, sizeof(now));
     binding_close(b);
 }
 
@@ -127,6 +134,172 @@ static void test_the_affinity_mask_limits_the_slots(void **unused)
     sched_setaffinity(0, sizeof(before), &before);
 }
 
+static void test_machines_may_have_thousands_of_hardware_threads(void **unused)
+{
+    struct binding *b = open_machine("pack:16 core:128 pu:2");
+    struct ganger_error err = {0};
+    struct binding_mask mask;
+
+    (void)unused;
+    binding_mask_clear(&mask);
+    assert_int_equal(binding_n_slots(b), 2048);
+    assert_int_equal(binding_mask_add(b, &mask, 2047, &err), 0);
+    assert_true(CPU_ISSET_S(4095, sizeof(mask.sets), mask.sets));
+    assert_int_equal(binding_mask_count(&mask), 2);
+    binding_close(b);
+    b = open_machine("core:8193 pu:1");
+    assert_int_equal(binding_mask_add(b, &mask, 8192, &err), -1);
+    assert_non_null(strstr(err.text, "8192"));
+    binding_close(b);
+}
+
+/* ---- GPUs ---- */
+
+/* Opens a machine, with the two variables as given (NULL: not set), and asks for its GPUs. */
+static struct binding *open_with_gpus(const char *cuda, const char *rocr)
+{
+    struct binding *b;
+
+    unsetenv("CUDA_VISIBLE_DEVICES");
+    unsetenv("ROCR_VISIBLE_DEVICES");
+    if (cuda != NULL)
+        setenv("CUDA_VISIBLE_DEVICES", cuda, 1);
+    if (rocr != NULL)
+        setenv("ROCR_VISIBLE_DEVICES", rocr, 1);
+    b = open_machine("core:4 pu:1");
+    binding_gpus(b);
+    unsetenv("CUDA_VISIBLE_DEVICES");
+    unsetenv("ROCR_VISIBLE_DEVICES");
+    return b;
+}
+
+/* Closes the binding; `ids` are those expected, with a comma after each. */
+static void expect_gpus(struct binding *b, enum gpu_source source, const char *ids)
+{
+    const struct binding_gpus *gpus = binding_gpus(b);
+    const char *next = gpus->ids;
+
+    assert_int_equal(gpus->source, source);
+    for (uint32_t i = 0; i < gpus->n; i++) {
+        size_t n = strlen(next);
+
+        assert_true(strlen(ids) > n);
+        assert_memory_equal(ids, next, n);
+        assert_int_equal(ids[n], ',');
+        ids += n + 1;
+        next += n + 1;
+    }
+    assert_string_equal(ids, "");
+    assert_ptr_equal(next, gpus->ids == NULL ? NULL : gpus->ids + gpus->n_bytes);
+    binding_close(b);
+}
+
+static void test_the_site_says_which_gpus_may_be_used(void **unused)
+{
+    (void)unused;
+    expect_gpus(open_with_gpus("3,1", NULL), GPUS_FROM_CUDA_VISIBLE_DEVICES, "3,1,");
+    expect_gpus(open_with_gpus(NULL, "0, 2"), GPUS_FROM_ROCR_VISIBLE_DEVICES, "0,2,");
+    expect_gpus(open_with_gpus("GPU-8932f937-d72c,MIG-GPU-8932f937/1/0", NULL), GPUS_FROM_CUDA_VISIBLE_DEVICES,
+                "GPU-8932f937-d72c,MIG-GPU-8932f937/1/0,");
+    expect_gpus(open_with_gpus("0,1,0", NULL), GPUS_FROM_CUDA_VISIBLE_DEVICES, "0,1,");
+}
+
+static void test_an_empty_variable_means_no_gpus(void **unused)
+{
+    (void)unused;
+    expect_gpus(open_with_gpus("", NULL), GPUS_FROM_CUDA_VISIBLE_DEVICES, "");
+    expect_gpus(open_with_gpus("NoDevFiles", NULL), GPUS_FROM_CUDA_VISIBLE_DEVICES, "");
+    expect_gpus(open_with_gpus("0,-1,1", NULL), GPUS_FROM_CUDA_VISIBLE_DEVICES, "0,");
+    expect_gpus(open_with_gpus("0,,1", NULL), GPUS_FROM_CUDA_VISIBLE_DEVICES, "0,");
+    expect_gpus(open_with_gpus("GPU-$(x)", NULL), GPUS_FROM_CUDA_VISIBLE_DEVICES, "");
+}
+
+static void test_of_two_variables_cudas_counts(void **unused)
+{
+    struct binding *b = open_with_gpus("1", "0");
+
+    (void)unused;
+    assert_true(binding_gpus(b)->is_disputed);
+    expect_gpus(b, GPUS_FROM_CUDA_VISIBLE_DEVICES, "1,");
+    b = open_with_gpus("1,0", "1,0");
+    assert_false(binding_gpus(b)->is_disputed);
+    expect_gpus(b, GPUS_FROM_CUDA_VISIBLE_DEVICES, "1,0,");
+}
+
+/* Written by `lstopo --of xml` and shortened, devices added by hand. `devices`: OSDev elements. */
+static const char xml_head[] =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE topology SYSTEM \"hwloc2.dtd\">\n"
+    "<topology version=\"2.0\">\n"
+    "<object type=\"Machine\" os_index=\"0\" cpuset=\"0x3\" complete_cpuset=\"0x3\" allowed_cpuset=\"0x3\" "
+    "nodeset=\"0x1\" complete_nodeset=\"0x1\" allowed_nodeset=\"0x1\" gp_index=\"1\">\n"
+    "<object type=\"NUMANode\" os_index=\"0\" cpuset=\"0x3\" complete_cpuset=\"0x3\" nodeset=\"0x1\" "
+    "complete_nodeset=\"0x1\" gp_index=\"2\" local_memory=\"1073741824\"/>\n"
+    "<object type=\"Core\" os_index=\"0\" cpuset=\"0x1\" complete_cpuset=\"0x1\" nodeset=\"0x1\" "
+    "complete_nodeset=\"0x1\" gp_index=\"3\"><object type=\"PU\" os_index=\"0\" cpuset=\"0x1\" "
+    "complete_cpuset=\"0x1\" nodeset=\"0x1\" complete_nodeset=\"0x1\" gp_index=\"4\"/></object>\n"
+    "<object type=\"Core\" os_index=\"1\" cpuset=\"0x2\" complete_cpuset=\"0x2\" nodeset=\"0x1\" "
+    "complete_nodeset=\"0x1\" gp_index=\"5\"><object type=\"PU\" os_index=\"1\" cpuset=\"0x2\" "
+    "complete_cpuset=\"0x2\" nodeset=\"0x1\" complete_nodeset=\"0x1\" gp_index=\"6\"/></object>\n"
+    "<object type=\"Bridge\" gp_index=\"7\" bridge_type=\"0-1\" depth=\"0\" bridge_pci=\"0000:[10-10]\">"
+    "<object type=\"PCIDev\" gp_index=\"8\" pci_busid=\"0000:10:00.0\" "
+    "pci_type=\"0302 [10de:2330] [10de:16c1] a1\" pci_link_speed=\"31.5\">\n";
+static const char xml_tail[] = "</object></object></object></topology>\n";
+
+static struct binding *open_with_devices(const char *devices)
+{
+    char path[] = "/tmp/ganger-binding-XXXXXX.xml";
+    int fd = mkstemps(path, 4);
+    struct binding_machine machine = {.xml = path};
+    struct ganger_error err = {0};
+    struct binding *b;
+
+    assert_true(fd >= 0);
+    dprintf(fd, "%s%s%s", xml_head, devices, xml_tail);
+    close(fd);
+    b = binding_open_machine(&machine, &err);
+    assert_string_equal(err.text, "");
+    assert_non_null(b);
+    binding_gpus(b);
+    unlink(path);
+    return b;
+}
+
+#define CUDA(name, index) \
+    "<object type=\"OSDev\" gp_index=\"" index "\" name=\"" name "\" subtype=\"CUDA\" osdev_type=\"5\"/>"
+#define NVML(name, index) \
+    "<object type=\"OSDev\" gp_index=\"" index "\" name=\"" name "\" subtype=\"NVML\" osdev_type=\"1\"/>"
+#define RSMI(name, index) \
+    "<object type=\"OSDev\" gp_index=\"" index "\" name=\"" name "\" subtype=\"RSMI\" osdev_type=\"1\"/>"
+#define OPENCL(name, index, kind) \
+    "<object type=\"OSDev\" gp_index=\"" index "\" name=\"" name "\" subtype=\"OpenCL\" osdev_type=\"5\">" \
+    "<info name=\"OpenCLDeviceType\" value=\"" kind "\"/></object>"
+
+static void test_without_the_variables_hwloc_says_which(void **unused)
+{
+    (void)unused;
+    expect_gpus(open_with_devices(""), GPUS_FROM_NOWHERE, "");
+    expect_gpus(open_with_devices(CUDA("cuda10", "20") CUDA("cuda2", "21") NVML("nvml0", "22")), GPUS_FROM_HWLOC,
+                "2,10,");
+    expect_gpus(open_with_devices(NVML("nvml1", "20") NVML("nvml0", "21")), GPUS_FROM_HWLOC, "0,1,");
+    expect_gpus(open_with_devices(RSMI("rsmi0", "20")), GPUS_FROM_HWLOC, "0,");
+    expect_gpus(open_with_devices(OPENCL("opencl0d0", "20", "CPU") OPENCL("opencl0d1", "21", "GPU")
+                                      OPENCL("opencl1d0", "22", "GPU")),
+                GPUS_FROM_HWLOC, "0,1,");
+}
+
+static void test_what_is_no_machine_is_refused(void **unused)
+{
+    struct binding_machine synthetic = {.synthetic = "pack:2 nonsense:4"}, xml = {.xml = "/nowhere.xml"};
+    struct ganger_error err = {0}, err2 = {0};
+
+    (void)unused;
+    assert_null(binding_open_machine(&synthetic, &err));
+    assert_int_equal(err.cause, ERROR_USAGE);
+    assert_non_null(strstr(err.text, "nonsense"));
+    assert_null(binding_open_machine(&xml, &err2));
+    assert_non_null(strstr(err2.text, "/nowhere.xml"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +310,12 @@ int main(void)
         cmocka_unit_test(test_binding_on_a_machine_of_paper_succeeds),
         cmocka_unit_test(test_this_process_is_bound_for_real),
         cmocka_unit_test(test_the_affinity_mask_limits_the_slots),
+        cmocka_unit_test(test_machines_may_have_thousands_of_hardware_threads),
+        cmocka_unit_test(test_the_site_says_which_gpus_may_be_used),
+        cmocka_unit_test(test_an_empty_variable_means_no_gpus),
+        cmocka_unit_test(test_of_two_variables_cudas_counts),
+        cmocka_unit_test(test_without_the_variables_hwloc_says_which),
+        cmocka_unit_test(test_what_is_no_machine_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
