@@ -1204,6 +1204,50 @@ int workflow_load(struct workflow *w, const char *path, struct ganger_error *err
     return status;
 }
 
+static int refuse_resource(const struct graph *g, const char *name, struct ganger_error *err)
+{
+    const char **names = xmalloc((g->n_named + 1) * sizeof(*names));
+    const char *near;
+
+    for (uint32_t i = 0; i < g->n_named; i++)
+        names[i] = g->named[i].name;
+    near = spelling_nearest(name, names, g->n_named);
+    free(names);
+    if (near != NULL)
+        return error_set(err, ERROR_USAGE, "the workflow declares no resource \"%.80s\"; did you mean \"%s\"?", name,
+                         near);
+    return error_set(err, ERROR_USAGE, "the workflow declares no resource \"%.80s\"; its \"resources\" must name it",
+                     name);
+}
+
+static uint32_t amount_of(const struct task_resources *r, uint32_t resource)
+{
+    for (uint32_t i = 0; i < r->n_amounts; i++)
+        if (r->amounts[i].resource == resource)
+            return r->amounts[i].n;
+    return 0;
+}
+
+int workflow_set_amount(struct workflow *w, const char *name, uint32_t n, struct ganger_error *err)
+{
+    struct graph *g = w->graph;
+    uint32_t resource = graph_find_named(g, name);
+
+    if (resource == UINT32_MAX)
+        return refuse_resource(g, name, err);
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        uint32_t wanted = task_is_join(&g->tasks[t]) ? 0 : amount_of(&g->resources[g->tasks[t].resource_class], resource);
+
+        if (wanted > n)
+            return error_set(err, ERROR_USAGE,
+                             "task \"%s\" takes %" PRIu32 " of the resource \"%s\", more than the %" PRIu32 " there "
+                             "would be",
+                             g->tasks[t].id, wanted, name, n);
+    }
+    g->named[resource].n = n;
+    return 0;
+}
+
 void workflow_release(struct workflow *w)
 {
     free(w->name);

@@ -21,9 +21,14 @@ struct workflow
  * first bytes, not the file's name. On failure the message names file, line, task and remedy. */
 int workflow_load(struct workflow *w, const char *path, struct ganger_error *err);
 
-/* The same from memory; `name` stands for the path in messages. */
+/* The same from memory. `name` stands for the path in messages ("NAME:LINE: ..."): of a text that was made from
+ * another format it should say so, "flow.dag (as imported)". */
 int workflow_parse(struct workflow *w, const char *name, const char *bytes, size_t n_bytes,
                    struct ganger_error *err);
+
+/* So much of a named resource there is (of the run, or of each node), instead of what the document says. Refused
+ * when the document declares no such resource, or a task asks for more than that. */
+int workflow_set_amount(struct workflow *w, const char *name, uint32_t n, struct ganger_error *err);
 
 void workflow_release(struct workflow *w);
 
