@@ -9,6 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void append(struct option_list *list, const char *value)
+{
+    list->each = xgrow(list->each, list->n, &list->capacity, sizeof(*list->each));
+    list->each[list->n++] = value;
+}
+
 static int store(const struct option_row *row, void *options, const char *value, struct ganger_error *err)
 {
     void *field = (char *)options + row->offset;
@@ -19,6 +25,7 @@ static int store(const struct option_row *row, void *options, const char *value,
     case OPTION_ON: *(bool *)field = true; return 0;
     case OPTION_OFF: *(bool *)field = false; return 0;
     case OPTION_TEXT: *(const char **)field = value; return 0;
+    case OPTION_LIST: append(field, value); return 0;
     case OPTION_COUNT:
         errno = 0;
         count = strtoul(value, &end, 10);

@@ -16,6 +16,14 @@ enum option_kind
     OPTION_TEXT,    /* a const char *, borrowed from argv */
     OPTION_COUNT,   /* a uint32_t, from 1 to 65535 */
     OPTION_SECONDS, /* a double, at least 0 */
+    OPTION_LIST,    /* a struct option_list: may be given more than once */
+};
+
+struct option_list
+{
+    const char **each; /* borrowed from argv; the array is the caller's to free */
+    size_t n;
+    size_t capacity;
 };
 
 struct option_row
