@@ -277,11 +277,13 @@ static void make_folder(char path[64])
     }
 }
 
-static void measure_output_of(const char *folder, uint32_t worker, size_t n_bytes)
+static void measure_output_of(const char *folder, uint32_t node, size_t n_bytes)
 {
     enum { N = 20000 };
     struct ganger_error err = {0};
-    struct output *o = output_open(folder, 1, worker, &err);
+    _Atomic uint64_t counter = 0;
+    struct output *o = output_open(folder, 1, node, &counter, &err);
+    struct output_place place = {.n_bytes = 0};
     char *bytes = calloc(1, n_bytes);
     double best_s = INFINITY;
     char path[128];
@@ -291,13 +293,13 @@ static void measure_output_of(const char *folder, uint32_t worker, size_t n_byte
         double start_s = clock_now_s();
 
         for (uint32_t i = 0; i < N; i++)
-            check(output_append(o, i, 1, OUTPUT_STDOUT, bytes, n_bytes, &err), &err);
+            check(output_append(o, i, 1, OUTPUT_STDOUT, bytes, n_bytes, &place, &err), &err);
         best_s = fmin(best_s, clock_now_s() - start_s);
     }
     printf("%-16s %8zu %12.0f\n", "append", n_bytes, best_s / N * 1e9);
     output_close(o);
     free(bytes);
-    snprintf(path, sizeof(path), "%s/1-%u.out", folder, worker);
+    snprintf(path, sizeof(path), "%s/1-n%u.out", folder, node);
     unlink(path);
 }
 

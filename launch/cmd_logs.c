@@ -63,17 +63,13 @@ static enum output_stream choose_streams(const struct logs_options *o)
 struct place
 {
     task_id index;
-    uint32_t epoch;
     uint32_t attempt;
-    uint32_t worker;
-    uint64_t offset;
-    uint64_t n_bytes;
+    struct output_place output;
 };
 
 static struct place place_of(const struct journal_entry *entry)
 {
-    return (struct place){entry->index,  entry->epoch,         entry->attempt,
-                          entry->worker, entry->output_offset, entry->output_bytes};
+    return (struct place){entry->index, entry->attempt, entry->output};
 }
 
 struct printer
@@ -100,19 +96,20 @@ static void print_title(struct printer *p)
     p->title = NULL;
 }
 
-static int print_chunk(void *data, enum output_stream stream, const char *bytes, size_t n_bytes,
-                       struct ganger_error *err)
+static int print_part(void *data, const struct output_part *part, struct ganger_error *err)
 {
     struct printer *p = data;
-    FILE *file = stream == OUTPUT_STDERR && p->which == OUTPUT_BOTH ? stderr : stdout;
+    FILE *file = part->stream == OUTPUT_STDERR && p->which == OUTPUT_BOTH ? stderr : stdout;
 
+    if (part->kind != OUTPUT_CHUNK)
+        return error_set(err, ERROR_SYSTEM, "the chunk at byte %" PRIu64 " %s", part->offset, part->why);
     print_title(p);
     if (file == stderr)
         fflush(stdout); /* on a terminal they come in the order in which the task wrote them */
-    if (fwrite(bytes, 1, n_bytes, file) != n_bytes)
+    if (fwrite(part->text, 1, part->n_text, file) != part->n_text)
         return error_set_errno(err, ERROR_SYSTEM, "cannot print a task's output");
     if (file == stdout)
-        p->is_line_open = bytes[n_bytes - 1] != '\n';
+        p->is_line_open = part->text[part->n_text - 1] != '\n';
     return 0;
 }
 
@@ -122,8 +119,8 @@ static void print_task(struct printer *p, const char *id, const struct place *pl
     struct ganger_error err = {ERROR_NONE, ""};
 
     p->title = id;
-    if (output_read(p->dir->output_path, place->epoch, place->worker, place->index, place->attempt,
-                    place->offset, place->n_bytes, p->which, print_chunk, p, &err) == 0)
+    if (output_read(p->dir->output_path, &place->output, place->index, place->attempt, p->which, print_part,
+                    p, &err) == 0)
         return;
     fflush(stdout);
     error_prefix(&err, "task \"%s\": ", id);

@@ -47,7 +47,7 @@ struct attempt
     double tell_started_s; /* INFINITY: told */
     double kill_s;         /* INFINITY: not being ended */
     bool is_cancelled;     /* we sent it a signal */
-    uint64_t output_offset;
+    struct output_place output; /* where it lies */
     char tail[2 * TASK_TAIL_BYTES]; /* the last bytes of its output, and older ones */
     uint32_t n_tail;
     struct ganger_error output_err;
@@ -181,7 +181,8 @@ static void drain_pipe(struct worker *w, int fd, enum output_stream stream, uint
     while (n_reads-- > 0 && (n = read(fd, w->bytes, OUTPUT_CHUNK_BYTES)) > 0) {
         keep_tail(a, w->bytes, (size_t)n);
         if (a->output_err.cause == ERROR_NONE)
-            output_append(w->output, a->task, a->number, stream, w->bytes, (size_t)n, &a->output_err);
+            output_append(w->output, a->task, a->number, stream, w->bytes, (size_t)n, &a->output,
+                          &a->output_err);
     }
 }
 
@@ -261,26 +262,25 @@ static void make_argv(struct worker *w, const struct run *run)
 }
 
 /* A task of one core inherits our own binding; asking again would cost a migration. */
-static int choose_affinity(struct worker *w, const struct run *run, cpu_set_t *mask,
+static int choose_affinity(struct worker *w, const struct run *run, struct binding_mask *mask,
                            struct process_order *order, struct ganger_error *err)
 {
-    uint16_t slots[CPU_SETSIZE];
     uint32_t n = run->slots.n / 2;
 
-    if (w->o->binding == NULL || n < 2)
+    if (w->o->binding == NULL || n < 2 || !binding_is_this_machine(w->o->binding))
         return 0;
-    if (n > CPU_SETSIZE)
-        return error_set(err, ERROR_SYSTEM, "a task has %u slots, more than a mask can hold", n);
+    binding_mask_clear(mask);
     for (uint32_t i = 0; i < n; i++)
-        slots[i] = run_slot(run, i);
-    order->affinity = mask;
-    order->n_affinity_bytes = sizeof(*mask);
-    return binding_affinity(w->o->binding, slots, n, mask, err);
+        if (binding_mask_add(w->o->binding, mask, run_slot(run, i), err) < 0)
+            return -1;
+    order->affinity = mask->sets;
+    order->n_affinity_bytes = sizeof(mask->sets);
+    return 0;
 }
 
 static int start_process(struct worker *w, const struct run *run, int *failed, struct ganger_error *err)
 {
-    cpu_set_t mask;
+    struct binding_mask mask;
     struct process_order order = {.pipes = &w->pipes};
 
     if (w->tmpdir.path == NULL && tmpdir_open(&w->tmpdir, err) < 0)
@@ -307,7 +307,7 @@ static int start_task(struct worker *w, const struct run *run, struct ganger_err
     a->tell_started_s = a->start_s + STARTED_AFTER_S;
     a->kill_s = INFINITY;
     a->is_cancelled = false;
-    a->output_offset = output_offset(w->output);
+    a->output.n_bytes = 0;
     a->n_tail = 0;
     a->output_err.cause = ERROR_NONE;
     if (start_process(w, run, &result.code, &why) == 0) {
@@ -349,8 +349,8 @@ static int end_task(struct worker *w, struct ganger_error *err)
     result.cpu_s = end.cpu_s;
     result.delay_s = end.delay_s;
     result.max_rss_bytes = end.max_rss_bytes;
-    result.output_offset = a->output_offset;
-    result.output_bytes = output_offset(w->output) - a->output_offset;
+    result.output_offset = a->output.n_bytes > 0 ? a->output.offset : 0;
+    result.output_bytes = a->output.n_bytes;
     if (result.end != TASK_EXITED || result.code != 0) {
         result.n_tail_bytes = a->n_tail < TASK_TAIL_BYTES ? a->n_tail : TASK_TAIL_BYTES;
         result.tail = a->tail + a->n_tail - result.n_tail_bytes;
@@ -443,7 +443,7 @@ static int be_welcome(struct worker *w, const struct message_header *h, struct c
     unpack_environment(w, welcome.env);
     watch_manager(w, (pid_t)welcome.manager_pid);
     dir = xasprintf("%s/output", w->run_dir);
-    w->output = output_open(dir, w->epoch, w->comm->rank, err);
+    w->output = output_open(dir, w->epoch, w->comm->nodes[w->comm->rank], comm_node_counter(w->comm), err);
     free(dir);
     return w->output == NULL ? -1 : process_pipes_open(&w->pipes, err);
 }

@@ -201,8 +201,8 @@ static char *put_result(char *p, const struct event *e, const struct task_result
         return p;
     p = PUT(p, ",\"output\":[\"");
     p = put_number(p, epoch);
-    *p++ = '-';
-    p = put_number(p, e->worker);
+    p = PUT(p, "-n");
+    p = put_number(p, e->node);
     p = PUT(p, ".out\",");
     p = put_number(p, r->output_offset);
     *p++ = ',';
@@ -473,15 +473,15 @@ bool record_digest(const struct record *r, uint64_t *digest)
     return at != NULL && n > 16 && parse_hex(at, 16, digest);
 }
 
-/* ["EPOCH-WORKER.out",OFFSET,LENGTH] */
-bool record_output(const struct record *r, struct record_output *output)
+/* ["EPOCH-nNODE.out",OFFSET,LENGTH] */
+bool record_output(const struct record *r, struct output_place *output)
 {
-    static const char *const separators[] = {"-", ".out\",", ",", "]"};
+    static const char *const separators[] = {"-n", ".out\",", ",", "]"};
     uint64_t numbers[4];
     size_t n, n_used;
     const char *at = find_field(r, ",\"output\":[\"", &n);
 
-    *output = (struct record_output){.n_bytes = 0};
+    *output = (struct output_place){.n_bytes = 0};
     if (at == NULL)
         return true; /* it wrote nothing */
     for (size_t i = 0; i < 4; i++) {
@@ -495,8 +495,7 @@ bool record_output(const struct record *r, struct record_output *output)
     }
     if (numbers[0] > UINT32_MAX || numbers[1] > UINT32_MAX)
         return false;
-    *output = (struct record_output){(uint32_t)numbers[0], (uint32_t)numbers[1], numbers[2],
-                                     numbers[3]};
+    *output = (struct output_place){(uint32_t)numbers[0], (uint32_t)numbers[1], numbers[2], numbers[3]};
     return true;
 }
 

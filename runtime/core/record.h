@@ -52,13 +52,14 @@ bool record_u32(const struct record *r, const char *key, uint32_t *v);
 bool record_digest(const struct record *r, uint64_t *digest);
 bool record_task(const struct record *r, char id[RECORD_ID_BYTES + 1], size_t *n_bytes);
 
-struct record_output
+/* Where the output of a task, or anything else, lies. */
+struct output_place
 {
-    uint32_t epoch; /* the two give the file: EPOCH-WORKER.out */
-    uint32_t worker;
+    uint32_t epoch; /* the two give the file: EPOCH-nNODE.out */
+    uint32_t node;
     uint64_t offset;
     uint64_t n_bytes; /* 0: it wrote nothing */
 };
-bool record_output(const struct record *r, struct record_output *output);
+bool record_output(const struct record *r, struct output_place *output);
 
 #endif

@@ -16,6 +16,11 @@ uint32_t comm_slot(const struct comm *c, uint32_t rank)
     return slot;
 }
 
+_Atomic uint64_t *comm_node_counter(struct comm *c)
+{
+    return c->node_counter;
+}
+
 void comm_publish_group(struct comm *c, pid_t group)
 {
     if (c->groups != NULL)

@@ -48,6 +48,7 @@ struct comm
      * a dead worker's child can be ended; NULL where that cannot be. See comm_publish_group. */
     _Atomic int32_t *groups;
     const uint32_t *group_places; /* place of each rank of this node in `groups` */
+    _Atomic uint64_t *node_counter; /* see comm_node_counter */
 };
 
 /* For a receiver that will soon look by itself; else it may take seconds until it does. */
@@ -99,6 +100,10 @@ void comm_publish_group(struct comm *c, pid_t group);
 
 /* What a rank of this node published last; 0 when none, or when it is elsewhere. */
 pid_t comm_group_of(const struct comm *c, uint32_t rank);
+
+/* A number that all ranks of this node share, 0 when the comm is opened; what it counts is up to them.
+ * Lives as long as the comm. Both kinds have one; a comm that a test scripts may have none (NULL). */
+_Atomic uint64_t *comm_node_counter(struct comm *c);
 
 /* Joins the MPI job this process was started in. Fails when the launcher's idea of the number of ranks
  * is not MPI's. To be called once. `leaves_at_once`: all ranks will be closed that way, so that what MPI

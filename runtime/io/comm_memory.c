@@ -36,6 +36,7 @@ struct shared
     uint32_t *zeros; /* every rank is on node 0 */
     uint32_t *places;
     _Atomic int32_t *groups;
+    _Atomic uint64_t counter;
     struct inbox inboxes[];
 };
 
@@ -187,7 +188,8 @@ void comm_open_memory(struct comm **ends, uint32_t size)
         inbox->end = &inbox->first;
         inbox->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         shared->places[rank] = rank;
-        m->comm = (struct comm){&memory_ops,   rank, size, shared->zeros, shared->groups, shared->places};
+        m->comm = (struct comm){&memory_ops,    rank,           size,            shared->zeros,
+                                shared->groups, shared->places, &shared->counter};
         m->shared = shared;
         ends[rank] = &m->comm;
     }

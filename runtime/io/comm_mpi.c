@@ -49,6 +49,12 @@ struct place
     _Alignas(64) _Atomic uint32_t asleep;
 };
 
+/* In a cache line of its own: places are written at each wait. */
+struct node_counter
+{
+    _Alignas(64) _Atomic uint64_t n;
+};
+
 struct frame
 {
     MPI_Request request;
@@ -73,7 +79,7 @@ struct comm_mpi
     size_t n_spare;
     size_t spare_capacity;
 
-    struct place *places; /* of this node's ranks; `groups` follows */
+    struct place *places; /* of this node's ranks; the counter and `groups` follow */
     size_t page_bytes;
     uint32_t *place_of; /* by rank; meaningless for ranks elsewhere */
     int bell;
@@ -441,6 +447,7 @@ static int open_bell(struct comm_mpi *m, struct ganger_error *err)
 /* The page that the node's ranks share. Its name exists only while they open it. Collective on `node`. */
 static int open_page(struct comm_mpi *m, MPI_Comm node, struct ganger_error *err)
 {
+    struct node_counter *counter;
     char name[64];
     int local_rank, n_local, fd;
 
@@ -448,7 +455,8 @@ static int open_page(struct comm_mpi *m, MPI_Comm node, struct ganger_error *err
     MPI_Comm_size(node, &n_local);
     snprintf(name, sizeof(name), "/ganger-%016llx-%u", (unsigned long long)m->token,
              m->comm.nodes[m->comm.rank]);
-    m->page_bytes = (size_t)n_local * (sizeof(struct place) + sizeof(*m->comm.groups));
+    m->page_bytes = (size_t)n_local * (sizeof(struct place) + sizeof(*m->comm.groups)) +
+                    sizeof(struct node_counter);
     if (local_rank != 0)
         MPI_Barrier(node);
     fd = shm_open(name, local_rank == 0 ? O_RDWR | O_CREAT | O_EXCL : O_RDWR, 0600);
@@ -468,7 +476,9 @@ static int open_page(struct comm_mpi *m, MPI_Comm node, struct ganger_error *err
         shm_unlink(name);
     if (m->places == NULL)
         return -1;
-    m->comm.groups = (_Atomic int32_t *)(m->places + n_local);
+    counter = (struct node_counter *)(m->places + n_local);
+    m->comm.node_counter = &counter->n;
+    m->comm.groups = (_Atomic int32_t *)(counter + 1);
     m->comm.group_places = m->place_of;
     return 0;
 }

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "core/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -768,23 +767,16 @@ static int read_entry(void *data, const struct record *record, uint32_t epoch,
 {
     struct reading *r = data;
     struct journal_entry entry = {.epoch = epoch, .index = TASK_NONE};
-    struct record_output output;
     char id[RECORD_ID_BYTES + 1];
     size_t n_id;
 
     entry.state = task_state_of(record);
-    if (entry.state == NULL || !record_task(record, id, &n_id) || !record_output(record, &output))
+    if (entry.state == NULL || !record_task(record, id, &n_id) || !record_output(record, &entry.output))
         return 0;
     record_u32(record, ",\"index\":", &entry.index); /* a skipped task has none of these */
     record_u32(record, ",\"attempt\":", &entry.attempt);
     record_u32(record, ",\"worker\":", &entry.worker);
     entry.task = id;
-    if (output.n_bytes > 0) {
-        entry.epoch = output.epoch;
-        entry.worker = output.worker;
-        entry.output_offset = output.offset;
-        entry.output_bytes = output.n_bytes;
-    }
     return r->reader(r->data, &entry, err);
 }
 

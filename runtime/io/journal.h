@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "core/event.h"
 #include "core/graph.h"
+#include "core/record.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -80,8 +81,7 @@ struct journal_entry
     uint32_t epoch;
     uint32_t attempt;  /* 0: skipped */
     uint32_t worker;
-    uint64_t output_offset;
-    uint64_t output_bytes; /* 0: it wrote nothing, or has not ended */
+    struct output_place output; /* empty: it wrote nothing, or has not ended */
 };
 
 /* Reads with little memory, whatever the size of the journal, also while a run is writing it. A

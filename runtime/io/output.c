@@ -9,45 +9,60 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <xxhash.h>
 
-#define CHUNK_MAGIC 0x54554f47u /* "GOUT" in the file */
-#define CHUNK_VERSION 1
-#define CHUNK_HEADER_BYTES 32
-#define CHUNK_HASHED_BYTES 24 /* of the header: all before the hash */
-#define FILE_NAME_BYTES 32
+#define CHUNK_MAGIC "GOUT"
+#define CHUNK_VERSION 2
+#define HEADER_BYTES 40
+#define CHECKED_BYTES 28 /* of the header: all before its checksum */
+#define FILE_NAME_BYTES 40
 
 struct output
 {
     int dir_fd;
     int fd; /* -1: nothing written yet */
     uint32_t epoch;
-    uint64_t end; /* of the file */
+    uint32_t node;
+    _Atomic uint64_t *counter;
     char name[FILE_NAME_BYTES];
 };
 
-struct chunk
+struct header
 {
     uint32_t task;
     uint32_t attempt;
-    uint32_t epoch;
-    uint32_t n_bytes;
     uint8_t stream;
+    uint32_t n_bytes;
+    uint32_t epoch;
+    uint32_t node;
+    uint32_t check; /* also the seed of the hash over the bytes */
     uint64_t hash;
 };
 
-static void name_file(char *name, uint32_t epoch, uint32_t worker)
+static void name_file(char *name, uint32_t epoch, uint32_t node)
 {
-    snprintf(name, FILE_NAME_BYTES, "%" PRIu32 "-%" PRIu32 ".out", epoch, worker);
+    snprintf(name, FILE_NAME_BYTES, "%" PRIu32 "-n%" PRIu32 ".out", epoch, node);
 }
 
-struct output *output_open(const char *dir, uint32_t epoch, uint32_t worker,
+bool output_parse_name(const char *name, uint32_t *epoch, uint32_t *node)
+{
+    char again[FILE_NAME_BYTES];
+
+    if (sscanf(name, "%" SCNu32 "-n%" SCNu32 ".out", epoch, node) != 2)
+        return false;
+    name_file(again, *epoch, *node);
+    return strcmp(name, again) == 0;
+}
+
+struct output *output_open(const char *dir, uint32_t epoch, uint32_t node, _Atomic uint64_t *counter,
                            struct ganger_error *err)
 {
     int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -61,7 +76,9 @@ struct output *output_open(const char *dir, uint32_t epoch, uint32_t worker,
     o->dir_fd = dir_fd;
     o->fd = -1;
     o->epoch = epoch;
-    name_file(o->name, epoch, worker);
+    o->node = node;
+    o->counter = counter;
+    name_file(o->name, epoch, node);
     return o;
 }
 
@@ -75,80 +92,122 @@ void output_close(struct output *o)
     free(o);
 }
 
-/* A file that is there already, left by a run whose journal lost this epoch, is continued. */
+/* A file that is there already, left by a run whose journal lost this epoch, is continued. If another worker
+ * has written to it meanwhile, the counter is not 0 any more, and stays as it is. */
 static int open_file(struct output *o, struct ganger_error *err)
 {
+    uint64_t unused = 0;
     struct stat status;
 
-    o->fd = openat(o->dir_fd, o->name,
-                   O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+    o->fd = openat(o->dir_fd, o->name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
     if (o->fd < 0)
         return error_set_errno(err, ERROR_SYSTEM, "output/%s: cannot open", o->name);
     if (fstat(o->fd, &status) != 0 || !S_ISREG(status.st_mode)) {
         close(o->fd);
         o->fd = -1;
-        return error_set(err, ERROR_SYSTEM, "output/%s: not a regular file", o->name);
+        error_set(err, ERROR_SYSTEM, "output/%s: not a regular file", o->name);
+        errno = EINVAL;
+        return -1;
     }
-    o->end = (uint64_t)status.st_size;
+    atomic_compare_exchange_strong(o->counter, &unused, (uint64_t)status.st_size);
     return 0;
 }
 
-/* The hash of what stands before it in the header is the seed of the hash over the bytes. */
-static uint64_t hash_chunk(const char *header, const char *bytes, size_t n_bytes)
+/* --- chunks --- */
+
+/* A header is only good where it was written: text that looks like a chunk, because a task printed such a
+ * file, is none. */
+static uint32_t check_header(const char *bytes, uint64_t at)
 {
-    return XXH64(bytes, n_bytes, XXH64(header, CHUNK_HASHED_BYTES, 0));
+    return XXH32(bytes, CHECKED_BYTES, (uint32_t)at);
 }
 
-static void encode_header(struct buffer *b, const struct chunk *chunk, const char *bytes)
+static void encode_header(struct buffer *b, const struct header *h, uint64_t at, const char *text)
 {
-    buffer_put_u32(b, CHUNK_MAGIC);
-    buffer_put_u32(b, chunk->task);
-    buffer_put_u32(b, chunk->attempt);
-    buffer_put_u8(b, chunk->stream);
+    uint32_t check;
+
+    buffer_put(b, CHUNK_MAGIC, 4);
+    buffer_put_u32(b, h->task);
+    buffer_put_u32(b, h->attempt);
+    buffer_put_u8(b, h->stream);
     buffer_put_u8(b, CHUNK_VERSION);
     buffer_put_u16(b, 0);
-    buffer_put_u32(b, chunk->n_bytes);
-    buffer_put_u32(b, chunk->epoch);
-    buffer_put_u64(b, hash_chunk(b->bytes, bytes, chunk->n_bytes));
+    buffer_put_u32(b, h->n_bytes);
+    buffer_put_u32(b, h->epoch);
+    buffer_put_u32(b, h->node);
+    check = check_header(b->bytes, at);
+    buffer_put_u32(b, check);
+    buffer_put_u64(b, XXH64(text, h->n_bytes, check));
 }
 
-static int write_chunk(int fd, const struct buffer *header, const char *bytes, size_t n_bytes)
+static bool decode_header(const char *bytes, uint64_t at, struct header *h)
 {
-    char *borrowed = (char *)(uintptr_t)bytes; /* iovec has no const */
-    struct iovec parts[2] = {{header->bytes, header->n}, {borrowed, n_bytes}};
+    struct cursor c = cursor_over(bytes, HEADER_BYTES);
+    uint8_t version;
+
+    if (memcmp(cursor_bytes(&c, 4), CHUNK_MAGIC, 4) != 0)
+        return false;
+    h->task = cursor_u32(&c);
+    h->attempt = cursor_u32(&c);
+    h->stream = cursor_u8(&c);
+    version = cursor_u8(&c);
+    cursor_u16(&c);
+    h->n_bytes = cursor_u32(&c);
+    h->epoch = cursor_u32(&c);
+    h->node = cursor_u32(&c);
+    h->check = cursor_u32(&c);
+    h->hash = cursor_u64(&c);
+    return version == CHUNK_VERSION && h->n_bytes > 0 && h->n_bytes <= OUTPUT_CHUNK_BYTES &&
+           (h->stream == OUTPUT_STDOUT || h->stream == OUTPUT_STDERR) && h->check == check_header(bytes, at);
+}
+
+/* --- writing --- */
+
+static int write_rest(int fd, const char *bytes, size_t n, uint64_t at)
+{
+    while (n > 0) {
+        ssize_t n_written = pwrite(fd, bytes, n, (off_t)at);
+
+        if (n_written < 0 && errno == EINTR)
+            continue;
+        if (n_written <= 0)
+            return -1;
+        bytes += n_written;
+        n -= (size_t)n_written;
+        at += (uint64_t)n_written;
+    }
+    return 0;
+}
+
+static int write_chunk(int fd, const struct buffer *header, const char *text, size_t n_text, uint64_t at)
+{
+    char *borrowed = (char *)(uintptr_t)text; /* iovec has no const */
+    struct iovec parts[2] = {{header->bytes, header->n}, {borrowed, n_text}};
     ssize_t n;
     size_t written;
 
     do
-        n = writev(fd, parts, 2);
+        n = pwritev(fd, parts, 2, (off_t)at);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return -1;
     written = (size_t)n;
     if (written < header->n) {
-        if (file_write(fd, header->bytes + written, header->n - written) != 0)
+        if (write_rest(fd, header->bytes + written, header->n - written, at + written) != 0)
             return -1;
         written = header->n;
     }
-    return file_write(fd, bytes + (written - header->n), n_bytes - (written - header->n));
-}
-
-/* What a failed write left behind would stand between good chunks. */
-static void drop_torn_chunk(struct output *o)
-{
-    struct stat status;
-
-    if (ftruncate(o->fd, (off_t)o->end) != 0 && fstat(o->fd, &status) == 0)
-        o->end = (uint64_t)status.st_size;
+    return write_rest(fd, text + (written - header->n), n_text - (written - header->n), at + written);
 }
 
 int output_append(struct output *o, task_id task, uint32_t attempt, enum output_stream stream,
-                  const char *bytes, size_t n_bytes, struct ganger_error *err)
+                  const char *bytes, size_t n_bytes, struct output_place *place, struct ganger_error *err)
 {
-    struct chunk chunk = {.task = task, .attempt = attempt, .epoch = o->epoch,
-                          .n_bytes = (uint32_t)n_bytes, .stream = (uint8_t)stream};
-    char room[CHUNK_HEADER_BYTES];
+    struct header h = {.task = task, .attempt = attempt, .stream = (uint8_t)stream,
+                       .n_bytes = (uint32_t)n_bytes, .epoch = o->epoch, .node = o->node};
+    char room[HEADER_BYTES];
     struct buffer header = {room, 0, sizeof(room)}; /* never grows */
+    uint64_t at;
 
     assert(n_bytes <= OUTPUT_CHUNK_BYTES);
     assert(stream == OUTPUT_STDOUT || stream == OUTPUT_STDERR);
@@ -156,147 +215,263 @@ int output_append(struct output *o, task_id task, uint32_t attempt, enum output_
         return 0;
     if (o->fd < 0 && open_file(o, err) != 0)
         return -1;
-    encode_header(&header, &chunk, bytes);
-    if (write_chunk(o->fd, &header, bytes, n_bytes) != 0) {
-        error_set_errno(err, ERROR_SYSTEM, "output/%s: cannot write a task's output", o->name);
-        drop_torn_chunk(o);
-        return -1;
-    }
-    o->end += header.n + n_bytes;
+    at = atomic_fetch_add(o->counter, HEADER_BYTES + n_bytes);
+    encode_header(&header, &h, at, bytes);
+    if (write_chunk(o->fd, &header, bytes, n_bytes, at) != 0)
+        return error_set_errno(err, ERROR_SYSTEM, "output/%s: cannot write a task's output", o->name);
+    if (place->n_bytes == 0)
+        *place = (struct output_place){o->epoch, o->node, at, 0};
+    place->n_bytes = at + HEADER_BYTES + n_bytes - place->offset;
     return 0;
 }
 
-uint64_t output_offset(const struct output *o)
-{
-    return o->end;
-}
-
 /* --- reading --- */
+
+#define WINDOW_BYTES ((size_t)256 * 1024)
+#define PEEK_BYTES 4096 /* read at once where bodies are passed over */
 
 struct reading
 {
     int fd;
     const char *path;
     uint32_t epoch;
+    uint32_t node;
     uint64_t at;
-    uint64_t end;
-    char bytes[OUTPUT_CHUNK_BYTES];
+    uint64_t end;       /* of the place */
+    uint64_t file_size;
+    bool is_sparse;     /* most of what is read is passed over */
+    uint64_t window_at; /* in the file */
+    size_t n_window;
+    char window[WINDOW_BYTES];
 };
 
-static int decode_header(const char *bytes, struct chunk *chunk)
+/* Bytes of the file from `at`, at least `n` of them but at its end; NULL: it cannot be read. */
+static const char *look(struct reading *r, uint64_t at, size_t n, size_t *n_there)
 {
-    struct cursor c = cursor_over(bytes, CHUNK_HEADER_BYTES);
-    uint32_t magic = cursor_u32(&c);
-    uint8_t version;
+    size_t n_wanted = r->is_sparse && n < PEEK_BYTES ? PEEK_BYTES : r->is_sparse ? n : WINDOW_BYTES;
+    ssize_t n_read;
 
-    chunk->task = cursor_u32(&c);
-    chunk->attempt = cursor_u32(&c);
-    chunk->stream = cursor_u8(&c);
-    version = cursor_u8(&c);
-    cursor_u16(&c);
-    chunk->n_bytes = cursor_u32(&c);
-    chunk->epoch = cursor_u32(&c);
-    chunk->hash = cursor_u64(&c);
-    return magic == CHUNK_MAGIC && version == CHUNK_VERSION && chunk->n_bytes <= OUTPUT_CHUNK_BYTES
-               ? 0
-               : -1;
+    if (at < r->window_at || at + n > r->window_at + r->n_window) {
+        n_read = file_read_at(r->fd, r->window, n_wanted, (off_t)at);
+        r->window_at = at;
+        r->n_window = n_read < 0 ? 0 : (size_t)n_read;
+        if (n_read < 0)
+            return NULL;
+    }
+    *n_there = r->n_window - (size_t)(at - r->window_at);
+    return r->window + (at - r->window_at);
 }
 
-static int damaged(const struct reading *r, const char *why, struct ganger_error *err)
+static int cannot_read(const struct reading *r, struct ganger_error *err)
 {
-    return error_set(err, ERROR_SYSTEM, "%s: the chunk of output at byte %" PRIu64 " %s", r->path,
-                     r->at, why);
+    return error_set_errno(err, ERROR_SYSTEM, "%s: cannot read the output of tasks", r->path);
 }
 
-static int read_exactly(const struct reading *r, char *bytes, size_t n_bytes, uint64_t at,
-                        struct ganger_error *err)
+/* Where the file has bytes next, from `at`: what was never written is not looked through. */
+static uint64_t skip_unwritten(const struct reading *r, uint64_t at)
 {
-    ssize_t n;
+    off_t data = lseek(r->fd, (off_t)at, SEEK_DATA);
 
-    if (n_bytes > r->end - at)
-        return damaged(r, "is longer than the journal says", err);
-    n = file_read_at(r->fd, bytes, n_bytes, (off_t)at);
-    if (n < 0)
-        return error_set_errno(err, ERROR_SYSTEM, "%s: cannot read at byte %" PRIu64, r->path, at);
-    if ((size_t)n < n_bytes)
-        return damaged(r, "is torn: the file ends within it", err);
+    if (data >= 0)
+        return (uint64_t)data;
+    return errno == ENXIO ? r->file_size : at;
+}
+
+static bool is_zero(const char *bytes, size_t n)
+{
+    return n == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
+}
+
+/* Offset within `bytes` of the first thing that begins like a chunk; `n` when there is none. The last three
+ * bytes are left to who looks there next. */
+static size_t find_magic(const char *bytes, size_t n)
+{
+    const char *found = memmem(bytes, n, CHUNK_MAGIC, 4);
+
+    return found != NULL ? (size_t)(found - bytes) : n > 3 ? n - 3 : n;
+}
+
+/* Goes from what is no chunk to the next good header or the end. */
+static int read_gap(struct reading *r, struct output_part *part, struct ganger_error *err)
+{
+    uint64_t limit = r->end < r->file_size ? r->end : r->file_size, at = r->at;
+    bool is_empty = true;
+    struct header h;
+
+    while (at < limit) {
+        uint64_t next = skip_unwritten(r, at);
+        size_t n, n_before;
+        const char *bytes;
+
+        if (next > at) {
+            at = next;
+            continue;
+        }
+        bytes = look(r, at, HEADER_BYTES, &n);
+        if (bytes == NULL)
+            return cannot_read(r, err);
+        n = n < limit - at ? n : (size_t)(limit - at);
+        if (n == 0)
+            r->file_size = at; /* it became shorter */
+        if (n == 0 || (at > r->at && n >= HEADER_BYTES && decode_header(bytes, at, &h)))
+            break;
+        n_before = 1 + find_magic(bytes + 1, n - 1);
+        is_empty = is_empty && is_zero(bytes, n_before);
+        at += n_before;
+    }
+    *part = (struct output_part){.kind = is_empty ? OUTPUT_HOLE : OUTPUT_DAMAGE, .offset = r->at,
+                                 .n_bytes = (at < limit ? at : limit) - r->at, .task = TASK_NONE,
+                                 .why = "is no chunk: overwritten, or torn by a crash"};
+    r->at += part->n_bytes;
+    return 1;
+}
+
+static int read_text(struct reading *r, const struct header *h, struct output_part *part,
+                     struct ganger_error *err)
+{
+    size_t n;
+    const char *bytes = look(r, r->at, part->n_bytes, &n);
+
+    if (bytes == NULL)
+        return cannot_read(r, err);
+    if (n < part->n_bytes)
+        part->why = "is torn: the file ends within it";
+    else if (h->epoch != r->epoch || h->node != r->node)
+        part->why = "is of another run or node: the file was moved";
+    else if (XXH64(bytes + HEADER_BYTES, h->n_bytes, h->check) != h->hash)
+        part->why = "is damaged: its hash is wrong";
+    part->kind = part->why == NULL ? OUTPUT_CHUNK : OUTPUT_DAMAGE;
+    part->text = bytes + HEADER_BYTES;
+    part->n_text = h->n_bytes;
     return 0;
 }
 
-static int read_chunk(struct reading *r, struct chunk *chunk, struct ganger_error *err)
-{
-    char header[CHUNK_HEADER_BYTES];
+/* Does the reading want the body of that chunk? */
+typedef bool chunk_filter(const void *data, const struct header *h);
 
-    if (read_exactly(r, header, sizeof(header), r->at, err) != 0)
-        return -1;
-    if (decode_header(header, chunk) != 0)
-        return damaged(r, "is damaged: it has no header", err);
-    if (read_exactly(r, r->bytes, chunk->n_bytes, r->at + sizeof(header), err) != 0)
-        return -1;
-    if (hash_chunk(header, r->bytes, chunk->n_bytes) != chunk->hash)
-        return damaged(r, "is damaged: its hash is wrong", err);
-    if (chunk->epoch != r->epoch)
-        return damaged(r, "is of another epoch: the file was moved", err);
-    r->at += sizeof(header) + chunk->n_bytes;
-    return 0;
+/* 1: there is a part; 0: the end; -1. */
+static int next_part(struct reading *r, chunk_filter *wants, const void *data, struct output_part *part,
+                     struct ganger_error *err)
+{
+    struct header h;
+    const char *bytes;
+    size_t n;
+
+    while (r->at < r->end && r->at < r->file_size) {
+        bytes = look(r, r->at, HEADER_BYTES, &n);
+        if (bytes == NULL)
+            return cannot_read(r, err);
+        if (n < HEADER_BYTES || !decode_header(bytes, r->at, &h))
+            return read_gap(r, part, err);
+        *part = (struct output_part){.offset = r->at, .n_bytes = HEADER_BYTES + h.n_bytes, .task = h.task,
+                                     .attempt = h.attempt, .stream = (enum output_stream)h.stream};
+        if (wants(data, &h) && read_text(r, &h, part, err) != 0)
+            return -1;
+        r->at += part->n_bytes;
+        if (part->text != NULL)
+            return 1;
+    }
+    if (r->at >= r->end || r->end == UINT64_MAX)
+        return 0;
+    *part = (struct output_part){.kind = OUTPUT_DAMAGE, .offset = r->at, .n_bytes = r->end - r->at,
+                                 .task = TASK_NONE, .why = "is missing: the file ends before it"};
+    r->at = r->end;
+    return 1;
 }
 
-static int open_to_read(struct reading *r, struct ganger_error *err)
+static struct reading *open_to_read(const char *dir, const struct output_place *place,
+                                    struct ganger_error *err)
 {
+    struct reading *r = xmalloc(sizeof(*r));
+    char name[FILE_NAME_BYTES];
     struct stat status;
 
+    name_file(name, place->epoch, place->node);
+    r->path = xasprintf("%s/%s", dir, name);
+    r->epoch = place->epoch;
+    r->node = place->node;
+    r->at = place->offset;
+    r->end = place->n_bytes > UINT64_MAX - place->offset ? UINT64_MAX : place->offset + place->n_bytes;
+    r->window_at = 0;
+    r->n_window = 0;
     /* O_NONBLOCK: a pipe in place of the file must not hang us. */
     r->fd = open(r->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (r->fd < 0)
-        return error_set_errno(err, ERROR_SYSTEM, "%s: cannot read the output of tasks", r->path);
-    if (fstat(r->fd, &status) == 0 && S_ISREG(status.st_mode))
-        return 0;
-    close(r->fd);
-    return error_set(err, ERROR_SYSTEM, "%s: not a regular file", r->path);
-}
-
-static int read_range(struct reading *r, task_id task, uint32_t attempt, enum output_stream which,
-                      output_reader *reader, void *data, struct ganger_error *err)
-{
-    struct chunk chunk;
-
-    while (r->at < r->end) {
-        if (read_chunk(r, &chunk, err) != 0)
-            return -1;
-        if (chunk.task == task && chunk.attempt == attempt && (chunk.stream & which) != 0 &&
-            reader(data, (enum output_stream)chunk.stream, r->bytes, chunk.n_bytes, err) != 0)
-            return -1;
+        cannot_read(r, err);
+    else if (fstat(r->fd, &status) != 0 || !S_ISREG(status.st_mode))
+        error_set(err, ERROR_SYSTEM, "%s: not a regular file", r->path);
+    else {
+        r->file_size = (uint64_t)status.st_size;
+        return r;
     }
-    return 0;
-}
-
-int output_read(const char *dir, uint32_t epoch, uint32_t worker, task_id task, uint32_t attempt,
-                uint64_t offset, uint64_t n_bytes, enum output_stream which, output_reader *reader,
-                void *data, struct ganger_error *err)
-{
-    char name[FILE_NAME_BYTES];
-    struct reading *r;
-    char *path;
-    int status;
-
-    if (n_bytes == 0)
-        return 0;
-    if (offset > INT64_MAX || n_bytes > INT64_MAX - offset)
-        return error_set(err, ERROR_SYSTEM, "%s: no file has %" PRIu64 " bytes at byte %" PRIu64
-                         ": the journal is damaged", dir, n_bytes, offset);
-    name_file(name, epoch, worker);
-    path = xasprintf("%s/%s", dir, name);
-    r = xmalloc(sizeof(*r));
-    r->path = path;
-    r->epoch = epoch;
-    r->at = offset;
-    r->end = offset + n_bytes;
-    status = open_to_read(r, err);
-    if (status == 0) {
-        status = read_range(r, task, attempt, which, reader, data, err);
+    if (r->fd >= 0)
         close(r->fd);
-    }
+    free((void *)(uintptr_t)r->path);
     free(r);
-    free(path);
-    return status;
+    return NULL;
+}
+
+static void close_reading(struct reading *r)
+{
+    close(r->fd);
+    free((void *)(uintptr_t)r->path);
+    free(r);
+}
+
+struct whose
+{
+    task_id task;
+    uint32_t attempt;
+    enum output_stream which;
+};
+
+static bool wants_whose(const void *data, const struct header *h)
+{
+    const struct whose *w = data;
+
+    return h->task == w->task && h->attempt == w->attempt && (h->stream & w->which) != 0;
+}
+
+int output_read(const char *dir, const struct output_place *place, task_id task, uint32_t attempt,
+                enum output_stream which, output_reader *reader, void *data, struct ganger_error *err)
+{
+    struct whose whose = {task, attempt, which};
+    struct output_part part;
+    struct reading *r;
+    int status = 0;
+
+    if (place->n_bytes == 0)
+        return 0;
+    r = open_to_read(dir, place, err);
+    if (r == NULL)
+        return -1;
+    r->is_sparse = true;
+    while (status == 0 && (status = next_part(r, wants_whose, &whose, &part, err)) > 0)
+        status = part.kind == OUTPUT_HOLE || reader(data, &part, err) == 0 ? 0 : -1;
+    close_reading(r);
+    return status < 0 ? -1 : 0;
+}
+
+static bool wants_all(const void *data, const struct header *h)
+{
+    (void)data;
+    (void)h;
+    return true;
+}
+
+int output_scan(const char *dir, const struct output_place *place, output_reader *reader, void *data,
+                struct ganger_error *err)
+{
+    struct reading *r = open_to_read(dir, place, err);
+    struct output_part part;
+    int status = 0;
+
+    if (r == NULL)
+        return -1;
+    r->is_sparse = false;
+    while ((status = next_part(r, wants_all, NULL, &part, err)) > 0)
+        if (reader(data, &part, err) != 0)
+            break;
+    close_reading(r);
+    return status == 0 ? 0 : -1;
 }

@@ -1,14 +1,18 @@
 /* output: what tasks write, kept in few files.
  *
- * Each worker appends to one file of its own, "EPOCH-WORKER.out" in the run's output/, in chunks
- * that say whose bytes they hold, so that an index can be rebuilt from the file alone.
+ * The workers of a node write to one file, "EPOCH-nNODE.out" in the run's output/, in chunks that say
+ * whose bytes they hold and are found again whatever lies between them. Each chunk's place is taken
+ * from a counter that the node's workers share (io/comm.h) and written there: no lock, and nothing
+ * that a shared file system does badly. A chunk that could not be written leaves a hole.
  * docs/run-directory.md describes the chunks. */
 #ifndef GANGER_IO_OUTPUT_H
 #define GANGER_IO_OUTPUT_H
 
 #include "base/error.h"
+#include "core/record.h"
 #include "core/task.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,29 +23,56 @@ enum output_stream
     OUTPUT_BOTH = 3,
 };
 
-struct output; /* one worker's file, open for appending */
+struct output; /* a worker's hand on its node's file */
 
-/* Makes no file until something is written. `dir` must be there; it is not kept. */
-struct output *output_open(const char *dir, uint32_t epoch, uint32_t worker,
+/* Makes no file until something is written. `dir` must be there; it is not kept. Borrows `counter`, the
+ * bytes given away in the file so far: 0 until the first of the node's workers opens it. */
+struct output *output_open(const char *dir, uint32_t epoch, uint32_t node, _Atomic uint64_t *counter,
                            struct ganger_error *err);
 void output_close(struct output *o); /* takes NULL */
 
-/* Appends one chunk (n_bytes at most OUTPUT_CHUNK_BYTES; none for 0). Blocks until written. After a
- * failure the file is as long as before, unless the file system refuses that, too. */
+/* Writes one chunk (n_bytes at most OUTPUT_CHUNK_BYTES; none for 0), and blocks until it is written.
+ * `place` is made to reach to the chunk's end, from its start if it was empty (n_bytes 0). After a failure
+ * errno says why, too, and `place` is as it was; the file has a hole, or a torn chunk, which readers leave
+ * out. */
 #define OUTPUT_CHUNK_BYTES 65536
 int output_append(struct output *o, task_id task, uint32_t attempt, enum output_stream stream,
-                  const char *bytes, size_t n_bytes, struct ganger_error *err);
+                  const char *bytes, size_t n_bytes, struct output_place *place, struct ganger_error *err);
 
-/* Where the next chunk will begin. */
-uint64_t output_offset(const struct output *o);
+/* What a file consists of, one after the other. */
+enum output_part_kind
+{
+    OUTPUT_CHUNK,  /* whole and right */
+    OUTPUT_HOLE,   /* bytes of 0: given away, and not (or not yet) written */
+    OUTPUT_DAMAGE, /* anything else */
+};
 
-/* Reads the chunks of `task` and `attempt` within [offset, offset + n_bytes) of a worker's file, in
- * order. A chunk that is torn or whose hash is wrong is an error that says so; the chunks before it
- * were given to the reader. A reader that returns other than 0 ends the reading with -1. */
-typedef int output_reader(void *data, enum output_stream stream, const char *bytes, size_t n_bytes,
-                          struct ganger_error *err);
-int output_read(const char *dir, uint32_t epoch, uint32_t worker, task_id task, uint32_t attempt,
-                uint64_t offset, uint64_t n_bytes, enum output_stream which, output_reader *reader,
-                void *data, struct ganger_error *err);
+struct output_part
+{
+    enum output_part_kind kind;
+    uint64_t offset;  /* in the file */
+    uint64_t n_bytes; /* there, header included */
+    task_id task;     /* whose it is, also of a damaged chunk with a good header; else TASK_NONE */
+    uint32_t attempt;
+    enum output_stream stream;
+    const char *text; /* of a chunk: what the task wrote; borrowed for the call */
+    size_t n_text;
+    const char *why;  /* of damage */
+};
+
+/* A reader that returns other than 0 ends the reading with -1. */
+typedef int output_reader(void *data, const struct output_part *part, struct ganger_error *err);
+
+/* Reads what `task` and `attempt` wrote within a place, in order: its chunks, and damage that may have been
+ * one. Of what others wrote there only the headers are read. Fails when the file cannot be read. */
+int output_read(const char *dir, const struct output_place *place, task_id task, uint32_t attempt,
+                enum output_stream which, output_reader *reader, void *data, struct ganger_error *err);
+
+/* Reads all parts that begin within a place. An n_bytes of UINT64_MAX is up to the end of the file. */
+int output_scan(const char *dir, const struct output_place *place, output_reader *reader, void *data,
+                struct ganger_error *err);
+
+/* Is it the name of a file of outputs? */
+bool output_parse_name(const char *name, uint32_t *epoch, uint32_t *node);
 
 #endif

@@ -174,22 +174,23 @@ static void end(struct fixture *f)
     nftw(f->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-static int append(void *data, enum output_stream stream, const char *bytes, size_t n, struct ganger_error *err)
+static int append(void *data, const struct output_part *part, struct ganger_error *err)
 {
-    (void)err;
-    buffer_put_u8(data, stream == OUTPUT_STDOUT ? '>' : '!');
-    buffer_put(data, bytes, n);
+    if (part->kind != OUTPUT_CHUNK)
+        return error_set(err, ERROR_SYSTEM, "%s", part->why);
+    buffer_put_u8(data, part->stream == OUTPUT_STDOUT ? '>' : '!');
+    buffer_put(data, part->text, part->n_text);
     return 0;
 }
 
 /* What the last task wrote, each chunk after '>' (standard output) or '!' (standard error). */
 static struct buffer output_of_last(struct fixture *f)
 {
+    struct output_place place = {EPOCH, 0, f->done.result.output_offset, f->done.result.output_bytes};
     struct buffer b = BUFFER_EMPTY;
     struct ganger_error err = {0};
 
-    assert_int_equal(output_read(f->output_dir, EPOCH, 1, f->done.task, 1, f->done.result.output_offset,
-                                 f->done.result.output_bytes, OUTPUT_BOTH, append, &b, &err), 0);
+    assert_int_equal(output_read(f->output_dir, &place, f->done.task, 1, OUTPUT_BOTH, append, &b, &err), 0);
     buffer_put_u8(&b, 0);
     return b;
 }
@@ -332,12 +333,12 @@ static void test_a_task_whose_output_is_lost_is_not_done(void **unused)
 
     (void)unused;
     begin(&f);
-    snprintf(in_the_way, sizeof(in_the_way), "%s/%d-1.out", f.output_dir, EPOCH);
+    snprintf(in_the_way, sizeof(in_the_way), "%s/%d-n0.out", f.output_dir, EPOCH);
     assert_int_equal(mkdir(in_the_way, 0700), 0);
     send_shell(&f, 1, "echo hello");
     expect(&f, MESSAGE_DONE);
     assert_int_equal(f.done.result.end, TASK_OUTPUT_LOST);
-    assert_non_null(strstr(f.tail.bytes, "1.out"));
+    assert_non_null(strstr(f.tail.bytes, "n0.out"));
     end(&f);
 }
 

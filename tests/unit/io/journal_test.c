@@ -249,7 +249,7 @@ static void test_lines_say_what_happened(void **state)
     assert_begins(lines[4], "{'event':'done','task':'a','digest':'0000000000000001','index':0,"
                             "'attempt':1,'worker':4,'node':0,'slots':[2,3],'start':1.250000,"
                             "'end':2.000000,'status':0,'max_rss':4096,'cpu':0.500000,"
-                            "'output':['7-4.out',32,40],'crc':");
+                            "'output':['7-n0.out',32,40],'crc':");
     assert_begins(lines[5], "{'event':'failed','task':'b','digest':'0000000000000002','index':1,"
                             "'attempt':1,'worker':4,'node':0,'slots':[2,3],'start':1.000000,"
                             "'end':2.000000,'signal':9,'max_rss':0,'cpu':0.000000,'crc':");
@@ -727,7 +727,7 @@ static int list_entry(void *data, const struct journal_entry *e, struct ganger_e
 {
     (void)err;
     buffer_printf(data, "%s %s %u %u %u %u %u %u\n", e->task, e->state, e->index, e->epoch,
-                  e->attempt, e->worker, (unsigned)e->output_offset, (unsigned)e->output_bytes);
+                  e->attempt, e->worker, (unsigned)e->output.offset, (unsigned)e->output.n_bytes);
     return strcmp(e->task, "halt") == 0 ? error_set(err, ERROR_USAGE, "enough") : 0;
 }
 
