@@ -6,10 +6,18 @@
 #include <unistd.h>
 
 static int log_fd = STDERR_FILENO;
+static log_hook *hook;
+static void *hook_data;
 
 void log_set_fd(int fd)
 {
     log_fd = fd;
+}
+
+void log_set_hook(log_hook *new_hook, void *data)
+{
+    hook = new_hook;
+    hook_data = data;
 }
 
 __attribute__((format(printf, 2, 0)))
@@ -23,6 +31,8 @@ static void log_line(const char *label, const char *format, va_list args)
     vsnprintf(line + used, sizeof(line) - used - 1, format, args);
     used = strlen(line);
     line[used++] = '\n';
+    if (hook != NULL)
+        hook(hook_data);
     if (write(log_fd, line, used) < 0) { /* one write, so that lines of several ranks do not mix */
         /* nowhere to say it */
     }

@@ -5,6 +5,11 @@
 
 void log_set_fd(int fd); /* where lines go; borrowed */
 
+/* Called before each line: whoever has drawn something where the line will stand takes it away. One for
+ * the process; NULL for none. */
+typedef void log_hook(void *data);
+void log_set_hook(log_hook *hook, void *data);
+
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_note(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,8 +1,11 @@
 /* progress: what a person sees while a run goes on. An event sink.
  *
- * On a terminal one line that is rewritten at most five times a second; elsewhere a line now and
- * then, ever more rarely (10 s, 30 s, 1 min … 10 min apart). Failures are shown at once, with the
- * end of what the task wrote. Knows neither journal nor scheduler: it counts what it is told. */
+ * On a terminal one line that is rewritten at most five times a second, as wide as the terminal is at
+ * that moment: what matters least is left out first. Elsewhere (and on terminals that cannot take a
+ * line back, TERM=dumb or none) a line now and then, ever more rarely (10, 20, 30, then 60 s apart), and only when
+ * something has changed. Failures are shown at once, with the end of what the task wrote; of equal ones
+ * the first ten, the others are counted. A line of the log takes the place of the status line, which then
+ * comes back. Knows neither journal nor scheduler. */
 #ifndef GANGER_IO_PROGRESS_H
 #define GANGER_IO_PROGRESS_H
 
@@ -21,9 +24,16 @@ enum progress_style
 struct progress;
 
 /* Borrows `fd` and the sealed graph until progress_close. `n_slots`: those that the run will have,
- * one for each worker; the line says how many are still missing. */
+ * one for each worker; the line says how many are still missing. One at a time on a terminal: it
+ * hooks into the log. */
 struct progress *progress_open(int fd, const struct graph *g, uint32_t n_slots,
                                enum progress_style style);
+
+/* Lines that are not on a terminal come so many seconds apart, neither less nor more; 0: none come. */
+void progress_set_interval(struct progress *p, double interval_s);
+
+/* What to call the run where a command is suggested; borrowed. */
+void progress_set_run_path(struct progress *p, const char *run_path);
 
 /* An event sink: `data` is the struct progress. Writes only what cannot wait. */
 void progress_sink(void *data, const struct event *event);
@@ -36,7 +46,7 @@ double progress_next_s(const struct progress *p);
  * the line is left out. */
 void progress_tick(struct progress *p, double now_s);
 
-/* The run is over: takes the line off the terminal. Nothing is shown from now on. */
+/* The run is over: takes the line off the terminal, says what was only counted. Nothing is shown from now on. */
 void progress_end(struct progress *p);
 
 void progress_close(struct progress *p); /* takes NULL; ends it first */
