@@ -125,7 +125,7 @@ static double run_through(const struct graph *g, uint32_t n_nodes, uint32_t n_sl
     struct placement p;
 
     for (uint32_t w = 0; w < n_workers; w++)
-        sched_add_worker(s, w + 1, w / n_slots, (uint16_t)(w % n_slots), 0);
+        sched_add_worker(s, w + 1, w / n_slots, (uint16_t)(w % n_slots));
     sched_begin(s);
     while (!sched_is_over(s)) {
         while (sched_next(s, &p))
@@ -134,7 +134,7 @@ static double run_through(const struct graph *g, uint32_t n_nodes, uint32_t n_sl
             fprintf(stderr, "micro: the scheduler is stuck after %llu tasks\n", (unsigned long long)n_ended);
             exit(1);
         }
-        sched_finish(s, running[n_ended++ % n_workers], STATE_DONE);
+        sched_finish(s, running[n_ended++ % n_workers], STATE_DONE, NAN);
     }
     sched_free(s);
     free(running);

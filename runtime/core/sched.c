@@ -8,6 +8,9 @@
 #include <string.h>
 
 #define NO_NODE UINT32_MAX
+#define LOST_MAX 3 /* how often a task may be tried again after its worker was lost */
+#define ADVANCE_BELOW_S 0.005 /* tasks of a program count as short below this mean */
+#define RECENT_WEIGHT 0.05    /* of the last task in that running mean */
 
 /* When a core counts as used by others, by the share of time that tasks waited for it. */
 #define DELAY_MATTERS 0.25f /* from here on another core is looked for … */
@@ -21,11 +24,22 @@ struct task_status
     uint32_t worker;    /* that has it; before it is sent: where its last parent ran; 0: none */
     float b_level_s;
     uint16_t attempt;
+    uint8_t n_lost;
     uint8_t state;
+};
+
+/* How long the tasks of a program take. */
+struct program_times
+{
+    uint32_t n_done;
+    uint32_t n_cores_left; /* of its tasks that have not ended and whose cost is not stated */
+    double sum_s;
+    double recent_s; /* running mean */
 };
 
 struct ready
 {
+    int32_t priority;
     float b_level_s;
     uint32_t order; /* in which it became ready */
     task_id task;
@@ -73,7 +87,8 @@ struct worker_status
     bool is_recalled;
 };
 
-struct skipped
+/* `cause`: a task that failed, or one that ended well where that was not to happen. */
+struct consequence
 {
     task_id task;
     task_id cause;
@@ -98,7 +113,7 @@ struct sched
     uint32_t n_free_slots;
     uint64_t n_releases; /* counts everything that can make room */
 
-    struct skipped *skipped;
+    struct consequence *skipped;
     size_t n_skipped;
     size_t n_skipped_told;
     size_t skipped_capacity;
@@ -106,9 +121,12 @@ struct sched
     uint32_t n_advances; /* in all queues */
     uint32_t n_recalled; /* on their way back, each for a free slot */
 
-    task_id *pending; /* work list of tasks whose children must be told; empty between calls */
+    struct consequence *pending; /* work list of tasks whose children must be told; empty between calls */
     size_t n_pending;
     size_t pending_capacity;
+    struct program_times *programs;
+    double cost_left_s; /* core-seconds of tasks that have not ended and whose cost is stated */
+    double now_s;
     bool is_stopped;
 };
 
@@ -117,12 +135,13 @@ static void set_state(struct sched *s, task_id task, enum task_state state)
 {
     static const uint16_t allowed_from[N_TASK_STATES] = {
         [STATE_BLOCKED] = 0,
-        [STATE_READY] = 1 << STATE_BLOCKED | 1 << STATE_SENT, /* returned */
+        [STATE_READY] = 1 << STATE_BLOCKED | 1 << STATE_SENT | 1 << STATE_RUNNING, /* returned; tried again; lost */
         [STATE_SENT] = 1 << STATE_READY,
         [STATE_RUNNING] = 1 << STATE_SENT,
         [STATE_DONE] = 1 << STATE_SENT | 1 << STATE_RUNNING | 1 << STATE_BLOCKED, /* kept; a join */
-        [STATE_FAILED] = 1 << STATE_SENT | 1 << STATE_RUNNING,
+        [STATE_FAILED] = 1 << STATE_SENT | 1 << STATE_RUNNING | 1 << STATE_READY, /* unplaceable */
         [STATE_SKIPPED] = 1 << STATE_BLOCKED,
+        [STATE_NOT_NEEDED] = 1 << STATE_BLOCKED,
         [STATE_CANCELLED] = 1 << STATE_SENT | 1 << STATE_RUNNING,
     };
     struct task_status *status = &s->tasks[task];
@@ -139,6 +158,8 @@ static void set_state(struct sched *s, task_id task, enum task_state state)
 
 static bool is_before(const struct ready *a, const struct ready *b)
 {
+    if (a->priority != b->priority)
+        return a->priority > b->priority;
     if (a->b_level_s != b->b_level_s)
         return a->b_level_s > b->b_level_s;
     return a->order < b->order;
@@ -196,69 +217,133 @@ static struct ready_queue *best_queue(struct sched *s)
 
 /* ---- tasks and their children ---- */
 
-static void push_pending(struct sched *s, task_id task)
+static const struct task_policy *policy_of(const struct sched *s, task_id task)
 {
-    s->pending = xgrow(s->pending, s->n_pending, &s->pending_capacity, sizeof(*s->pending));
-    s->pending[s->n_pending++] = task;
+    return &s->graph->policies[s->graph->tasks[task].policy];
+}
+
+static void push_consequence(struct consequence **list, size_t *n, size_t *capacity, struct consequence item)
+{
+    *list = xgrow(*list, *n, capacity, sizeof(**list));
+    (*list)[(*n)++] = item;
+}
+
+/* The children of a task are to be told how it ended. */
+static void push_pending(struct sched *s, task_id task, task_id cause)
+{
+    push_consequence(&s->pending, &s->n_pending, &s->pending_capacity, (struct consequence){task, cause});
+}
+
+static void push_ready(struct sched *s, task_id task)
+{
+    queue_push(&s->queues[s->graph->tasks[task].resource_class],
+               (struct ready){policy_of(s, task)->priority, s->tasks[task].b_level_s, s->n_became_ready++, task});
 }
 
 static void become_ready(struct sched *s, task_id task)
 {
-    const struct task *t = &s->graph->tasks[task];
-    struct task_status *status = &s->tasks[task];
-
-    if (task_is_join(t)) { /* it has nothing to run */
+    if (task_is_join(&s->graph->tasks[task])) { /* it has nothing to run */
         set_state(s, task, STATE_DONE);
-        push_pending(s, task);
+        push_pending(s, task, task);
         return;
     }
     set_state(s, task, STATE_READY);
-    queue_push(&s->queues[t->resource_class],
-               (struct ready){status->b_level_s, s->n_became_ready++, task});
+    push_ready(s, task);
 }
 
-static void tell_child_of_done(struct sched *s, task_id child, uint32_t worker)
+/* One of the things that it waits for has happened. */
+static void meet_condition(struct sched *s, task_id child, uint32_t worker)
 {
     struct task_status *status = &s->tasks[child];
 
-    if (status->state != STATE_BLOCKED)
-        return; /* skipped for another parent, or kept */
     if (worker != 0)
         status->worker = worker;
     if (--status->n_waiting == 0)
         become_ready(s, child);
 }
 
-static void skip_child(struct sched *s, task_id child, task_id cause)
+static void forget_work(struct sched *s, task_id task);
+
+/* What it waits for can no longer happen. */
+static void give_up_child(struct sched *s, task_id child, enum task_state state, task_id cause)
 {
-    if (s->tasks[child].state != STATE_BLOCKED)
-        return;
-    set_state(s, child, STATE_SKIPPED);
+    set_state(s, child, state);
     s->tasks[child].worker = 0;
-    push_pending(s, child);
+    push_pending(s, child, cause);
     if (task_is_join(&s->graph->tasks[child]))
         return;
-    s->skipped = xgrow(s->skipped, s->n_skipped, &s->skipped_capacity, sizeof(*s->skipped));
-    s->skipped[s->n_skipped++] = (struct skipped){child, cause};
+    forget_work(s, child);
+    push_consequence(&s->skipped, &s->n_skipped, &s->skipped_capacity, (struct consequence){child, cause});
 }
 
-/* Tells the children of all pending tasks, and theirs where joins or skipping pass it on. No
- * recursion: a chain may have a million links. `cause` is the task that failed, if one did. */
-static void settle(struct sched *s, task_id cause)
+/* What the end of a parent in a state means for a child: STATE_READY, its condition is met; else what
+ * becomes of the child. */
+static enum task_state consequence_of(enum task_state parent, bool may_fail, enum graph_condition on)
+{
+    if (on == ON_ANY)
+        return STATE_READY;
+    switch (parent) {
+    case STATE_DONE: return on == ON_OK ? STATE_READY : STATE_NOT_NEEDED;
+    case STATE_FAILED: return on == ON_NOTOK || may_fail ? STATE_READY : STATE_SKIPPED;
+    case STATE_SKIPPED: return on == ON_NOTOK ? STATE_READY : STATE_SKIPPED;
+    default: return STATE_NOT_NEEDED;
+    }
+}
+
+static void tell_children(struct sched *s, struct consequence ended)
 {
     const struct graph *g = s->graph;
+    enum task_state state = (enum task_state)s->tasks[ended.task].state;
+    bool may_fail = policy_of(s, ended.task)->may_fail;
 
-    while (s->n_pending > 0) {
-        task_id task = s->pending[--s->n_pending];
-        bool is_done = s->tasks[task].state == STATE_DONE;
+    for (uint64_t i = g->child_first[ended.task]; i < g->child_first[ended.task + 1]; i++) {
+        task_id child = g->children[i];
+        enum task_state means = consequence_of(state, may_fail, graph_condition_at(g, i));
 
-        for (uint64_t i = g->child_first[task]; i < g->child_first[task + 1]; i++) {
-            if (is_done)
-                tell_child_of_done(s, g->children[i], s->tasks[task].worker);
-            else
-                skip_child(s, g->children[i], cause);
-        }
+        if (s->tasks[child].state != STATE_BLOCKED)
+            continue; /* given up for another parent, or kept */
+        if (means == STATE_READY)
+            meet_condition(s, child, s->tasks[ended.task].worker);
+        else
+            give_up_child(s, child, means, ended.cause);
     }
+}
+
+/* Tells the children of all pending tasks, and theirs where joins or skipping pass it on. No recursion: a
+ * chain may have a million links. */
+static void settle(struct sched *s)
+{
+    while (s->n_pending > 0)
+        tell_children(s, s->pending[--s->n_pending]);
+}
+
+/* ---- what is learned ---- */
+
+static void forget_work(struct sched *s, task_id task)
+{
+    const struct task *t = &s->graph->tasks[task];
+    uint32_t cores = s->graph->resources[t->resource_class].cores;
+
+    if (t->cost_s > 0)
+        s->cost_left_s -= (double)t->cost_s * cores;
+    else
+        s->programs[t->program].n_cores_left -= cores;
+}
+
+static void learn(struct sched *s, task_id task, double run_s)
+{
+    struct program_times *p = &s->programs[s->graph->tasks[task].program];
+
+    p->recent_s = p->n_done == 0 ? run_s : p->recent_s + RECENT_WEIGHT * (run_s - p->recent_s);
+    p->sum_s += run_s;
+    p->n_done++;
+}
+
+static bool is_short(const struct sched *s, task_id task)
+{
+    const struct program_times *p = &s->programs[s->graph->tasks[task].program];
+
+    return p->n_done > 0 && p->recent_s < ADVANCE_BELOW_S;
 }
 
 /* ---- nodes ---- */
@@ -417,12 +502,16 @@ static void give_amounts(struct sched *s, struct worker_status *w)
     struct node *n = &s->nodes[w->node];
 
     free_list_remove(s, w->node);
-    n->n_free += w->n_slots;
+    for (uint32_t i = 0; i < w->n_slots; i++) {
+        uint16_t slot = w->n_slots == 1 ? w->first_slot : w->slots[i];
+        bool is_there = n->worker_of_slot[slot] != 0; /* else its worker was lost */
+
+        n->is_free[slot] = is_there;
+        n->n_free += is_there;
+        s->n_free_slots += is_there;
+    }
     n->free_memory_bytes += n->memory_bytes ? r->memory_bytes : 0;
     free_list_add(s, w->node);
-    s->n_free_slots += w->n_slots;
-    for (uint32_t i = 0; i < w->n_slots; i++)
-        n->is_free[w->n_slots == 1 ? w->first_slot : w->slots[i]] = true;
     free(w->slots);
     w->slots = NULL;
     w->n_slots = 0;
@@ -531,12 +620,19 @@ struct sched *sched_new(const struct graph *g)
     s->graph = g;
     s->tasks = xcalloc(g->n_tasks, sizeof(*s->tasks));
     s->queues = xcalloc(g->n_resources, sizeof(*s->queues));
+    s->programs = xcalloc(g->n_programs, sizeof(*s->programs));
     s->counts[STATE_BLOCKED] = g->n_tasks - g->n_joins;
     s->n_releases = 1; /* no queue has been tried yet */
     for (task_id t = 0; t < g->n_tasks; t++) {
         const struct task *task = &g->tasks[t];
 
         seconds[t] = task_is_join(task) ? 0.0f : task->cost_s > 0 ? task->cost_s : 1.0f;
+        if (task_is_join(task))
+            continue;
+        if (task->cost_s > 0)
+            s->cost_left_s += (double)task->cost_s * g->resources[task->resource_class].cores;
+        else
+            s->programs[task->program].n_cores_left += g->resources[task->resource_class].cores;
     }
     graph_b_levels(g, seconds, b_level_s);
     for (task_id t = 0; t < g->n_tasks; t++) {
@@ -562,6 +658,7 @@ void sched_free(struct sched *s)
     for (size_t w = 0; w < s->n_workers; w++)
         free(s->workers[w].slots);
     free(s->queues);
+    free(s->programs);
     free(s->nodes);
     free(s->nodes_by_free);
     free(s->workers);
@@ -576,6 +673,19 @@ void sched_keep(struct sched *s, task_id task)
     if (task_is_join(&s->graph->tasks[task]))
         return; /* joins follow from their parents */
     set_state(s, task, STATE_DONE);
+    forget_work(s, task);
+}
+
+void sched_set_amount(struct sched *s, uint32_t named, uint32_t n)
+{
+    (void)s;
+    (void)named;
+    (void)n;
+}
+
+void sched_set_time(struct sched *s, double now_s)
+{
+    s->now_s = now_s;
 }
 
 void sched_begin(struct sched *s)
@@ -585,29 +695,34 @@ void sched_begin(struct sched *s)
     for (task_id t = 0; t < g->n_tasks; t++) {
         if (s->tasks[t].state != STATE_DONE)
             continue;
-        for (uint64_t i = g->child_first[t]; i < g->child_first[t + 1]; i++)
-            s->tasks[g->children[i]].n_waiting--;
+        for (uint64_t i = g->child_first[t]; i < g->child_first[t + 1]; i++) {
+            task_id child = g->children[i];
+
+            if (graph_condition_at(g, i) != ON_NOTOK)
+                s->tasks[child].n_waiting--;
+            else if (s->tasks[child].state == STATE_BLOCKED)
+                give_up_child(s, child, STATE_NOT_NEEDED, t);
+        }
     }
+    settle(s);
     for (task_id t = 0; t < g->n_tasks; t++) {
         /* Joins that get ready here settle their children, which may come later in this very loop:
          * the state tells that they are done with. */
         if (s->tasks[t].state == STATE_BLOCKED && s->tasks[t].n_waiting == 0) {
             become_ready(s, t);
-            settle(s, TASK_NONE);
+            settle(s);
         }
     }
 }
 
-static struct node *add_node(struct sched *s, uint32_t node, uint64_t memory_bytes)
+void sched_add_node(struct sched *s, uint32_t node, const struct sched_node *has)
 {
     while (s->n_nodes <= node) {
         s->nodes = xgrow(s->nodes, s->n_nodes, &s->nodes_capacity, sizeof(*s->nodes));
         s->nodes[s->n_nodes] = (struct node){0};
         free_list_add(s, (uint32_t)s->n_nodes++);
     }
-    if (s->nodes[node].n_slots == 0) /* its first worker says what it has */
-        s->nodes[node].memory_bytes = s->nodes[node].free_memory_bytes = memory_bytes;
-    return &s->nodes[node];
+    s->nodes[node].memory_bytes = s->nodes[node].free_memory_bytes = has->memory_bytes;
 }
 
 static void add_slots(struct node *n, uint32_t n_slots)
@@ -622,11 +737,14 @@ static void add_slots(struct node *n, uint32_t n_slots)
     }
 }
 
-void sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t slot,
-                      uint64_t memory_bytes)
+void sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t slot)
 {
-    struct node *n = add_node(s, node, memory_bytes);
+    static const struct sched_node unknown = {0};
+    struct node *n;
 
+    if (node >= s->n_nodes)
+        sched_add_node(s, node, &unknown);
+    n = &s->nodes[node];
     if (worker >= s->n_workers) {
         s->workers = xrealloc(s->workers, (worker + 1) * sizeof(*s->workers));
         for (; s->n_workers <= worker; s->n_workers++)
@@ -686,6 +804,22 @@ task_id sched_find_unplaceable(const struct sched *s)
     return found;
 }
 
+bool sched_next_unplaceable(struct sched *s, task_id *task)
+{
+    for (uint32_t c = 0; c < s->graph->n_resources; c++) {
+        if (s->queues[c].n == 0 || class_fits_somewhere(s, &s->graph->resources[c]))
+            continue;
+        *task = s->queues[c].heap[0].task;
+        queue_pop(&s->queues[c]);
+        set_state(s, *task, STATE_FAILED);
+        forget_work(s, *task);
+        push_pending(s, *task, *task);
+        settle(s);
+        return true;
+    }
+    return false;
+}
+
 bool sched_next(struct sched *s, struct placement *p)
 {
     struct ready_queue *q;
@@ -705,8 +839,12 @@ bool sched_next(struct sched *s, struct placement *p)
         set_state(s, task, STATE_SENT);
         s->tasks[task].worker = worker;
         s->tasks[task].attempt++;
-        *p = (struct placement){task,       s->tasks[task].attempt,          worker, w->node,
-                                w->n_slots, sched_slots_of(s, worker)};
+        *p = (struct placement){.task = task,
+                                .attempt = s->tasks[task].attempt,
+                                .worker = worker,
+                                .node = w->node,
+                                .n_slots = w->n_slots,
+                                .slots = sched_slots_of(s, worker)};
         return true;
     }
     return false;
@@ -724,13 +862,19 @@ bool sched_next_in_advance(struct sched *s, uint32_t worker, struct placement *p
     if (!is_best_of_all(s, q))
         return false;
     task = q->heap[0].task;
+    if (!is_short(s, task) || !is_short(s, w->task))
+        return false;
     queue_pop(q);
     set_state(s, task, STATE_SENT);
     s->tasks[task].worker = worker;
     s->tasks[task].attempt++;
     add_advance(s, worker, task);
-    *p = (struct placement){task,       s->tasks[task].attempt,          worker, w->node,
-                            w->n_slots, sched_slots_of(s, worker)};
+    *p = (struct placement){.task = task,
+                            .attempt = s->tasks[task].attempt,
+                            .worker = worker,
+                            .node = w->node,
+                            .n_slots = w->n_slots,
+                            .slots = sched_slots_of(s, worker)};
     return true;
 }
 
@@ -772,8 +916,7 @@ void sched_return(struct sched *s, uint32_t worker)
     set_state(s, w->advance, STATE_READY);
     status->attempt--;
     status->worker = 0;
-    queue_push(queue_of(s, w->advance),
-               (struct ready){status->b_level_s, s->n_became_ready++, w->advance});
+    push_ready(s, w->advance);
     w->advance = TASK_NONE;
     s->n_releases++; /* its class is worth another look */
 }
@@ -784,20 +927,99 @@ void sched_started(struct sched *s, task_id task)
         set_state(s, task, STATE_RUNNING);
 }
 
-void sched_finish(struct sched *s, task_id task, enum task_state state)
+void sched_finish(struct sched *s, task_id task, enum task_state state, double run_s)
 {
     struct worker_status *w = &s->workers[s->tasks[task].worker];
 
     assert(w->task == task);
+    assert(state != STATE_READY || sched_has_retry(s, task));
     set_state(s, task, state);
+    if (state == STATE_DONE && !isnan(run_s))
+        learn(s, task, run_s);
     if (w->advance != TASK_NONE)
         promote_advance(s, w);
     else
         give_amounts(s, w);
     if (state == STATE_CANCELLED)
         return; /* the run ends: its children stay blocked, for the next run */
-    push_pending(s, task);
-    settle(s, task);
+    if (state == STATE_READY) {
+        push_ready(s, task);
+        return;
+    }
+    forget_work(s, task);
+    push_pending(s, task, task);
+    settle(s);
+}
+
+/* Each attempt but the one that runs spent a retry, or a worker. */
+bool sched_has_retry(const struct sched *s, task_id task)
+{
+    return s->tasks[task].attempt - s->tasks[task].n_lost <= (int64_t)policy_of(s, task)->retries;
+}
+
+static void lose_task(struct sched *s, struct worker_status *w)
+{
+    task_id task = w->task;
+
+    give_amounts(s, w);
+    if (s->tasks[task].n_lost++ < LOST_MAX) {
+        set_state(s, task, STATE_READY);
+        s->tasks[task].worker = 0;
+        push_ready(s, task);
+        return;
+    }
+    set_state(s, task, STATE_FAILED);
+    forget_work(s, task);
+    push_pending(s, task, task);
+    settle(s);
+}
+
+void sched_lose_worker(struct sched *s, uint32_t worker)
+{
+    struct worker_status *w = &s->workers[worker];
+    struct node *n = &s->nodes[w->node];
+
+    if (w->advance != TASK_NONE)
+        sched_return(s, worker);
+    n->worker_of_slot[w->slot] = 0;
+    if (n->is_free[w->slot]) {
+        free_list_remove(s, w->node);
+        n->is_free[w->slot] = false;
+        n->n_free--;
+        s->n_free_slots--;
+        free_list_add(s, w->node);
+    }
+    if (w->task != TASK_NONE)
+        lose_task(s, w);
+}
+
+uint32_t sched_n_lost(const struct sched *s, task_id task)
+{
+    return s->tasks[task].n_lost;
+}
+
+double sched_expected_s(const struct sched *s, task_id task)
+{
+    const struct task *t = &s->graph->tasks[task];
+    const struct program_times *p = &s->programs[t->program];
+
+    if (t->cost_s > 0)
+        return (double)t->cost_s;
+    return p->n_done > 0 ? p->sum_s / p->n_done : NAN;
+}
+
+double sched_work_left_s(const struct sched *s, bool *is_guess)
+{
+    double left_s = s->cost_left_s;
+
+    *is_guess = false;
+    for (uint32_t i = 0; i < s->graph->n_programs; i++) {
+        const struct program_times *p = &s->programs[i];
+
+        left_s += p->n_cores_left * (p->n_done > 0 ? p->sum_s / p->n_done : 1);
+        *is_guess |= p->n_cores_left > 0 && p->n_done == 0;
+    }
+    return left_s;
 }
 
 void sched_note_delay(struct sched *s, uint32_t worker, double delay_s, double run_s)
@@ -813,7 +1035,7 @@ void sched_note_delay(struct sched *s, uint32_t worker, double delay_s, double r
     w->noted_at = s->n_releases;
 }
 
-bool sched_next_skipped(struct sched *s, task_id *task, task_id *cause)
+bool sched_next_skipped(struct sched *s, task_id *task, task_id *cause, bool *not_needed)
 {
     if (s->n_skipped_told == s->n_skipped) {
         s->n_skipped = s->n_skipped_told = 0;
@@ -821,6 +1043,7 @@ bool sched_next_skipped(struct sched *s, task_id *task, task_id *cause)
     }
     *task = s->skipped[s->n_skipped_told].task;
     *cause = s->skipped[s->n_skipped_told].cause;
+    *not_needed = s->tasks[*task].state == STATE_NOT_NEEDED;
     s->n_skipped_told++;
     return true;
 }

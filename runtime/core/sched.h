@@ -3,10 +3,11 @@
  * Owns the state of every task and the free amounts of every node. It is pure: time comes as an
  * argument, events are the caller's business, and it can be tested alone with a million tasks.
  *
- *   blocked -> ready -> sent -> running -> done | failed | cancelled        blocked -> skipped
+ *   blocked -> ready -> sent -> running -> done | failed | cancelled      blocked -> skipped | not needed
+ *   sent, running -> ready (returned; tried again; lost with its worker)  ready -> failed (unplaceable)
  *
- * Ready tasks wait in one heap for each class of equal resource requests, ordered by b-level (longest
- * path to the end), then by the order in which they became ready. A placement costs O(classes +
+ * Ready tasks wait in one heap for each class of equal resource requests, ordered by priority, by b-level
+ * (longest path to the end), then by the order in which they became ready. A placement costs O(classes +
  * log ready), never O(ready). A class that fits nowhere is not looked at again until something is
  * freed. The task's worker is the one of the parent that finished last, else one on the same node,
  * else on the node with the fewest free slots that has room (best fit). */
@@ -27,7 +28,8 @@ enum task_state
     STATE_RUNNING,   /* the worker said that it runs */
     STATE_DONE,
     STATE_FAILED,
-    STATE_SKIPPED,   /* a parent failed or was skipped */
+    STATE_SKIPPED,   /* what it waited for can no longer happen, because a task failed */
+    STATE_NOT_NEEDED, /* what it waited for can no longer happen, because all went well */
     STATE_CANCELLED, /* ended because the run ends */
     N_TASK_STATES,
 };
@@ -38,20 +40,46 @@ struct sched;
 struct sched *sched_new(const struct graph *g);
 void sched_free(struct sched *s); /* takes NULL */
 
+/* How much there is of a named resource, if not what the graph says. Before the first node. */
+void sched_set_amount(struct sched *s, uint32_t named, uint32_t n);
+
+/* What time it is, in seconds since any moment; never goes back. */
+void sched_set_time(struct sched *s, double now_s);
+
 /* Marks a task as done before the run began (resume). Only before sched_begin. */
 void sched_keep(struct sched *s, task_id task);
 
-/* Makes the tasks ready whose parents are all done. Once, after the last sched_keep. */
+/* Makes the tasks ready that wait for nothing but kept ones. Once, after the last sched_keep. */
 void sched_begin(struct sched *s);
 
-/* Workers come at any time, each with its slot: its core on its node. Nodes are numbered from 0,
- * workers from 1, slots from 0 in topology order; a node appears with its first worker.
- * `memory_bytes` is the node's; 0: unknown, memory is then not counted there. */
-void sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t slot,
-                      uint64_t memory_bytes);
+/* What a node has beside the slots that its workers bring. */
+struct sched_node
+{
+    uint64_t memory_bytes; /* 0: unknown, it is then not counted there */
+    uint32_t n_gpus;       /* numbered from 0 */
+};
 
-/* A task that no node could hold if it were empty, or TASK_NONE. */
+/* Nodes are numbered from 0, and are told of before their first worker. */
+void sched_add_node(struct sched *s, uint32_t node, const struct sched_node *has);
+
+/* Workers come at any time, each with its slot: its core on its node. Workers are numbered from 1, slots
+ * from 0 in topology order. */
+void sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t slot);
+
+/* A worker is gone for good. What it was sent in advance is ready again; so is the task that it ran, without a
+ * retry spent, unless that lost too many workers: then it failed, as sched_state tells. Slots that tasks
+ * of other workers borrowed from it are not given back when those end. */
+void sched_lose_worker(struct sched *s, uint32_t worker);
+
+/* How often a task lost its worker. */
+uint32_t sched_n_lost(const struct sched *s, task_id task);
+
+/* A task that has not ended and that no node could hold if it were empty, or TASK_NONE. */
 task_id sched_find_unplaceable(const struct sched *s);
+
+/* Gives up a ready task that no node could hold if it were empty: it failed, and what waits for it learns of
+ * that. False when there is none. */
+bool sched_next_unplaceable(struct sched *s, task_id *task);
 
 struct placement
 {
@@ -61,15 +89,17 @@ struct placement
     uint32_t node;
     uint32_t n_slots;
     const uint16_t *slots; /* ascending; the worker's own is among them; borrowed until the next call */
+    uint32_t n_gpus;
+    const uint16_t *gpus; /* numbers on the node, ascending; borrowed likewise */
 };
 
 /* The best ready task that fits somewhere now: it becomes sent. False when there is none. */
 bool sched_next(struct sched *s, struct placement *p);
 
 /* Sending in advance: a second task for a worker that is busy, so that it need not wait for us between
- * two. It will have the slots of the one before, so both must ask for the same; it is the best ready task
- * of all, and nothing else could be started now: call it when sched_next has no more. The task becomes
- * sent. False when there is no such task, or the worker is not busy with one task alone. */
+ * two. It will have what the one before has, so both must ask for the same; both are known to be short; it is
+ * the best ready task of all, and nothing else could be started now: call it when sched_next has no more.
+ * The task becomes sent. False when there is no such task, or the worker is not busy with one task alone. */
 bool sched_next_in_advance(struct sched *s, uint32_t worker, struct placement *p);
 
 /* A task that waits behind another, while there is room for it to start: it should be recalled. Each is
@@ -82,17 +112,23 @@ void sched_return(struct sched *s, uint32_t worker);
 /* The worker says that the task runs. Ignored when it is not sent. */
 void sched_started(struct sched *s, task_id task);
 
-/* The task that a worker runs ended; `state` is STATE_DONE, STATE_FAILED or STATE_CANCELLED. Its slots are
- * free again, or go to the task that was sent in advance; children may become ready, or be skipped. */
-void sched_finish(struct sched *s, task_id task, enum task_state state);
+/* The attempt of a task that a worker runs ended: it is STATE_DONE, STATE_FAILED (for good), STATE_READY (it
+ * failed and is tried again: spends a retry) or STATE_CANCELLED. `run_s`: how long it ran; of done tasks it is
+ * learned how long those of their program take; NAN teaches nothing. What it held is free again, or goes
+ * to the task that was sent in advance; children may become ready, or learn that they will not run. */
+void sched_finish(struct sched *s, task_id task, enum task_state state, double run_s);
+
+/* May it be tried again when it fails? */
+bool sched_has_retry(const struct sched *s, task_id task);
 
 /* How long a task of this worker ran, and waited for its core meanwhile: a core that somebody else
  * uses is avoided while another one of the node is free. What is known of a worker fades. */
 void sched_note_delay(struct sched *s, uint32_t worker, double delay_s, double run_s);
 
-/* Tasks that were skipped since they were last asked for, one at a time; `cause` is a task that
- * failed. False when there is none. Joins are not told. */
-bool sched_next_skipped(struct sched *s, task_id *task, task_id *cause);
+/* Tasks that were skipped or found not to be needed since they were last asked for, one at a time. `cause` is
+ * the task that failed, or, for those not needed, the one that ended well. False when there is none. Joins are
+ * not told. */
+bool sched_next_skipped(struct sched *s, task_id *task, task_id *cause, bool *not_needed);
 
 /* From now on nothing starts. */
 void sched_stop(struct sched *s);
@@ -121,5 +157,12 @@ const uint16_t *sched_slots_of(const struct sched *s, uint32_t worker);
 uint32_t sched_n_slots_of(const struct sched *s, uint32_t worker);
 
 uint32_t sched_n_free_slots(const struct sched *s);
+
+/* How long a task will probably run: its cost, else the mean of the done tasks of its program, else NAN. */
+double sched_expected_s(const struct sched *s, task_id task);
+
+/* Core-seconds that all tasks which have not ended will probably take. `is_guess`: nothing is known of some
+ * of them; each of those counts a second. O(programs). */
+double sched_work_left_s(const struct sched *s, bool *is_guess);
 
 #endif

@@ -2,6 +2,7 @@
  * A quadratic path would make the ratio 10 or more; caches alone make it up to 2. */
 #include "core/sched.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +32,7 @@ static double cpu_s(void)
 
 static struct graph *make_graph(uint32_t n, add_edges *add, uint64_t memory_step_bytes)
 {
-    static const struct task_setting setting = {NULL, "", 0, 0};
+    static const struct task_setting setting = {.env = ""};
     struct graph *g = graph_new();
     struct ganger_error err = {0};
 
@@ -61,10 +62,13 @@ static double run_all(const struct graph *g, uint32_t fail_each)
     struct sched *s = sched_new(g);
     struct placement p;
     task_id task, cause;
+    bool not_needed;
     uint32_t n_ended = 0, n_skipped = 0;
 
+    for (uint32_t node = 0; node < N_NODES; node++)
+        sched_add_node(s, node, &(struct sched_node){.memory_bytes = (uint64_t)1 << 40});
     for (uint32_t w = 0; w < N_NODES * N_SLOTS; w++)
-        sched_add_worker(s, w + 1, w / N_SLOTS, (uint16_t)(w % N_SLOTS), (uint64_t)1 << 40);
+        sched_add_worker(s, w + 1, w / N_SLOTS, (uint16_t)(w % N_SLOTS));
     sched_begin(s);
     while (!sched_is_over(s)) {
         while (sched_next(s, &p))
@@ -74,8 +78,8 @@ static double run_all(const struct graph *g, uint32_t fail_each)
         head = (head + 1) % (N_NODES * N_SLOTS);
         n_running--;
         n_ended++;
-        sched_finish(s, task, fail_each && n_ended % fail_each == 0 ? STATE_FAILED : STATE_DONE);
-        while (sched_next_skipped(s, &task, &cause))
+        sched_finish(s, task, fail_each && n_ended % fail_each == 0 ? STATE_FAILED : STATE_DONE, NAN);
+        while (sched_next_skipped(s, &task, &cause, &not_needed))
             n_skipped++;
     }
     assert_int_equal(n_ended + n_skipped, g->n_tasks);

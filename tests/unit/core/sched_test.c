@@ -2,6 +2,7 @@
 
 #include "graph_text.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,9 +23,11 @@ static struct fixture begin(const char *text, const char *slots_of_nodes)
     uint32_t worker = 0, node = 0;
 
     f.sched = sched_new(f.graph);
-    for (; *slots_of_nodes != '\0'; slots_of_nodes++, node++)
+    for (; *slots_of_nodes != '\0'; slots_of_nodes++, node++) {
+        sched_add_node(f.sched, node, &(struct sched_node){.memory_bytes = (uint64_t)1024 << 20});
         for (int slot = 0; slot < *slots_of_nodes - '0'; slot++)
-            sched_add_worker(f.sched, ++worker, node, (uint16_t)slot, (uint64_t)1024 << 20);
+            sched_add_worker(f.sched, ++worker, node, (uint16_t)slot);
+    }
     sched_begin(f.sched);
     return f;
 }
@@ -63,7 +66,17 @@ static void expect_none(struct fixture *f)
 
 static void finish(struct fixture *f, const char *id, enum task_state state)
 {
-    sched_finish(f->sched, id_of(f, id), state);
+    sched_finish(f->sched, id_of(f, id), state, 0.001);
+}
+
+/* Runs the task "z": then those of its program are known to be short. */
+static struct fixture begin_short(const char *text, const char *slots_of_nodes)
+{
+    struct fixture f = begin(text, slots_of_nodes);
+
+    expect_next(&f, "z");
+    finish(&f, "z", STATE_DONE);
+    return f;
 }
 
 static void test_child_waits_for_all_parents(void **unused)
@@ -251,6 +264,7 @@ static void test_failure_skips_what_needs_it_and_names_the_cause(void **unused)
 {
     struct fixture f = begin("a\nb: a\nc: b\nd\ne: d", "2");
     task_id task, cause;
+    bool not_needed;
 
     (void)unused;
     expect_next(&f, "a");
@@ -258,13 +272,13 @@ static void test_failure_skips_what_needs_it_and_names_the_cause(void **unused)
     finish(&f, "a", STATE_FAILED);
     assert_int_equal(state_of(&f, "b"), STATE_SKIPPED);
     assert_int_equal(state_of(&f, "c"), STATE_SKIPPED);
-    assert_true(sched_next_skipped(f.sched, &task, &cause));
+    assert_true(sched_next_skipped(f.sched, &task, &cause, &not_needed));
     assert_int_equal(task, id_of(&f, "b"));
     assert_int_equal(cause, id_of(&f, "a"));
-    assert_true(sched_next_skipped(f.sched, &task, &cause));
+    assert_true(sched_next_skipped(f.sched, &task, &cause, &not_needed));
     assert_int_equal(task, id_of(&f, "c"));
     assert_int_equal(cause, id_of(&f, "a"));
-    assert_false(sched_next_skipped(f.sched, &task, &cause));
+    assert_false(sched_next_skipped(f.sched, &task, &cause, &not_needed));
     finish(&f, "d", STATE_DONE);
     expect_next(&f, "e");
     finish(&f, "e", STATE_DONE);
@@ -277,6 +291,7 @@ static void test_join_passes_done_and_failed_on(void **unused)
 {
     struct fixture f = begin("a\nb\nj join: a b\nc: j\nd: j", "4");
     task_id task, cause;
+    bool not_needed;
 
     (void)unused;
     expect_next(&f, "a");
@@ -291,9 +306,9 @@ static void test_join_passes_done_and_failed_on(void **unused)
     f = begin("a\nj join: a\nc: j", "4");
     expect_next(&f, "a");
     finish(&f, "a", STATE_FAILED);
-    assert_true(sched_next_skipped(f.sched, &task, &cause));
+    assert_true(sched_next_skipped(f.sched, &task, &cause, &not_needed));
     assert_int_equal(task, id_of(&f, "c"));
-    assert_false(sched_next_skipped(f.sched, &task, &cause));
+    assert_false(sched_next_skipped(f.sched, &task, &cause, &not_needed));
     assert_true(sched_is_over(f.sched));
     end(&f);
 }
@@ -304,7 +319,7 @@ static void test_kept_tasks_do_not_run_again(void **unused)
 
     (void)unused;
     f.sched = sched_new(f.graph);
-    sched_add_worker(f.sched, 1, 0, 0, 0);
+    sched_add_worker(f.sched, 1, 0, 0);
     sched_keep(f.sched, id_of(&f, "a"));
     sched_keep(f.sched, id_of(&f, "b"));
     sched_begin(f.sched);
@@ -341,10 +356,10 @@ static void test_workers_may_come_late(void **unused)
     expect_none(&f);
     assert_false(sched_is_over(f.sched));
     assert_false(sched_is_stuck(f.sched));
-    sched_add_worker(f.sched, 3, 1, 1, 0);
+    sched_add_worker(f.sched, 3, 1, 1);
     assert_int_equal(expect_next(&f, "a").worker, 3);
     expect_none(&f);
-    sched_add_worker(f.sched, 1, 0, 0, 0);
+    sched_add_worker(f.sched, 1, 0, 0);
     assert_int_equal(expect_next(&f, "b").worker, 1);
     end(&f);
 }
@@ -366,7 +381,7 @@ static void test_started_is_told_from_sent(void **unused)
 
 static void test_short_queue_behind_a_busy_worker(void **unused)
 {
-    struct fixture f = begin("a\nb\nc\nd", "1");
+    struct fixture f = begin_short("z cost=99\na: z\nb: z\nc: z\nd: z", "1");
     uint32_t worker = expect_next(&f, "a").worker;
     struct placement p;
 
@@ -385,7 +400,7 @@ static void test_short_queue_behind_a_busy_worker(void **unused)
 
 static void test_returned_task_is_ready_again_without_an_attempt_spent(void **unused)
 {
-    struct fixture f = begin("a\nb\nc", "1");
+    struct fixture f = begin_short("z cost=99\na: z\nb: z\nc: z", "1");
     uint32_t worker = expect_next(&f, "a").worker, recalled;
     struct placement p;
     task_id task;
@@ -393,9 +408,9 @@ static void test_returned_task_is_ready_again_without_an_attempt_spent(void **un
     (void)unused;
     assert_true(sched_next_in_advance(f.sched, worker, &p));
     assert_false(sched_find_recall(f.sched, &recalled, &task)); /* there is no room elsewhere */
-    sched_add_worker(f.sched, 2, 0, 1, 0);
+    sched_add_worker(f.sched, 2, 0, 1);
     expect_next(&f, "c");
-    sched_add_worker(f.sched, 3, 0, 2, 0);
+    sched_add_worker(f.sched, 3, 0, 2);
     assert_true(sched_find_recall(f.sched, &recalled, &task));
     assert_int_equal(recalled, worker);
     assert_int_equal(task, id_of(&f, "b"));
@@ -413,7 +428,7 @@ static void test_returned_task_is_ready_again_without_an_attempt_spent(void **un
 
 static void test_one_free_slot_recalls_one_task(void **unused)
 {
-    struct fixture f = begin("a\nb\nc\nd\ne\nf", "3");
+    struct fixture f = begin_short("z cost=99\na: z\nb: z\nc: z\nd: z\ne: z\nf: z", "3");
     uint32_t workers[3], recalled;
     struct placement p;
     task_id task;
@@ -423,7 +438,7 @@ static void test_one_free_slot_recalls_one_task(void **unused)
         workers[i] = expect_next(&f, (const char *[]){"a", "b", "c"}[i]).worker;
     for (int i = 0; i < 3; i++)
         assert_true(sched_next_in_advance(f.sched, workers[i], &p));
-    sched_add_worker(f.sched, 9, 0, 3, 0);
+    sched_add_worker(f.sched, 9, 0, 3);
     assert_true(sched_find_recall(f.sched, &recalled, &task));
     assert_false(sched_find_recall(f.sched, &recalled, &task));
     finish(&f, "a", STATE_DONE); /* d has its slot now, recalled or not */
@@ -435,7 +450,9 @@ static void test_one_free_slot_recalls_one_task(void **unused)
 
 static void test_narrow_task_is_recalled_though_a_wide_one_does_not_fit(void **unused)
 {
-    struct fixture f = begin("a cost=9\nw cores=2 cost=8\nb cost=7\nd cost=7\nw2 cores=2 cost=6", "4");
+    struct fixture f = begin_short("z cost=99\na cost=9: z\nw cores=2 cost=8: z\nb cost=7: z\nd cost=7: z\n"
+                                   "w2 cores=2 cost=6: z",
+                                   "4");
     uint32_t a = expect_next(&f, "a").worker, w = expect_next(&f, "w").worker, recalled;
     struct placement p;
     task_id task;
@@ -495,12 +512,12 @@ static void test_a_core_that_was_left_is_tried_again(void **unused)
     f = begin(text, "2");
     assert_true(sched_next(f.sched, &p));
     assert_int_equal(p.worker, 1);
-    sched_finish(f.sched, p.task, STATE_DONE);
+    sched_finish(f.sched, p.task, STATE_DONE, 1.0);
     sched_note_delay(f.sched, 1, 1.0, 1.0);
     for (int i = 1; i < N; i++) { /* the other core is used a little, too */
         assert_true(sched_next(f.sched, &p));
         came_back |= p.worker == 1;
-        sched_finish(f.sched, p.task, STATE_DONE);
+        sched_finish(f.sched, p.task, STATE_DONE, 1.0);
         sched_note_delay(f.sched, p.worker, 0.3, 1.0);
     }
     assert_true(came_back);
@@ -544,7 +561,7 @@ static void test_random_graphs_run_in_order(void **unused)
             }
             assert_true(n_running > 0);
             which = (uint32_t)rand() % n_running;
-            sched_finish(f.sched, running[which], STATE_DONE);
+            sched_finish(f.sched, running[which], STATE_DONE, 1.0);
             running[which] = running[--n_running];
             n_done++;
         }
