@@ -34,4 +34,11 @@ int flow_read_replay(struct replay_options *replay, const struct replay_words *w
  * `replay` may be NULL. */
 int flow_load(struct workflow *w, const char *path, const struct replay_options *replay, struct ganger_error *err);
 
+/* The two steps of it, for `ganger import`: all that `fd` gives, appended to `bytes`, and its format; ... */
+int flow_read(int fd, const char *name, struct buffer *bytes, enum import_format *format, struct ganger_error *err);
+
+/* ... and import_convert with the programs that stand beside ganger; warnings are logged. */
+int flow_convert(enum import_format format, const char *name, const char *bytes, size_t n_bytes,
+                 const struct replay_options *replay, struct buffer *ours, struct ganger_error *err);
+
 #endif

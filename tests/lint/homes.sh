@@ -16,13 +16,13 @@ check() {
     only_in 'mpi.h' "$(header 'mpi\.h')" 'runtime/io/comm_mpi\.c|runtime/ganger_mpi\.h' <"$code"
     only_in 'hwloc' "$(header 'hwloc[^>"]*')" 'runtime/io/binding_?[a-z]*\.[ch]' <"$code"
     only_in 'jansson' "$(header 'jansson\.h')" \
-        'runtime/io/(workflow[a-z_]*|journal|rundir)\.c|launch/[a-z_]*\.c' <"$code"
+        'runtime/io/(workflow[a-z_]*|import_wfformat|journal|rundir)\.c|launch/[a-z_]*\.c' <"$code"
     c_code runtime backends launch >"$code"
     only_in 'the clock' "$(call_of 'clock_gettime|gettimeofday|time|clock|timespec_get|ftime')" \
-        'runtime/base/clock\.c' <"$code"
+        'runtime/base/clock\.c|launch/replay/replay\.c' <"$code"
     only_in 'starting a process' "$(call_of 'fork|vfork|_Fork|clone|clone3|posix_spawnp?|system|popen')" \
-        'runtime/io/process\.c|launch/[a-z_]*\.c' <"$code"
-    only_in 'sleeping' "$(call_of 'sleep|usleep|nanosleep|clock_nanosleep')" 'nowhere' <"$code"
+        'runtime/io/process\.c|launch/[a-z_]*\.c|launch/replay/forward\.c' <"$code"
+    only_in 'sleeping' "$(call_of 'sleep|usleep|nanosleep|clock_nanosleep')" 'launch/replay/replay\.c' <"$code"
     rm -f "$code"
     unset code
 }
