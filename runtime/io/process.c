@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,11 +35,17 @@ struct child
     const struct process_order *order;
     const char *path;  /* PATH */
     char **shell_argv; /* argv as it would be for a shell: see exec_file */
-    int null_fd;
+    int stdio[3];      /* what becomes its 0, 1 and 2; -1: inherited */
+    int opened[3];     /* those of them that were opened for it alone; -1: none */
     struct trouble *trouble;
 };
 
-static bool adopts_orphans; /* of this process's descendants: set once, before the first child */
+/* What this process is to the system: there is one, whoever asks. Set before the first child. */
+static struct
+{
+    bool adopts_orphans; /* of its descendants */
+    pid_t parent;        /* when it asked to be told of its death; 0: it did not */
+} self;
 
 /* ---- pipes ---- */
 
@@ -50,6 +58,10 @@ static int open_pipe(int ends[2], struct ganger_error *err)
 
 int process_pipes_open(struct process_pipes *pipes, struct ganger_error *err)
 {
+    *pipes = (struct process_pipes)PROCESS_PIPES_CLOSED;
+    pipes->in = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (pipes->in < 0)
+        return error_set_errno(err, ERROR_SYSTEM, "/dev/null, every task's input, cannot be opened");
     if (open_pipe(pipes->out, err) == 0 && open_pipe(pipes->err, err) == 0)
         return 0;
     process_pipes_close(pipes);
@@ -58,13 +70,118 @@ int process_pipes_open(struct process_pipes *pipes, struct ganger_error *err)
 
 void process_pipes_close(struct process_pipes *pipes)
 {
-    int *fds[] = {&pipes->out[0], &pipes->out[1], &pipes->err[0], &pipes->err[1]};
+    int *fds[] = {&pipes->in, &pipes->out[0], &pipes->out[1], &pipes->err[0], &pipes->err[1]};
 
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
         if (*fds[i] >= 0)
             close(*fds[i]);
         *fds[i] = -1;
     }
+}
+
+/* ---- the child's standard streams ---- */
+
+static int refuse_stream(const char *stream, const char *path, int number, const char *why, int *failed,
+                         struct ganger_error *err)
+{
+    *failed = errno = number;
+    return error_set_errno(err, ERROR_SYSTEM, "%s %s%s", stream, path, why);
+}
+
+/* Opened here and not by the child, since we wait for a vforked child until it runs its command: to open a
+ * FIFO may take for ever, and is refused; to open anything else does not wait. */
+static int open_stream(int dir_fd, const char *path, int stream, int *failed, struct ganger_error *err)
+{
+    static const char *const names[] = {"stdin", "stdout", "stderr"};
+    bool is_input = stream == STDIN_FILENO;
+    int flags = is_input ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC;
+    struct stat status = {0};
+    int fd;
+
+    fstatat(dir_fd, path, &status, 0); /* what is wrong with it, open will say */
+    if (S_ISFIFO(status.st_mode))
+        return refuse_stream(names[stream], path, EOPNOTSUPP,
+                             " is a FIFO, whose other end may never come: let the command itself open it",
+                             failed, err);
+    if (is_input && S_ISDIR(status.st_mode))
+        return refuse_stream(names[stream], path, EISDIR, "", failed, err);
+    fd = openat(dir_fd, path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
+    if (fd >= 0)
+        return fd;
+    return refuse_stream(names[stream], path, errno,
+                         errno == ENOENT && !is_input ? " (missing folders are not made)" : "", failed, err);
+}
+
+/* Are standard output and error the same file, under whatever names? Two offsets into it would overwrite
+ * each other's bytes. */
+static bool is_one_file(int out_fd, int err_fd)
+{
+    struct stat out, err;
+
+    return fstat(out_fd, &out) == 0 && fstat(err_fd, &err) == 0 && S_ISREG(out.st_mode) &&
+           out.st_dev == err.st_dev && out.st_ino == err.st_ino;
+}
+
+static void close_streams(struct child *c)
+{
+    for (int stream = 0; stream < 3; stream++)
+        if (c->opened[stream] >= 0)
+            close(c->opened[stream]);
+}
+
+static int open_streams(struct child *c, int dir_fd, int *failed, struct ganger_error *err)
+{
+    const struct process_order *o = c->order;
+    const char *paths[] = {o->stdin_path, o->stdout_path, o->stderr_path};
+
+    for (int stream = 0; stream < 3; stream++) {
+        if (paths[stream] == NULL)
+            continue;
+        c->stdio[stream] = c->opened[stream] = open_stream(dir_fd, paths[stream], stream, failed, err);
+        if (c->opened[stream] < 0)
+            return -1;
+    }
+    if (o->stdout_path != NULL && o->stderr_path != NULL && is_one_file(c->stdio[1], c->stdio[2]))
+        c->stdio[2] = c->stdio[1];
+    return 0;
+}
+
+static int open_streams_from_cwd(struct child *c, int *failed, struct ganger_error *err)
+{
+    const char *cwd = c->order->cwd;
+    int dir_fd = cwd != NULL ? open(cwd, O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD;
+    int status;
+
+    if (dir_fd == -1) {
+        *failed = errno;
+        return error_set_errno(err, ERROR_SYSTEM, "%s: cannot change to its directory %s",
+                               c->order->argv[0], cwd);
+    }
+    status = open_streams(c, dir_fd, failed, err);
+    if (dir_fd != AT_FDCWD)
+        close(dir_fd);
+    return status;
+}
+
+/* Says what the child's standard streams will be. What it opens for that, close_streams closes. */
+static int choose_streams(struct child *c, int *failed, struct ganger_error *err)
+{
+    const struct process_order *o = c->order;
+
+    for (int stream = 0; stream < 3; stream++)
+        c->stdio[stream] = c->opened[stream] = -1;
+    if (o->pipes != NULL) {
+        c->stdio[0] = o->pipes->in;
+        c->stdio[1] = o->pipes->out[1];
+        c->stdio[2] = o->pipes->err[1];
+    } else if (o->stdin_path == NULL) {
+        c->stdio[0] = c->opened[0] = open_stream(AT_FDCWD, "/dev/null", STDIN_FILENO, failed, err);
+        if (c->stdio[0] < 0)
+            return -1;
+    }
+    if (o->stdin_path == NULL && o->stdout_path == NULL && o->stderr_path == NULL)
+        return 0;
+    return open_streams_from_cwd(c, failed, err);
 }
 
 /* ---- the child, between vfork and exec: only async-signal-safe calls, no allocation ---- */
@@ -133,15 +250,14 @@ static _Noreturn __attribute__((noinline)) void be_child(const struct child *c)
     if (o->affinity != NULL && sched_setaffinity(0, o->n_affinity_bytes, o->affinity) < 0)
         goto fail;
     c->trouble->step = "connecting its standard input and output";
-    if (dup2(c->null_fd, STDIN_FILENO) < 0)
-        goto fail;
-    if (o->pipes != NULL && (dup2(o->pipes->out[1], STDOUT_FILENO) < 0 ||
-                             dup2(o->pipes->err[1], STDERR_FILENO) < 0))
-        goto fail;
-    /* The pipes serve one child after another, and the one before may have made its ends non-blocking. */
-    if (o->pipes != NULL && (fcntl(STDOUT_FILENO, F_SETFL, 0) < 0 ||
-                             fcntl(STDERR_FILENO, F_SETFL, 0) < 0))
-        goto fail;
+    for (int stream = 0; stream < 3; stream++)
+        if (c->stdio[stream] >= 0 && dup2(c->stdio[stream], stream) < 0)
+            goto fail;
+    /* The pipes serve one child after another, and the one before may have made its ends non-blocking; files
+     * were opened that way. */
+    for (int stream = o->stdin_path != NULL ? 0 : 1; stream < 3; stream++)
+        if (c->stdio[stream] >= 0 && fcntl(stream, F_SETFL, 0) < 0)
+            goto fail;
     close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* MPI leaves sockets open */
     c->trouble->step = "changing to its directory";
     if (o->cwd != NULL && chdir(o->cwd) < 0)
@@ -221,13 +337,16 @@ static int watch_child(struct process *p, const struct process_order *o, int *fa
 
 int process_start(struct process *p, const struct process_order *o, int *failed, struct ganger_error *err)
 {
-    static int null_fd = -1; /* opened once; standard input of every child */
     struct trouble trouble;
-    struct child child = {o, find_path(o->envp), make_shell_argv(o->argv), null_fd, &trouble};
+    struct child child = {.order = o, .path = find_path(o->envp), .trouble = &trouble};
     sigset_t all, before;
 
-    if (null_fd < 0)
-        child.null_fd = null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    *p = (struct process){0, -1};
+    if (choose_streams(&child, failed, err) < 0) {
+        close_streams(&child);
+        return -1;
+    }
+    child.shell_argv = make_shell_argv(o->argv);
     trouble.number = 0;
     trouble.step = "starting it";
     /* A handler of ours must not run in the child while it borrows our memory. */
@@ -237,6 +356,7 @@ int process_start(struct process *p, const struct process_order *o, int *failed,
     if (p->pid < 0)
         trouble.number = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    close_streams(&child);
     free(child.shell_argv);
     if (trouble.number == 0)
         return watch_child(p, o, failed, err);
@@ -248,32 +368,83 @@ int process_start(struct process *p, const struct process_order *o, int *failed,
 
 void process_signal(const struct process *p, int signal)
 {
-    if (p->pid > 0)
-        kill(-p->pid, signal);
+    if (p->pid <= 0)
+        return;
+    kill(-p->pid, signal);
+    if (getpgid(p->pid) != p->pid)
+        kill(p->pid, signal);
 }
 
-/* Kills the children that this process still has, and those that it inherits by that. Rare: only what
- * left its process group gets here. Bounded, since the killed may be stuck in the kernel. */
-static void kill_children(void)
+/* The group of `child`, which then dies at once: of processes that fork and exit, one by one, the next might
+ * always be born before the last is hit. 0 where the group may hold strangers: it must be the task's, or led by
+ * the child, or of a session that something of ours began. */
+static pid_t find_group(pid_t child, pid_t task)
 {
-    double give_up_s = clock_now_s() + 1.0;
+    pid_t group = getpgid(child);
+
+    return group > 1 && (group == task || group == child || getsid(child) != getsid(0)) ? group : 0;
+}
+
+#define ROUND_S 0.02 /* the list of children may grow as fast as it is read */
+
+/* Returns how many there were, the dead included. */
+static uint32_t kill_children(pid_t task)
+{
+    double end_s = clock_now_s() + ROUND_S;
     char path[64];
+    FILE *file;
+    pid_t child, killed = 0;
+    uint32_t n = 0;
 
     snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)gettid());
-    while (clock_now_s() < give_up_s) {
-        FILE *file = fopen(path, "re");
-        int child;
+    file = fopen(path, "re");
+    while (file != NULL && clock_now_s() < end_s && fscanf(file, "%d", &child) == 1) {
+        pid_t group = find_group(child, task);
 
-        while (file != NULL && fscanf(file, "%d", &child) == 1)
+        if (group == 0)
             kill(child, SIGKILL);
-        if (file != NULL)
-            fclose(file);
-        while ((child = wait4(-1, NULL, WNOHANG | __WNOTHREAD, NULL)) > 0)
-            ;
-        if (child < 0)
-            return;
-        sched_yield();
+        else if (group != killed)
+            kill(-group, SIGKILL);
+        killed = group;
+        n++;
     }
+    if (file != NULL)
+        fclose(file);
+    return n;
+}
+
+/* Takes dead ones away, at most `n`. True: no child is left. */
+static bool reap_dead(uint32_t n)
+{
+    pid_t child;
+
+    do
+        child = wait4(-1, NULL, WNOHANG | __WNOTHREAD, NULL);
+    while (child > 0 && n-- > 0);
+    return child < 0;
+}
+
+#define EAGER_ROUNDS 200 /* then they seem to be stuck, and are looked at every millisecond */
+
+/* `task`: the group that a task led; 0: none. */
+static bool kill_others(pid_t task, double limit_s)
+{
+    double give_up_s = clock_now_s() + limit_s;
+
+    for (uint32_t round = 0; clock_now_s() < give_up_s; round++) {
+        if (reap_dead(kill_children(task))) /* no more than were seen: others may be dying as fast as we reap */
+            return true;
+        if (round < EAGER_ROUNDS)
+            sched_yield();
+        else
+            poll(NULL, 0, 1);
+    }
+    return false;
+}
+
+bool process_kill_others(double limit_s)
+{
+    return kill_others(0, limit_s);
 }
 
 static double seconds(struct timeval t)
@@ -309,7 +480,7 @@ void process_reap(struct process *p, bool ask_delay, struct process_end *end)
 
     /* While the leader is a zombie its number cannot be given to another group. Where orphans come to us,
      * they are found below. */
-    if (!adopts_orphans)
+    if (!self.adopts_orphans)
         kill(-p->pid, SIGKILL);
     while (wait4(p->pid, &status, 0, &usage) < 0 && errno == EINTR)
         ;
@@ -319,8 +490,7 @@ void process_reap(struct process *p, bool ask_delay, struct process_end *end)
     end->max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
     other = wait4(-1, NULL, WNOHANG | __WNOTHREAD, NULL); /* other threads have children of their own */
     end->left_others = other >= 0;
-    if (end->left_others)
-        kill_children();
+    end->still_left = end->left_others && !kill_others(p->pid, PROCESS_KILL_S);
     close(p->fd);
     *p = (struct process){0, -1};
 }
@@ -349,21 +519,19 @@ int process_adopt_orphans(void)
 {
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return -1;
-    adopts_orphans = true;
+    self.adopts_orphans = true;
     return 0;
 }
 
-static pid_t parent; /* of this process, when it asked to be told */
-
 void process_die_with_parent(int signal)
 {
-    parent = getppid();
+    self.parent = getppid();
     prctl(PR_SET_PDEATHSIG, signal);
 }
 
 bool process_is_orphan(void)
 {
-    return parent != 0 && getppid() != parent;
+    return self.parent != 0 && getppid() != self.parent;
 }
 
 int process_watch_open(void)

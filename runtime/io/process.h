@@ -15,15 +15,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A reusable pair of pipes for the child's standard output and error. This process keeps both ends
- * open, so that poll wakes for bytes and not for their end, and the next child can use them again. */
+/* What children read and write, one child after another: an empty input, and a pair of pipes for standard
+ * output and error. This process keeps both ends open, so that poll wakes for bytes and not for their end,
+ * and the next child can use them again. */
 struct process_pipes
 {
+    int in;     /* /dev/null; -1: closed */
     int out[2]; /* read end (non-blocking), write end; -1: closed */
     int err[2];
 };
 
-#define PROCESS_PIPES_CLOSED {{-1, -1}, {-1, -1}}
+#define PROCESS_PIPES_CLOSED {-1, {-1, -1}, {-1, -1}}
 
 int process_pipes_open(struct process_pipes *pipes, struct ganger_error *err);
 void process_pipes_close(struct process_pipes *pipes);
@@ -36,6 +38,11 @@ struct process_order
     const cpu_set_t *affinity;  /* NULL: inherited */
     size_t n_affinity_bytes;
     const struct process_pipes *pipes; /* NULL: standard output and error are inherited */
+    /* Files in place of the pipes; relative ones start from `cwd`. NULL: none. Those of output and error are
+     * made, or emptied; when both are one file, they share its offset. */
+    const char *stdin_path; /* NULL: /dev/null */
+    const char *stdout_path;
+    const char *stderr_path;
 };
 
 struct process
@@ -45,7 +52,8 @@ struct process
 };
 
 /* Starts argv[0], found through the PATH in envp when it has no slash. Returns -1 and sets `*failed`
- * to errno when it cannot be started; the text says which step failed. */
+ * to errno when it cannot be started; the text says which step failed. Never waits for the other end of a
+ * file: a FIFO is refused. */
 int process_start(struct process *p, const struct process_order *order, int *failed,
                   struct ganger_error *err);
 
@@ -57,13 +65,19 @@ struct process_end
     double delay_s; /* it could have run, but waited for a core; 0 when it was not asked for */
     uint64_t max_rss_bytes;
     bool left_others; /* something it started was still there, and was killed */
+    bool still_left;  /* … but is not gone: see process_kill_others */
 };
 
 /* To be called when p->fd is readable: kills what it left behind, reaps, closes the fd. Asking for the
- * delay costs 4 us. */
+ * delay costs 4 us. Takes as long as the killed need to go, at most PROCESS_KILL_S. */
+#define PROCESS_KILL_S 0.8
 void process_reap(struct process *p, bool ask_delay, struct process_end *end);
 
-/* Sends a signal to its whole group. */
+/* Kills every child of this thread, and what it inherits by that, over and over until none is left or
+ * `limit_s` is over. False: some are left, stuck in the kernel or forking faster than they die. */
+bool process_kill_others(double limit_s);
+
+/* Sends a signal to its whole group, and to itself if it left that. */
 void process_signal(const struct process *p, int signal);
 
 /* Asks the kernel to let this process run soon when it is woken, also beside one that computes: a shorter

@@ -1,7 +1,9 @@
 #include "io/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -215,6 +217,275 @@ static void test_what_a_task_leaves_behind_is_killed(void **unused)
     process_pipes_close(&pipes);
 }
 
+/* How many processes have the word in their command line; one that has ended but was not waited for has no
+ * command line. */
+static int count_processes(const char *word)
+{
+    DIR *proc = opendir("/proc");
+    struct dirent *entry;
+    int count = 0;
+
+    while ((entry = readdir(proc)) != NULL) {
+        char path[300], line[4096];
+        ssize_t n = 0;
+        int fd;
+
+        snprintf(path, sizeof(path), "/proc/%s/cmdline", entry->d_name);
+        fd = atoi(entry->d_name) > 0 && atoi(entry->d_name) != getpid() ? open(path, O_RDONLY) : -1;
+        if (fd >= 0) {
+            n = read(fd, line, sizeof(line));
+            close(fd);
+        }
+        count += n > 0 && memmem(line, (size_t)n, word, strlen(word)) != NULL;
+    }
+    closedir(proc);
+    return count;
+}
+
+/* ---- this program as a task: see main ---- */
+
+/* Each link of the chain lives for a moment and leaves another, in the group or in a session of its own. By
+ * itself it ends when the test that started it has failed. */
+static _Noreturn void be_chain(bool is_alone)
+{
+    for (int n = 0; n < 50000; n++) {
+        if (fork() != 0)
+            _exit(0);
+        if (is_alone)
+            setsid();
+    }
+    _exit(0);
+}
+
+static int be_storm(void)
+{
+    for (int chain = 0; chain < 4; chain++)
+        if (fork() == 0)
+            be_chain(chain > 0);
+    sleep(1000);
+    return 0;
+}
+
+/* A leader that goes to another group than the one it was given. */
+static int leave_group(void)
+{
+    setpgid(0, getpgid(getppid()));
+    if (write(STDOUT_FILENO, "gone\n", 5) == 5)
+        sleep(1000);
+    return 0;
+}
+
+static int be_task(const char *what)
+{
+    return strcmp(what, "storm") == 0 ? be_storm() : leave_group();
+}
+
+/* ---- */
+
+static void test_a_storm_of_forks_is_killed(void **unused)
+{
+    char word[64];
+    struct process_order o = {.argv = WORDS("/proc/self/exe", "storm", word)};
+    struct ganger_error err = {0};
+    struct process_end end;
+    struct process p;
+
+    (void)unused;
+    snprintf(word, sizeof(word), "storm-of-%d", (int)getpid());
+    assert_int_equal(process_adopt_orphans(), 0);
+    assert_int_equal(start(&p, &o, &err), 0);
+    for (int i = 0; i < 10000 && count_processes(word) < 3; i++) /* until it blows */
+        poll(NULL, 0, 1);
+    assert_true(count_processes(word) > 0);
+    process_signal(&p, SIGKILL);
+    end = wait_for(&p);
+    assert_true(end.left_others);
+    while (end.still_left) /* a machine full of others may be slow */
+        end.still_left = !process_kill_others(1);
+    assert_int_equal(count_processes(word), 0);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static void test_a_leader_that_left_its_group_is_reached(void **unused)
+{
+    struct process_pipes pipes = PROCESS_PIPES_CLOSED;
+    struct process_order o = {.argv = WORDS("/proc/self/exe", "leave"), .pipes = &pipes};
+    struct ganger_error err = {0};
+    struct pollfd said;
+    struct process p;
+
+    (void)unused;
+    assert_int_equal(process_pipes_open(&pipes, &err), 0);
+    said = (struct pollfd){pipes.out[0], POLLIN, 0};
+    assert_int_equal(start(&p, &o, &err), 0);
+    assert_int_equal(poll(&said, 1, LIMIT_MS), 1);
+    process_signal(&p, SIGTERM);
+    assert_int_equal(wait_for(&p).code, SIGTERM);
+    process_pipes_close(&pipes);
+}
+
+static void test_what_is_stopped_is_killed(void **unused)
+{
+    struct process_order o = {0};
+    struct process_end end;
+
+    (void)unused;
+    assert_int_equal(process_adopt_orphans(), 0);
+    end = run_shell("setsid sh -c 'sleep 1000 & kill -STOP $$' & sleep 1000 & kill -STOP $!; sleep 0.2", &o);
+    assert_true(end.left_others);
+    assert_false(end.still_left);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* ---- files as standard streams ---- */
+
+static char *make_dir(void)
+{
+    static char dir[32];
+
+    snprintf(dir, sizeof(dir), "/tmp/ganger-test-XXXXXX");
+    return mkdtemp(dir);
+}
+
+static int remove_entry(const char *path, const struct stat *s, int type, struct FTW *at)
+{
+    (void)s, (void)type, (void)at;
+    return remove(path);
+}
+
+static void remove_dir(const char *dir)
+{
+    nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void put_file(const char *dir, const char *name, const char *text)
+{
+    char path[128];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    file = fopen(path, "w");
+    fputs(text, file);
+    fclose(file);
+}
+
+static void assert_file(const char *dir, const char *name, const char *text)
+{
+    char path[128], bytes[256] = "";
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    (void)!fread(bytes, 1, sizeof(bytes) - 1, file);
+    fclose(file);
+    assert_string_equal(bytes, text);
+}
+
+static int count_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    int n = 0;
+
+    while (readdir(dir) != NULL)
+        n++;
+    closedir(dir);
+    return n;
+}
+
+static void test_streams_are_files_below_the_directory(void **unused)
+{
+    char *dir = make_dir(), absolute[64];
+    struct process_order o = {.cwd = dir, .stdin_path = "in", .stdout_path = "out", .stderr_path = absolute};
+    int n_before = count_descriptors();
+
+    (void)unused;
+    snprintf(absolute, sizeof(absolute), "%s/err", dir);
+    put_file(dir, "in", "question\n");
+    put_file(dir, "out", "what was there before, and is longer than what comes\n");
+    assert_int_equal(run_shell("read x; echo got $x; echo oops >&2; ls -1 /proc/self/fd | wc -l >&2", &o).code, 0);
+    assert_file(dir, "out", "got question\n");
+    assert_file(dir, "err", "oops\n4\n"); /* 0, 1, 2, and what ls itself reads */
+    assert_int_equal(run_shell("for i in 0 1 2; do flags=$(sed -n 's/^flags:[^0-9]*//p' /proc/$$/fdinfo/$i); "
+                               "test $((flags & 04000)) = 0 || exit 9; done", &o).code, 0); /* none is non-blocking */
+    assert_int_equal(count_descriptors(), n_before);
+    remove_dir(dir);
+}
+
+static void test_output_and_error_can_share_a_file(void **unused)
+{
+    char *dir = make_dir();
+    struct process_order o = {.cwd = dir, .stdout_path = "both", .stderr_path = "both"};
+
+    (void)unused;
+    assert_int_equal(run_shell("echo one; echo two >&2; echo three", &o).code, 0);
+    assert_file(dir, "both", "one\ntwo\nthree\n");
+    o.stderr_path = "./both"; /* the same, called otherwise */
+    assert_int_equal(run_shell("echo 1; echo 2 >&2; echo 3", &o).code, 0);
+    assert_file(dir, "both", "1\n2\n3\n");
+    remove_dir(dir);
+}
+
+static void test_a_stream_can_be_a_file_and_another_the_pipe(void **unused)
+{
+    char *dir = make_dir(), bytes[16];
+    struct process_pipes pipes = PROCESS_PIPES_CLOSED;
+    struct process_order o = {.cwd = dir, .pipes = &pipes, .stdout_path = "out"};
+    struct ganger_error err = {0};
+
+    (void)unused;
+    assert_int_equal(process_pipes_open(&pipes, &err), 0);
+    assert_int_equal(run_shell("echo file; echo pipe >&2", &o).code, 0);
+    assert_file(dir, "out", "file\n");
+    assert_int_equal(read(pipes.out[0], bytes, sizeof(bytes)), -1);
+    assert_int_equal(read(pipes.err[0], bytes, sizeof(bytes)), 5);
+    process_pipes_close(&pipes);
+    remove_dir(dir);
+}
+
+static void assert_stream_refused(struct process_order *o, int number, const char *text)
+{
+    int n_before = count_descriptors();
+    struct ganger_error err = {0};
+    struct process p;
+
+    o->argv = WORDS("true");
+    assert_int_equal(start(&p, o, &err), number);
+    assert_string_equal(err.text, text);
+    assert_int_equal(p.pid, 0);
+    assert_int_equal(count_descriptors(), n_before);
+}
+
+static void test_streams_that_cannot_be_opened_say_why(void **unused)
+{
+    char *dir = make_dir(), fifo[64];
+    struct process_order o = {.cwd = dir};
+
+    (void)unused;
+    snprintf(fifo, sizeof(fifo), "%s/fifo", dir);
+    mkfifo(fifo, 0600);
+    put_file(dir, "kept", "kept\n");
+    o.stdin_path = "in";
+    o.stdout_path = "kept";
+    assert_stream_refused(&o, ENOENT, "stdin in: No such file or directory");
+    assert_file(dir, "kept", "kept\n");
+    o.stdin_path = ".";
+    assert_stream_refused(&o, EISDIR, "stdin .: Is a directory");
+    o.stdin_path = NULL;
+    o.stdout_path = "no/out";
+    assert_stream_refused(&o, ENOENT, "stdout no/out (missing folders are not made): No such file or directory");
+    o.stdout_path = NULL;
+    o.stderr_path = "/";
+    assert_stream_refused(&o, EISDIR, "stderr /: Is a directory");
+    o.stderr_path = NULL;
+    o.stdout_path = "fifo"; /* nobody reads it: to open it would wait */
+    assert_stream_refused(&o, EOPNOTSUPP, "stdout fifo is a FIFO, whose other end may never come: let the command "
+                                          "itself open it: Operation not supported");
+    o.cwd = "/no/such";
+    assert_stream_refused(&o, ENOENT, "true: cannot change to its directory /no/such: No such file or directory");
+    remove_dir(dir);
+}
+
 static void test_usage_is_reported(void **unused)
 {
     struct process_order o = {0};
@@ -285,7 +556,7 @@ static void test_a_policy_that_was_chosen_stays(void **unused)
     assert_int_equal(status, 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exit_status_and_signal_are_told_apart),
@@ -296,11 +567,20 @@ int main(void)
         cmocka_unit_test(test_pipes_are_as_new_for_the_next_child),
         cmocka_unit_test(test_whole_group_gets_the_signal),
         cmocka_unit_test(test_what_a_task_leaves_behind_is_killed),
+        cmocka_unit_test(test_a_storm_of_forks_is_killed),
+        cmocka_unit_test(test_a_leader_that_left_its_group_is_reached),
+        cmocka_unit_test(test_what_is_stopped_is_killed),
+        cmocka_unit_test(test_streams_are_files_below_the_directory),
+        cmocka_unit_test(test_output_and_error_can_share_a_file),
+        cmocka_unit_test(test_a_stream_can_be_a_file_and_another_the_pipe),
+        cmocka_unit_test(test_streams_that_cannot_be_opened_say_why),
         cmocka_unit_test(test_usage_is_reported),
         cmocka_unit_test(test_watching_tells_of_others),
         cmocka_unit_test(test_affinity_is_set_for_the_child_alone),
         cmocka_unit_test(test_a_policy_that_was_chosen_stays),
     };
 
+    if (argc > 1)
+        return be_task(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
