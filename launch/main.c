@@ -19,6 +19,7 @@ static const struct command commands[] = {
     {"run", cmd_run, "run a workflow"},
     {"check", cmd_check, "look a workflow over without running it"},
     {"logs", cmd_logs, "print what the tasks of a run wrote"},
+    {"import", cmd_import, "write another system's workflow as one of ganger's"},
     {"help", cmd_help, "explain a command"},
     {"version", cmd_version, "print the version"},
 };

@@ -100,7 +100,8 @@ static int open_new(char *path)
     return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 }
 
-/* Bytes of Marsaglia's xorshift64*: the same for the same path, so that nodes that make a file at once make the same. */
+/* Bytes of Marsaglia's xorshift64*: the same for the same path, so that nodes that make a file at once make the
+ * same. */
 static int fill(int fd, const char *path, uint64_t n_bytes)
 {
     static uint64_t block[8192];
