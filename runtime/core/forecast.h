@@ -27,7 +27,7 @@ struct forecast_view
 {
     uint32_t n_running;    /* tasks; what waits behind another on its worker is not running */
     uint32_t n_busy_cores;
-    double rate_per_s;     /* ended tasks, of the last 30 s or the last 16 tasks, whichever is longer; NAN: none has ended */
+    double rate_per_s;     /* ended tasks, of the last 30 s or the last 16, whichever is longer; NAN: none */
     double left_s;         /* NAN: nothing can be said */
 };
 

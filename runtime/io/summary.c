@@ -3,6 +3,8 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/file.h"
+#include "core/idle.h"
+#include "core/makespan.h"
 #include "core/outcome.h"
 
 #include <inttypes.h>
@@ -14,6 +16,11 @@
 
 #define CAUSES_MAX 256 /* different ones that are told apart; exit statuses alone are 255 */
 #define CAUSES_SHOWN 3
+#define ROOTS_SHOWN 3
+#define PROGRAMS_SHOWN 5
+#define IDLE_SHOWN 0.005    /* shares from here on are said */
+#define STRONG_BOUND_TASKS 100000 /* up to here the stronger bound takes less than a second */
+#define EVER_S 1e30
 #define COLUMNS 80
 #define ID_COLUMNS_MIN 12 /* with less room, it is left out */
 
@@ -25,6 +32,19 @@ struct cause
     task_id example; /* the first task it befell */
 };
 
+struct program
+{
+    uint32_t n;
+    float longest_s;
+    double sum_s;
+};
+
+struct node
+{
+    uint32_t n_cores; /* workers that came */
+    uint64_t memory_bytes;
+};
+
 struct summary
 {
     const struct graph *graph;
@@ -33,7 +53,10 @@ struct summary
     uint32_t n_kept;
     uint32_t n_done; /* in this epoch */
     uint32_t n_failed;
+    uint32_t n_allowed; /* of these, the ones that may */
+    uint32_t n_retried; /* attempts, not tasks */
     uint32_t n_skipped;
+    uint32_t n_not_needed;
     uint32_t n_cancelled;
 
     uint32_t n_timed; /* tasks that ran in this epoch */
@@ -41,9 +64,27 @@ struct summary
     double last_end_s;
     double sum_s;
     double core_sum_s;
+    double cpu_sum_s;
     double longest_s;
     task_id longest;
+    uint64_t peak_bytes;
+    task_id peak;
 
+    float *start_s; /* by task; NAN: it did not run */
+    float *end_s;
+    struct idle_span *attempts; /* before a task's last */
+    size_t n_attempts;
+    size_t attempts_capacity;
+    struct idle_span *absences; /* of workers */
+    size_t n_absences;
+    size_t absences_capacity;
+    struct node *nodes;
+    size_t n_nodes;
+    size_t nodes_capacity;
+    uint32_t n_workers; /* that came */
+
+    struct program *programs;
+    uint32_t *n_skipped_for; /* by task; NULL: nothing was skipped */
     struct cause causes[CAUSES_MAX];
     uint32_t n_causes;
 };
@@ -56,21 +97,75 @@ struct summary *summary_open(const struct graph *g, uint32_t n_slots)
     s->n_slots = n_slots;
     s->n_tasks = g->n_tasks - g->n_joins;
     s->first_start_s = INFINITY;
-    s->longest = TASK_NONE;
+    s->longest = s->peak = TASK_NONE;
+    s->programs = xcalloc(g->n_programs + 1, sizeof(*s->programs));
+    s->start_s = xmalloc((g->n_tasks + 1) * sizeof(*s->start_s));
+    s->end_s = xmalloc((g->n_tasks + 1) * sizeof(*s->end_s));
+    for (task_id t = 0; t < g->n_tasks; t++)
+        s->start_s[t] = s->end_s[t] = NAN;
     return s;
 }
 
 void summary_close(struct summary *s)
 {
+    if (s == NULL)
+        return;
+    free(s->start_s);
+    free(s->end_s);
+    free(s->attempts);
+    free(s->absences);
+    free(s->nodes);
+    free(s->programs);
+    free(s->n_skipped_for);
     free(s);
 }
 
 /* --- counting --- */
 
+static struct node *node_of(struct summary *s, uint32_t node)
+{
+    while (s->n_nodes <= node) {
+        s->nodes = xgrow(s->nodes, s->n_nodes, &s->nodes_capacity, sizeof(*s->nodes));
+        s->nodes[s->n_nodes++] = (struct node){0, 0};
+    }
+    return &s->nodes[node];
+}
+
+static void note_absence(struct summary *s, double start_s, double end_s)
+{
+    s->absences = xgrow(s->absences, s->n_absences, &s->absences_capacity, sizeof(*s->absences));
+    s->absences[s->n_absences++] = (struct idle_span){TASK_NONE, start_s, end_s};
+}
+
+static void count_worker(struct summary *s, const struct event *e)
+{
+    s->n_workers++;
+    node_of(s, e->node)->n_cores++;
+    note_absence(s, -EVER_S, e->time_s);
+}
+
+static void count_program(struct summary *s, task_id task, double time_s)
+{
+    struct program *p = &s->programs[s->graph->tasks[task].program];
+
+    p->n++;
+    p->sum_s += time_s;
+    p->longest_s = fmaxf(p->longest_s, (float)time_s);
+}
+
+static void note_span(struct summary *s, const struct event *e)
+{
+    if (e->kind == EVENT_TASK_RETRIED) {
+        s->attempts = xgrow(s->attempts, s->n_attempts, &s->attempts_capacity, sizeof(*s->attempts));
+        s->attempts[s->n_attempts++] = (struct idle_span){e->task, e->result->start_s, e->result->end_s};
+    } else {
+        s->start_s[e->task] = (float)e->result->start_s;
+        s->end_s[e->task] = (float)e->result->end_s;
+    }
+}
+
 static void count_time(struct summary *s, const struct event *e)
 {
-    const struct task_resources *r =
-        &s->graph->resources[s->graph->tasks[e->task].resource_class];
     const struct task_result *result = e->result;
     double time_s;
 
@@ -78,14 +173,21 @@ static void count_time(struct summary *s, const struct event *e)
     if (result == NULL || !(result->end_s > result->start_s))
         return;
     time_s = result->end_s - result->start_s;
+    note_span(s, e);
     s->n_timed++;
     s->sum_s += time_s;
-    s->core_sum_s += time_s * r->cores;
+    s->core_sum_s += time_s * s->graph->resources[s->graph->tasks[e->task].resource_class].cores;
+    s->cpu_sum_s += result->cpu_s;
     s->first_start_s = fmin(s->first_start_s, result->start_s);
     s->last_end_s = fmax(s->last_end_s, result->end_s);
+    count_program(s, e->task, time_s);
     if (s->longest == TASK_NONE || time_s > s->longest_s) {
         s->longest = e->task;
         s->longest_s = time_s;
+    }
+    if (result->max_rss_bytes > s->peak_bytes) {
+        s->peak = e->task;
+        s->peak_bytes = result->max_rss_bytes;
     }
 }
 
@@ -105,34 +207,60 @@ static void count_cause(struct summary *s, const struct event *e)
     s->causes[i].n++;
 }
 
+static void count_skipped(struct summary *s, const struct event *e)
+{
+    s->n_skipped++;
+    if (e->cause >= s->graph->n_tasks)
+        return;
+    if (s->n_skipped_for == NULL)
+        s->n_skipped_for = xcalloc(s->graph->n_tasks, sizeof(*s->n_skipped_for));
+    s->n_skipped_for[e->cause]++;
+}
+
+static void count_task(struct summary *s, const struct event *e)
+{
+    const struct task *t = &s->graph->tasks[e->task];
+
+    if (task_is_join(t))
+        return;
+    switch (e->kind) {
+    case EVENT_TASK_KEPT: s->n_kept++; return;
+    case EVENT_TASK_SKIPPED: count_skipped(s, e); return;
+    case EVENT_TASK_NOT_NEEDED: s->n_not_needed++; return;
+    case EVENT_TASK_DONE: s->n_done++; break;
+    case EVENT_TASK_RETRIED: s->n_retried++; break;
+    case EVENT_TASK_CANCELLED: s->n_cancelled++; break;
+    case EVENT_TASK_FAILED:
+        s->n_failed++;
+        s->n_allowed += s->graph->policies[t->policy].may_fail;
+        count_cause(s, e);
+        break;
+    default: return;
+    }
+    count_time(s, e);
+}
+
 void summary_sink(void *data, const struct event *event)
 {
     struct summary *s = data;
 
     switch (event->kind) {
-    case EVENT_TASK_KEPT: s->n_kept += !task_is_join(&s->graph->tasks[event->task]); break;
-    case EVENT_TASK_SKIPPED: s->n_skipped += !task_is_join(&s->graph->tasks[event->task]); break;
+    case EVENT_NODE_JOINED: node_of(s, event->node)->memory_bytes = event->memory_bytes; break;
+    case EVENT_WORKER_JOINED: count_worker(s, event); break;
+    case EVENT_WORKER_LOST: note_absence(s, event->time_s, EVER_S); break;
+    case EVENT_TASK_KEPT:
     case EVENT_TASK_DONE:
-        s->n_done++;
-        count_time(s, event);
-        break;
     case EVENT_TASK_FAILED:
-        s->n_failed++;
-        count_time(s, event);
-        count_cause(s, event);
-        break;
     case EVENT_TASK_CANCELLED:
-        s->n_cancelled++;
-        count_time(s, event);
+    case EVENT_TASK_RETRIED:
+    case EVENT_TASK_SKIPPED:
+    case EVENT_TASK_NOT_NEEDED:
+        if (event->task < s->graph->n_tasks)
+            count_task(s, event);
         break;
-    case EVENT_NODE_JOINED:
-    case EVENT_WORKER_JOINED:
-    case EVENT_WORKER_LOST:
     case EVENT_TASK_SENT:
     case EVENT_TASK_RETURNED:
     case EVENT_TASK_STARTED:
-    case EVENT_TASK_RETRIED:
-    case EVENT_TASK_NOT_NEEDED:
     case EVENT_NODE_SETUP:
     case EVENT_NODE_TEARDOWN:
     case EVENT_RUN_STOPPING: break;
@@ -141,7 +269,7 @@ void summary_sink(void *data, const struct event *event)
 
 int summary_exit_status(const struct summary *s)
 {
-    return s->n_done + s->n_kept == s->n_tasks ? 0 : 1;
+    return s->n_done + s->n_kept + s->n_not_needed + s->n_allowed == s->n_tasks ? 0 : 1;
 }
 
 /* --- printing --- */
@@ -230,17 +358,84 @@ static void put_word(struct buffer *b, const char *word)
     buffer_put_u8(b, '\'');
 }
 
-static void put_counts(struct buffer *b, const struct summary *s)
+static void put_done(struct buffer *b, const struct summary *s)
 {
-    uint32_t n_over = s->n_kept + s->n_done + s->n_failed + s->n_skipped + s->n_cancelled;
-
     put_label(b, "done");
     buffer_printf(b, "%" PRIu32 " of %" PRIu32 " tasks", s->n_done + s->n_kept, s->n_tasks);
     if (s->n_kept > 0)
         buffer_printf(b, ", %" PRIu32 " of them in earlier runs", s->n_kept);
     buffer_put_u8(b, '\n');
-    put_count(b, "failed", s->n_failed);
-    put_count(b, "skipped", s->n_skipped);
+}
+
+static void put_failed(struct buffer *b, const struct summary *s)
+{
+    if (s->n_failed == 0)
+        return;
+    put_label(b, "failed");
+    buffer_printf(b, "%" PRIu32, s->n_failed);
+    if (s->n_allowed == s->n_failed)
+        buffer_printf(b, ", as %s may", s->n_failed == 1 ? "it" : "they");
+    else if (s->n_allowed > 0)
+        buffer_printf(b, ", %" PRIu32 " of which may", s->n_allowed);
+    buffer_put_u8(b, '\n');
+}
+
+/* The failed tasks for which most others were skipped, most first. Returns how many there are in all. */
+static uint32_t find_roots(const struct summary *s, task_id roots[ROOTS_SHOWN])
+{
+    uint32_t n = 0;
+
+    for (task_id t = 0; s->n_skipped_for != NULL && t < s->graph->n_tasks; t++) {
+        uint32_t i = n < ROOTS_SHOWN ? n : ROOTS_SHOWN;
+
+        if (s->n_skipped_for[t] == 0)
+            continue;
+        n++;
+        while (i > 0 && s->n_skipped_for[roots[i - 1]] < s->n_skipped_for[t]) {
+            if (i < ROOTS_SHOWN)
+                roots[i] = roots[i - 1];
+            i--;
+        }
+        if (i < ROOTS_SHOWN)
+            roots[i] = t;
+    }
+    return n;
+}
+
+static void put_skipped(struct buffer *b, const struct summary *s)
+{
+    task_id roots[ROOTS_SHOWN];
+    uint32_t n = find_roots(s, roots), n_left = s->n_skipped;
+
+    if (s->n_skipped == 0)
+        return;
+    put_label(b, "skipped");
+    if (n != 1)
+        buffer_printf(b, "%" PRIu32 "%s", s->n_skipped, n > 0 ? ": " : "");
+    for (uint32_t i = 0; i < n && i < ROOTS_SHOWN; i++) {
+        if (i > 0)
+            buffer_printf(b, ",\n%16s", "");
+        buffer_printf(b, "%" PRIu32 " because of ", s->n_skipped_for[roots[i]]);
+        put_id(b, "", s->graph->tasks[roots[i]].id, "");
+        n_left -= s->n_skipped_for[roots[i]];
+    }
+    if (n > ROOTS_SHOWN)
+        buffer_printf(b, ",\n%16s%" PRIu32 " because of %" PRIu32 " others", "", n_left, n - ROOTS_SHOWN);
+    buffer_put_u8(b, '\n');
+}
+
+static void put_counts(struct buffer *b, const struct summary *s)
+{
+    uint32_t n_over = s->n_kept + s->n_done + s->n_failed + s->n_skipped + s->n_not_needed + s->n_cancelled;
+
+    put_done(b, s);
+    put_failed(b, s);
+    if (s->n_retried > 0) {
+        put_label(b, "tried again");
+        buffer_printf(b, "%" PRIu32 " times\n", s->n_retried);
+    }
+    put_skipped(b, s);
+    put_count(b, "not needed", s->n_not_needed);
     put_count(b, "cancelled", s->n_cancelled);
     put_count(b, "not started", n_over < s->n_tasks ? s->n_tasks - n_over : 0);
 }
@@ -274,20 +469,149 @@ static void put_causes(struct buffer *b, const struct summary *s)
     }
 }
 
-static void put_times(struct buffer *b, const struct summary *s)
-{
-    double makespan_s = s->last_end_s - s->first_start_s;
+/* --- times --- */
 
-    if (s->n_timed == 0)
-        return;
-    put_label(b, "makespan");
-    put_duration(b, makespan_s);
-    buffer_printf(b, " from the first start to the last end\n");
-    if (s->n_slots > 0 && makespan_s > 0) {
-        put_label(b, "utilisation");
-        buffer_printf(b, "%.1f %% of %" PRIu32 " slots\n",
-                      100 * s->core_sum_s / (s->n_slots * makespan_s), s->n_slots);
+static double makespan_of(const struct summary *s)
+{
+    return s->n_timed > 0 ? s->last_end_s - s->first_start_s : 0;
+}
+
+/* The nodes of the run by kinds; those without workers are none. The caller frees them. */
+static struct makespan_node *find_kinds(const struct summary *s, uint32_t *n_kinds)
+{
+    struct makespan_node *kinds = xcalloc(s->n_nodes + 1, sizeof(*kinds));
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < s->n_nodes; i++) {
+        uint32_t k = 0;
+
+        if (s->nodes[i].n_cores == 0)
+            continue;
+        while (k < n && (kinds[k].cores != s->nodes[i].n_cores || kinds[k].memory_bytes != s->nodes[i].memory_bytes))
+            k++;
+        if (k == n)
+            kinds[n++] = (struct makespan_node){
+                .cores = s->nodes[i].n_cores, .memory_bytes = s->nodes[i].memory_bytes, .gpus = MAKESPAN_NOT_COUNTED};
+        kinds[k].n++;
     }
+    *n_kinds = n;
+    return kinds;
+}
+
+/* What each task took, all attempts together; 0 if it did not run. The caller frees it. */
+static float *find_costs(const struct summary *s)
+{
+    float *cost_s = xcalloc(s->graph->n_tasks + 1, sizeof(*cost_s));
+
+    for (task_id t = 0; t < s->graph->n_tasks; t++)
+        if (!isnan(s->start_s[t]))
+            cost_s[t] = s->end_s[t] - s->start_s[t];
+    for (size_t i = 0; i < s->n_attempts; i++)
+        cost_s[s->attempts[i].task] += (float)(s->attempts[i].end_s - s->attempts[i].start_s);
+    return cost_s;
+}
+
+static void put_limit(struct buffer *b, const struct summary *s, const struct makespan_bound *bound)
+{
+    switch (bound->limit) {
+    case LIMIT_PATH: buffer_printf(b, "a chain of tasks"); break;
+    case LIMIT_CORES: buffer_printf(b, "cores"); break;
+    case LIMIT_MEMORY: buffer_printf(b, "memory"); break;
+    case LIMIT_GPUS: buffer_printf(b, "GPUs"); break;
+    case LIMIT_QUEUE: put_id(b, "queue ", s->graph->queues[bound->which].name, ""); break;
+    case LIMIT_NAMED: put_id(b, "resource ", s->graph->named[bound->which].name, ""); break;
+    }
+}
+
+/* What no scheduler could have been below, tasks taking what they took. */
+static void put_bound(struct buffer *b, const struct summary *s)
+{
+    struct makespan_site site;
+    struct makespan_node *kinds = find_kinds(s, &site.n_kinds);
+    struct makespan_bound bound = {0};
+    float *cost_s = find_costs(s);
+
+    site.kinds = kinds;
+    if (site.n_kinds > 0 && s->graph->n_tasks <= STRONG_BOUND_TASKS)
+        makespan_bound_well(s->graph, cost_s, &site, &bound);
+    else if (site.n_kinds > 0)
+        makespan_bound_quickly(s->graph, cost_s, &site, &bound);
+    if (bound.s > 0) {
+        put_label(b, "lower bound");
+        put_duration(b, bound.s);
+        buffer_printf(b, " for such run times, by ");
+        put_limit(b, s, &bound);
+        buffer_printf(b, ": %.1f %% above\n", fmax(100 * (makespan_of(s) / bound.s - 1), 0));
+    }
+    free(cost_s);
+    free(kinds);
+}
+
+static void put_utilisation(struct buffer *b, const struct summary *s)
+{
+    if (s->n_slots == 0 || makespan_of(s) <= 0)
+        return;
+    put_label(b, "utilisation");
+    buffer_printf(b, "%.1f %% of %" PRIu32 " slots", 100 * s->core_sum_s / (s->n_slots * makespan_of(s)), s->n_slots);
+    if (s->cpu_sum_s > 0)
+        buffer_printf(b, "; tasks had the CPU %.1f %% of their time", 100 * s->cpu_sum_s / s->core_sum_s);
+    buffer_put_u8(b, '\n');
+}
+
+static void explain_idle(const struct summary *s, double shares[N_IDLE_REASONS])
+{
+    struct idle_run run = {
+        .graph = s->graph,
+        .start_s = s->start_s,
+        .end_s = s->end_s,
+        .attempts = s->attempts,
+        .n_attempts = (uint32_t)s->n_attempts,
+        .absences = s->absences,
+        .n_absences = (uint32_t)s->n_absences,
+        .n_cores = s->n_workers,
+        .first_s = s->first_start_s,
+        .last_s = s->last_end_s,
+    };
+
+    for (size_t i = 0; i < s->n_nodes; i++) {
+        run.n_nodes += s->nodes[i].n_cores > 0;
+        run.memory_bytes += s->nodes[i].memory_bytes;
+    }
+    idle_explain(&run, shares);
+}
+
+static void put_idle(struct buffer *b, const struct summary *s)
+{
+    static const char *const words[N_IDLE_REASONS] = {
+        [IDLE_NOTHING_READY] = "nothing was ready",
+        [IDLE_TAIL] = "only the last tasks ran",
+        [IDLE_MEMORY] = "memory did not suffice",
+        [IDLE_GPUS] = "GPUs did not suffice",
+        [IDLE_TOKENS] = "tokens did not suffice",
+        [IDLE_WIDE] = "tasks of several cores had no room",
+        [IDLE_ABSENT] = "workers were not there",
+        [IDLE_BETWEEN] = "the next task was on its way",
+    };
+    double shares[N_IDLE_REASONS];
+    int n = 0;
+
+    explain_idle(s, shares);
+    for (;;) {
+        int most = 0;
+
+        for (int i = 1; i < N_IDLE_REASONS; i++)
+            if (shares[i] > shares[most])
+                most = i;
+        if (shares[most] < IDLE_SHOWN)
+            break;
+        put_label(b, n++ == 0 ? "idle" : "");
+        buffer_printf(b, "%4.1f %%: %s\n", 100 * shares[most], words[most]);
+        shares[most] = 0;
+    }
+}
+
+static void put_task_times(struct buffer *b, const struct summary *s)
+{
     put_label(b, "task");
     put_duration(b, s->sum_s / s->n_timed);
     buffer_printf(b, " on average, ");
@@ -296,6 +620,94 @@ static void put_times(struct buffer *b, const struct summary *s)
     put_id(b, " (", s->graph->tasks[s->longest].id, ")");
     buffer_put_u8(b, '\n');
 }
+
+static void put_times(struct buffer *b, const struct summary *s)
+{
+    if (s->n_timed == 0)
+        return;
+    put_label(b, "makespan");
+    put_duration(b, makespan_of(s));
+    buffer_printf(b, " from the first start to the last end\n");
+    put_bound(b, s);
+    put_utilisation(b, s);
+    put_idle(b, s);
+    put_task_times(b, s);
+}
+
+/* --- programs --- */
+
+static uint32_t find_slowest(const struct summary *s, uint32_t slowest[PROGRAMS_SHOWN])
+{
+    uint32_t n = 0;
+
+    for (uint32_t p = 0; p < s->graph->n_programs; p++) {
+        uint32_t i = n < PROGRAMS_SHOWN ? n : PROGRAMS_SHOWN;
+
+        if (s->programs[p].n == 0)
+            continue;
+        n++;
+        while (i > 0 && s->programs[slowest[i - 1]].sum_s < s->programs[p].sum_s) {
+            if (i < PROGRAMS_SHOWN)
+                slowest[i] = slowest[i - 1];
+            i--;
+        }
+        if (i < PROGRAMS_SHOWN)
+            slowest[i] = p;
+    }
+    return n;
+}
+
+static void put_cell(struct buffer *b, double duration_s)
+{
+    struct buffer text = BUFFER_EMPTY;
+
+    put_duration(&text, duration_s);
+    buffer_printf(b, "%13.*s", (int)text.n, text.bytes);
+    buffer_release(&text);
+}
+
+static void put_programs(struct buffer *b, const struct summary *s)
+{
+    uint32_t slowest[PROGRAMS_SHOWN];
+    uint32_t n = find_slowest(s, slowest);
+
+    if (n < 2)
+        return;
+    put_label(b, "programs");
+    buffer_printf(b, "%8s%13s%13s%13s\n", "tasks", "mean", "longest", "sum");
+    for (uint32_t i = 0; i < n && i < PROGRAMS_SHOWN; i++) {
+        const struct program *p = &s->programs[slowest[i]];
+        const char *name = s->graph->programs[slowest[i]];
+
+        buffer_printf(b, "%16s%8" PRIu32, "", p->n);
+        put_cell(b, p->sum_s / p->n);
+        put_cell(b, (double)p->longest_s);
+        put_cell(b, p->sum_s);
+        put_id(b, "  ", name[0] != '\0' ? name : "(no name)", "");
+        buffer_put_u8(b, '\n');
+    }
+    if (n > PROGRAMS_SHOWN) {
+        put_label(b, "");
+        buffer_printf(b, "%8s%" PRIu32 " others took less\n", "", n - PROGRAMS_SHOWN);
+    }
+}
+
+static void put_memory(struct buffer *b, const struct summary *s)
+{
+    double mib = (double)s->peak_bytes / 1048576.0;
+
+    if (s->peak == TASK_NONE)
+        return;
+    put_label(b, "peak memory");
+    if (mib < 1024)
+        buffer_printf(b, "%.3g MiB", mib);
+    else
+        buffer_printf(b, "%.4g GiB", mib / 1024);
+    put_id(b, " (", s->graph->tasks[s->peak].id, ")");
+    buffer_put_u8(b, '\n');
+}
+
+/* --- what to do next --- */
 
 /* A task that failed, for the most frequent cause, after it could have written something. */
 static task_id find_example(const struct summary *s)
@@ -353,6 +765,14 @@ static void put_places(struct buffer *b, const struct summary *s, const char *ru
     }
 }
 
+static void write_out(int fd, struct buffer *b)
+{
+    if (file_write(fd, b->bytes, b->n) != 0) {
+        /* nowhere to say it */
+    }
+    buffer_release(b);
+}
+
 void summary_print(const struct summary *s, int fd, const char *run_path,
                    const char *workflow_path)
 {
@@ -361,9 +781,21 @@ void summary_print(const struct summary *s, int fd, const char *run_path,
     put_counts(&b, s);
     put_causes(&b, s);
     put_times(&b, s);
+    put_programs(&b, s);
+    put_memory(&b, s);
     put_places(&b, s, run_path, workflow_path);
-    if (file_write(fd, b.bytes, b.n) != 0) {
-        /* nowhere to say it */
-    }
-    buffer_release(&b);
+    write_out(fd, &b);
+}
+
+void summary_print_failures(const struct summary *s, int fd, const char *run_path,
+                            const char *workflow_path)
+{
+    struct buffer b = BUFFER_EMPTY;
+
+    if (summary_exit_status(s) == 0)
+        return;
+    put_counts(&b, s);
+    put_causes(&b, s);
+    put_places(&b, s, run_path, workflow_path);
+    write_out(fd, &b);
 }

@@ -16,15 +16,20 @@ void summary_close(struct summary *s); /* takes NULL */
 /* An event sink: `data` is the struct summary. Writes nothing. */
 void summary_sink(void *data, const struct event *event);
 
-/* 0 when all tasks are done, in this epoch or an earlier one; else 1. (That the run was ended by a
- * signal, or failed itself, is for the caller to know.) */
+/* 0 when all tasks are done, in this epoch or an earlier one, or were not needed, or failed and may; else
+ * 1. (That the run was ended by a signal, or failed itself, is for the caller to know.) */
 int summary_exit_status(const struct summary *s);
 
-/* Writes some ten lines of at most 80 columns (paths may be longer): counts, makespan (first start
- * to last end), utilisation (cores x time of tasks / slots x makespan), the longest task, the
- * most frequent causes of failure, where the run is and what to type next. `workflow_path` is the
- * user's word for it; --run-dir is part of what to type unless `run_path` is the default. */
+/* Writes some ten to twenty-five lines of at most 80 columns (paths may be longer): counts, the most frequent
+ * causes of failure and what was skipped for them, makespan (first start to last end) against the lower bound
+ * for such run times, utilisation (cores x time of tasks / slots x makespan) and why the rest was idle, the
+ * programs that took most, where the run is and what to type next. `workflow_path` is the user's word for it;
+ * --run-dir is part of what to type unless `run_path` is the default. O(tasks + edges). */
 void summary_print(const struct summary *s, int fd, const char *run_path,
                    const char *workflow_path);
+
+/* For --quiet: nothing when all went well, else the counts, the causes and what to type next. */
+void summary_print_failures(const struct summary *s, int fd, const char *run_path,
+                            const char *workflow_path);
 
 #endif

@@ -27,7 +27,8 @@ static int set_up(void **state)
 
     w->g = graph_new();
     w->setting.files = &w->files;
-    graph_add_task(w->g, &(struct task){.id = "a", .argv = "x", .n_argv = 1, .n_argv_bytes = 2, .setting = &w->setting});
+    graph_add_task(w->g, &(struct task){.id = "a", .argv = "x", .n_argv = 1, .n_argv_bytes = 2,
+                                        .setting = &w->setting});
     *state = w;
     return graph_seal(w->g, NULL);
 }

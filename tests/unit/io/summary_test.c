@@ -15,12 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 struct world
 {
-    struct graph *g; /* tasks t0 … t9, of which t9 takes two cores, and a join */
+    struct graph *g; /* tasks t0 … t9, of which t9 takes two cores and t8 may fail, and a join */
     struct summary *s;
     char *text;
 };
@@ -29,9 +30,10 @@ static int set_up(void **state)
 {
     struct world *w = xcalloc(1, sizeof(*w));
     const struct task_resources two = {.cores = 2, .nodes = 1, .ranks = 1};
-    uint32_t class;
+    uint32_t class, may_fail;
 
     w->g = graph_new();
+    may_fail = graph_intern_policy(w->g, &(struct task_policy){.may_fail = true});
     class = graph_intern_resources(w->g, &two);
     for (int i = 0; i < 10; i++) {
         char id[16];
@@ -39,7 +41,8 @@ static int set_up(void **state)
 
         graph_add_task(w->g, &(struct task){.id = arena_text(&w->g->text, id, (size_t)n),
                                             .argv = "x", .n_argv = 1, .n_argv_bytes = 2,
-                                            .resource_class = i == 9 ? class : 0});
+                                            .resource_class = i == 9 ? class : 0,
+                                            .policy = i == 8 ? may_fail : 0});
     }
     graph_add_task(w->g, &(struct task){.id = NULL});
     w->s = summary_open(w->g, 4);
@@ -72,6 +75,13 @@ static void tell_done(struct world *w, task_id task, double start_s, double end_
 static void tell_failed(struct world *w, task_id task, enum task_end end, int code)
 {
     tell(w, EVENT_TASK_FAILED, task, &(struct task_result){.end = end, .code = code});
+}
+
+static void tell_node(struct world *w, uint32_t n_workers, uint64_t memory_bytes)
+{
+    summary_sink(w->s, &(struct event){.kind = EVENT_NODE_JOINED, .memory_bytes = memory_bytes, .n_slots = n_workers});
+    for (uint32_t i = 0; i < n_workers; i++)
+        summary_sink(w->s, &(struct event){.kind = EVENT_WORKER_JOINED, .worker = i + 1});
 }
 
 static const char *print(struct world *w, const char *run_path, const char *workflow_path)
@@ -121,13 +131,13 @@ static void test_failures_are_counted_by_cause(void **state)
     tell_failed(w, 2, TASK_SIGNALLED, SIGSEGV);
     tell_failed(w, 3, TASK_NOT_STARTED, 2);
     tell_failed(w, 4, TASK_EXITED, 1);
-    tell(w, EVENT_TASK_SKIPPED, 5, NULL);
+    tell(w, EVENT_TASK_SKIPPED, 5, NULL); /* because of t0 */
     tell(w, EVENT_TASK_SKIPPED, 10, NULL);
     tell(w, EVENT_TASK_CANCELLED, 6, &(struct task_result){.end = TASK_CANCELLED, .start_s = NAN});
     print(w, "/there/flow.run", "flow.json");
     assert_says(w, "          done  0 of 10 tasks\n"
                    "        failed  5\n"
-                   "       skipped  1\n"
+                   "       skipped  1 because of t0\n"
                    "     cancelled  1\n"
                    "   not started  3\n");
     assert_says(w, "        causes  2 x signal 11 (SEGV), first t1\n"
@@ -228,6 +238,141 @@ static void test_long_ids_are_cut_to_80_columns(void **state)
     }
 }
 
+static void tell_skipped(struct world *w, task_id task, task_id cause)
+{
+    summary_sink(w->s, &(struct event){.kind = EVENT_TASK_SKIPPED, .task = task, .cause = cause});
+}
+
+static void test_skipped_tasks_are_counted_by_what_they_were_skipped_for(void **state)
+{
+    struct world *w = *state;
+
+    tell_skipped(w, 4, 1);
+    print(w, "r", "f");
+    assert_says(w, "       skipped  1 because of t1\n");
+    tell_skipped(w, 5, 0);
+    tell_skipped(w, 6, 0);
+    print(w, "r", "f");
+    assert_says(w, "       skipped  3: 2 because of t0,\n"
+                   "                1 because of t1\n");
+    tell_skipped(w, 7, 2);
+    tell_skipped(w, 8, 3);
+    print(w, "r", "f");
+    assert_says(w, "       skipped  5: 2 because of t0,\n"
+                   "                1 because of t1,\n"
+                   "                1 because of t2,\n"
+                   "                1 because of 1 others\n");
+}
+
+static void test_what_may_fail_or_is_not_needed_is_no_failure(void **state)
+{
+    struct world *w = *state;
+
+    for (task_id t = 0; t < 7; t++)
+        tell_done(w, t, 0, 1);
+    tell(w, EVENT_TASK_NOT_NEEDED, 7, NULL);
+    tell(w, EVENT_TASK_NOT_NEEDED, 10, NULL); /* the join */
+    tell_failed(w, 8, TASK_EXITED, 1);
+    assert_int_equal(summary_exit_status(w->s), 1);
+    tell_done(w, 9, 0, 1);
+    assert_int_equal(summary_exit_status(w->s), 0);
+    print(w, "r", "f");
+    assert_says(w, "        failed  1, as it may\n");
+    assert_says(w, "    not needed  1\n");
+    assert_null(strstr(w->text, "--resume"));
+}
+
+static void test_attempts_that_failed_count_as_work(void **state)
+{
+    struct world *w = *state;
+
+    tell_node(w, 1, 0);
+    tell(w, EVENT_TASK_RETRIED, 0, &(struct task_result){.end = TASK_EXITED, .code = 1, .start_s = 0, .end_s = 6});
+    tell(w, EVENT_TASK_RETRIED, 1, &(struct task_result){.end = TASK_LOST, .start_s = NAN, .end_s = 6});
+    tell_done(w, 0, 6, 8);
+    print(w, "r", "f");
+    assert_says(w, "   tried again  2 times\n");
+    assert_says(w, "      makespan  8 s from");
+    assert_says(w, "   lower bound  8 s for such run times, by a chain of tasks: 0.0 % above\n");
+    assert_says(w, "   utilisation  25.0 % of 4 slots\n");
+    assert_null(strstr(w->text, "idle")); /* its one worker was busy */
+}
+
+static void test_makespan_is_held_against_the_lower_bound_and_idle_cores_explained(void **state)
+{
+    struct world *w = *state;
+
+    tell_node(w, 4, 0);
+    for (task_id t = 0; t < 4; t++)
+        tell_done(w, t, t, t + 1); /* one after the other, though all were ready */
+    tell_done(w, 4, 4, 8);
+    print(w, "r", "f");
+    assert_says(w, "      makespan  8 s from");
+    assert_says(w, "   lower bound  4 s for such run times, by a chain of tasks: 100.0 % above\n");
+    assert_says(w, "   utilisation  25.0 % of 4 slots\n");
+    assert_says(w, "          idle  37.5 %: only the last tasks ran\n"
+                   "                28.1 %: the next task was on its way\n"
+                   "                 9.4 %: nothing was ready\n");
+}
+
+static void test_programs_are_listed_by_the_time_they_took(void **state)
+{
+    struct world *w = *state;
+
+    w->g->tasks[0].program = graph_intern_program(w->g, "fast", 4);
+    w->g->tasks[1].program = w->g->tasks[2].program = graph_intern_program(w->g, "slow", 4);
+    summary_close(w->s);
+    w->s = summary_open(w->g, 4);
+    tell_done(w, 0, 0, 1);
+    print(w, "r", "f");
+    assert_null(strstr(w->text, "programs"));
+    tell_done(w, 1, 0, 10);
+    tell_done(w, 2, 0, 20);
+    print(w, "r", "f");
+    assert_says(w, "      programs     tasks         mean      longest          sum\n"
+                   "                       2         15 s         20 s         30 s  slow\n"
+                   "                       1          1 s          1 s          1 s  fast\n");
+}
+
+static void test_peak_memory_and_use_of_the_cpu_are_said(void **state)
+{
+    struct world *w = *state;
+
+    tell(w, EVENT_TASK_DONE, 0, &(struct task_result){.end_s = 10, .cpu_s = 9, .max_rss_bytes = 3ull << 29});
+    tell(w, EVENT_TASK_DONE, 1, &(struct task_result){.end_s = 10, .cpu_s = 6, .max_rss_bytes = 1 << 20});
+    print(w, "r", "f");
+    assert_says(w, "   peak memory  1.5 GiB (t0)\n");
+    assert_says(w, "   utilisation  50.0 % of 4 slots; tasks had the CPU 75.0 % of their time\n");
+}
+
+static void test_quietly_only_failures_are_said(void **state)
+{
+    struct world *w = *state;
+    int fd = memfd_create("summary", MFD_CLOEXEC);
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    tell_failed(w, 0, TASK_EXITED, 1);
+    for (task_id t = 1; t < 10; t++)
+        tell_done(w, t, 0, 1);
+    summary_print_failures(w->s, fd, "r", "f");
+    w->text = scratch_read(path, NULL);
+    assert_says(w, "        failed  1\n");
+    assert_says(w, "--resume");
+    assert_null(strstr(w->text, "makespan"));
+    assert_int_equal(ftruncate(fd, 0), 0);
+    tell_done(w, 0, 0, 1);
+    summary_close(w->s);
+    w->s = summary_open(w->g, 4);
+    for (task_id t = 0; t < 10; t++)
+        tell_done(w, t, 0, 1);
+    summary_print_failures(w->s, fd, "r", "f");
+    free(w->text);
+    w->text = scratch_read(path, NULL);
+    assert_string_equal(w->text, "");
+    close(fd);
+}
+
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -240,6 +385,13 @@ int main(void)
         WORLD_TEST(test_a_run_that_was_ended_early_is_not_all_done),
         WORLD_TEST(test_durations_have_fitting_units),
         WORLD_TEST(test_long_ids_are_cut_to_80_columns),
+        WORLD_TEST(test_skipped_tasks_are_counted_by_what_they_were_skipped_for),
+        WORLD_TEST(test_what_may_fail_or_is_not_needed_is_no_failure),
+        WORLD_TEST(test_attempts_that_failed_count_as_work),
+        WORLD_TEST(test_makespan_is_held_against_the_lower_bound_and_idle_cores_explained),
+        WORLD_TEST(test_programs_are_listed_by_the_time_they_took),
+        WORLD_TEST(test_peak_memory_and_use_of_the_cpu_are_said),
+        WORLD_TEST(test_quietly_only_failures_are_said),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
