@@ -20,14 +20,17 @@ struct pending_id
     const char *text;
     task_id child;
     uint32_t line;
+    enum graph_condition on;
 };
 
 struct pattern
 {
+    const char *key; /* a digit that stands for the condition, and the text */
     const char *text;
     uint32_t first_use;
     uint32_t last_use;
     uint32_t n_uses;
+    enum graph_condition on;
 };
 
 struct pattern_use
@@ -67,23 +70,32 @@ static uint32_t short_line(uint64_t line)
     return line < UINT32_MAX ? (uint32_t)line : 0;
 }
 
-static const char *pattern_text(const void *data, uint32_t number)
+static const char *pattern_key(const void *data, uint32_t number)
 {
     const struct dependency_list *l = data;
 
-    return l->patterns[number].text;
+    return l->patterns[number].key;
 }
 
-static struct pattern *intern_pattern(struct dependency_list *l, const char *text, size_t n_bytes)
+static struct pattern *intern_pattern(struct dependency_list *l, const char *text, size_t n_bytes,
+                                      enum graph_condition on)
 {
-    uint32_t number = name_index_add(&l->index, text, n_bytes, l->n_patterns, pattern_text, l);
+    char *key = xmalloc(n_bytes + 1);
+    uint32_t number;
 
-    if (number != NAME_NOT_FOUND)
-        return &l->patterns[number];
-    l->patterns = xgrow(l->patterns, l->n_patterns, &l->patterns_capacity, sizeof(*l->patterns));
-    l->patterns[l->n_patterns] =
-        (struct pattern){arena_text(&l->text, text, n_bytes), NO_USE, NO_USE, 0};
-    return &l->patterns[l->n_patterns++];
+    key[0] = (char)('0' + on);
+    memcpy(key + 1, text, n_bytes);
+    number = name_index_add(&l->index, key, n_bytes + 1, l->n_patterns, pattern_key, l);
+    if (number == NAME_NOT_FOUND) {
+        struct pattern new = {.key = arena_text(&l->text, key, n_bytes + 1), .first_use = NO_USE, .on = on};
+
+        new.text = new.key + 1;
+        number = l->n_patterns;
+        l->patterns = xgrow(l->patterns, l->n_patterns, &l->patterns_capacity, sizeof(*l->patterns));
+        l->patterns[l->n_patterns++] = new;
+    }
+    free(key);
+    return &l->patterns[number];
 }
 
 static void use_pattern(struct dependency_list *l, struct pattern *p, task_id child, uint64_t line)
@@ -98,22 +110,23 @@ static void use_pattern(struct dependency_list *l, struct pattern *p, task_id ch
     p->n_uses++;
 }
 
-void dependency_add(struct dependency_list *l, task_id child, const char *text, size_t n_bytes, uint64_t line)
+void dependency_add(struct dependency_list *l, task_id child, const char *text, size_t n_bytes,
+                    enum graph_condition on, uint64_t line)
 {
     task_id parent;
 
     if (wildcard_is_in(text)) {
-        use_pattern(l, intern_pattern(l, text, n_bytes), child, line);
+        use_pattern(l, intern_pattern(l, text, n_bytes, on), child, line);
         return;
     }
     parent = graph_find(l->g, text, n_bytes);
     if (parent != TASK_NONE) {
-        graph_add_dependency(l->g, parent, child);
+        graph_add_condition(l->g, parent, child, on);
         return;
     }
     l->ids = xgrow(l->ids, l->n_ids, &l->ids_capacity, sizeof(*l->ids));
     l->ids[l->n_ids++] =
-        (struct pending_id){arena_text(&l->text, text, n_bytes), child, short_line(line)};
+        (struct pending_id){arena_text(&l->text, text, n_bytes), child, short_line(line), on};
 }
 
 static const char *find_near_id(const struct graph *g, const char *id)
@@ -156,7 +169,7 @@ static int resolve_ids(struct dependency_list *l, task_id *child, uint64_t *line
             *line = pending->line;
             return refuse_unknown(l->g, pending->text, err);
         }
-        graph_add_dependency(l->g, parent, pending->child);
+        graph_add_condition(l->g, parent, pending->child, pending->on);
     }
     return 0;
 }
@@ -277,30 +290,31 @@ static void find_matches(const struct dependency_list *l, const char *pattern, s
     }
 }
 
-static void wait_for_each(struct graph *g, const struct matches *m, task_id child)
+static void wait_for_each(struct graph *g, const struct matches *m, task_id child, enum graph_condition on)
 {
     for (size_t i = 0; i < m->n; i++)
         if (m->tasks[i] != child)
-            graph_add_dependency(g, m->tasks[i], child);
+            graph_add_condition(g, m->tasks[i], child, on);
 }
 
-static task_id add_join(struct graph *g, const struct matches *m)
+static task_id add_join(struct graph *g, const struct matches *m, enum graph_condition on)
 {
     task_id join = graph_add_task(g, &(struct task){.id = NULL});
 
-    wait_for_each(g, m, join);
+    wait_for_each(g, m, join, on);
     return join;
 }
 
 /* A task that matches its own pattern waits for the others that match. Two such tasks wait for each
  * other: one edge to the first of them shows that cycle, where edges to all matches would be too many. */
-static void wait_for_others(struct graph *g, const struct matches *m, task_id child, task_id *first_own)
+static void wait_for_others(struct graph *g, const struct matches *m, task_id child, task_id *first_own,
+                            enum graph_condition on)
 {
     if (*first_own == TASK_NONE) {
         *first_own = child;
-        wait_for_each(g, m, child);
+        wait_for_each(g, m, child, on);
     } else if (*first_own != child) {
-        graph_add_dependency(g, *first_own, child);
+        graph_add_condition(g, *first_own, child, on);
     }
 }
 
@@ -323,11 +337,11 @@ static int resolve_pattern(struct dependency_list *l, const struct pattern *p, s
                              "wildcards compare the whole id",
                              p->text, is_own ? "other " : "");
         if (is_own)
-            wait_for_others(l->g, m, *child, &first_own);
+            wait_for_others(l->g, m, *child, &first_own, p->on);
         else if (!has_join)
-            wait_for_each(l->g, m, *child);
+            wait_for_each(l->g, m, *child, p->on);
         else if (join == TASK_NONE)
-            join = add_join(l->g, m);
+            join = add_join(l->g, m, p->on);
         if (!is_own && join != TASK_NONE)
             graph_add_dependency(l->g, join, *child);
     }

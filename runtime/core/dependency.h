@@ -35,8 +35,10 @@ void dependency_init(struct dependency_list *l, struct graph *g);
 void dependency_release(struct dependency_list *l);
 
 /* `child` waits for the task with this id, or for all that match it if it has a wildcard (never for
- * itself). `line` says where, for errors. */
-void dependency_add(struct dependency_list *l, task_id child, const char *text, size_t n_bytes, uint64_t line);
+ * itself). `line` says where, for errors. A condition holds of each task that matches: where a join stands
+ * between, it is on the join's own edges, and who waits for the join waits for it to end well. */
+void dependency_add(struct dependency_list *l, task_id child, const char *text, size_t n_bytes,
+                    enum graph_condition on, uint64_t line);
 
 /* Adds the edges and joins to the graph, once all tasks are there. An id that does not exist and a
  * wildcard that matches nothing are errors; `*child` and `*line` are then those of the task. */

@@ -35,7 +35,7 @@ static task_id find(const struct graph *g, const char *id)
 
 static void state_dependency(struct dependency_list *l, const char *child, const char *text)
 {
-    dependency_add(l, find(l->g, child), text, strlen(text), 7);
+    dependency_add(l, find(l->g, child), text, strlen(text), ON_OK, 7);
 }
 
 static void resolve(struct dependency_list *l)

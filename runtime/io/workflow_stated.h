@@ -1,0 +1,20 @@
+/* workflow_stated: what a task or "defaults" states beside who it is: resources, policy, prefix, program, setting. */
+#ifndef GANGER_IO_WORKFLOW_STATED_H
+#define GANGER_IO_WORKFLOW_STATED_H
+
+#include "io/workflow_draft.h"
+
+/* Which of a task's keys are read here. */
+#define STATED_KEYS (((UINT32_C(1) << N_TASK_KEYS) - 1) & ~((UINT32_C(1) << N_KEYS_OF_TASK_ONLY) - 1))
+
+/* Reads the values (by enum task_key; bits of `present`) over `stated`, which comes in with what holds otherwise. */
+int stated_read(struct draft *d, struct json_t **values, uint32_t present, struct stated *stated,
+                struct ganger_error *err);
+
+/* `nodes` and `ranks`, of which there can be but one for now. */
+int stated_check_width(struct draft *d, struct json_t **values, struct ganger_error *err);
+
+/* Says which queue, or which resource, of the document may have been meant. */
+int stated_refuse_queue(const struct draft *d, const char *name, struct ganger_error *err);
+
+#endif
