@@ -224,7 +224,9 @@ bool import_put_text(struct buffer *b, const char *text, size_t n_bytes)
         n = utf8_character(text + i, n_bytes - i, &character);
         if (n == 0 || character == 0)
             return false;
-        if (character < 0x80)
+        if (character == '"' || character == '\\')
+            buffer_printf(b, "\\%c", (int)character);
+        else if (character < 0x80)
             buffer_printf(b, "\\u%04x", character);
         else
             buffer_put(b, text + i, n);
