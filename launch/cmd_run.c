@@ -12,6 +12,7 @@
 #include "io/summary.h"
 #include "io/workflow.h"
 #include "launch/cmd.h"
+#include "launch/flow.h"
 #include "launch/launcher.h"
 #include "launch/link.h"
 #include "launch/options.h"
@@ -20,6 +21,7 @@
 #include "manager.h"
 #include "worker.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,9 +35,16 @@ struct run_options
     bool resume;
     bool quiet;
     bool dry_run;
-    bool fail_fast;
     bool help;
     double grace_s;
+    double latency_wait_s;
+    double progress_interval_s; /* NAN: as it is */
+    uint32_t max_failures; /* 0: no limit */
+    uint32_t max_failures_in_a_row;
+    bool fail_fast; /* the same as a limit of 1 */
+    uint32_t gpus_per_node; /* 0: those that are found */
+    struct option_list amounts; /* "NAME=N" */
+    struct replay_words replay;
 };
 
 #define ROW(...) OPTION_ROW(run_options, __VA_ARGS__)
@@ -44,11 +53,21 @@ static const struct option_row rows[] = {
     ROW('n', "workers", "W", OPTION_COUNT, n_workers, "workers; default: one for each usable core"),
     ROW('d', "run-dir", "DIR", OPTION_TEXT, run_dir, "where the run is kept; default: FLOW.run"),
     ROW('r', "resume", NULL, OPTION_ON, resume, "go on with the run that is in the run directory"),
-    ROW('q', "quiet", NULL, OPTION_ON, quiet, "no progress line: failures and the summary only"),
+    ROW('q', "quiet", NULL, OPTION_ON, quiet, "failures only: no progress, no summary of a run that went well"),
+    ROW('\0', "progress-interval", "SECONDS", OPTION_SECONDS, progress_interval_s,
+        "between lines of progress where there is no terminal; 0: none; default: 10, growing to 60"),
     ROW('\0', "dry-run", NULL, OPTION_ON, dry_run, "print what would run, in order, and how it is started"),
     ROW('k', "keep-going", NULL, OPTION_OFF, fail_fast, "after a failure, run what does not need it (default)"),
     ROW('\0', "fail-fast", NULL, OPTION_ON, fail_fast, "after a failure, start nothing more"),
     ROW('\0', "grace", "SECONDS", OPTION_SECONDS, grace_s, "between TERM and KILL, when the run is ended; default: 5"),
+    ROW('\0', "max-failures", "N", OPTION_COUNT, max_failures, "after so many failures, start nothing more"),
+    ROW('\0', "max-consecutive-failures", "N", OPTION_COUNT, max_failures_in_a_row,
+        "the same, counted anew whenever a task ends well"),
+    ROW('\0', "latency-wait", "SECONDS", OPTION_SECONDS, latency_wait_s,
+        "how long a task's inputs are waited for; default: 5"),
+    ROW('\0', "gpus-per-node", "N", OPTION_COUNT, gpus_per_node, "GPUs of each node; default: those that are found"),
+    ROW('\0', "resource", "NAME=N", OPTION_LIST, amounts, "so much there is of a resource that FLOW names"),
+    FLOW_REPLAY_ROWS(run_options, replay),
     ROW('h', "help", NULL, OPTION_ON, help, "print this"),
 };
 #define N_ROWS (sizeof(rows) / sizeof(*rows))
@@ -57,7 +76,8 @@ static void print_help(void)
 {
     printf("usage: ganger run FLOW [OPTION]...\n"
            "       mpirun -n W+1 ganger run FLOW [OPTION]...\n\n"
-           "Runs the tasks of FLOW (JSON, JSON Lines, or a list of commands) on the cores of this machine,\n"
+           "Runs the tasks of FLOW (JSON, JSON Lines, a list of commands, or a format that `ganger import` knows)\n"
+           "on the cores of this machine,\n"
            "or on the ranks that mpirun started.\n\n");
     options_print(rows, N_ROWS, stdout);
     printf("\nExit status: 0 all done; 1 some task failed or was skipped for a failure; 2 usage or bad\n"
@@ -147,10 +167,42 @@ static void open_sinks(struct manager_rank *m)
     uint32_t n_slots = m->comm->size - 1;
 
     m->progress = progress_open(m->origin.err_fd, m->workflow.graph, n_slots, style);
+    progress_set_run_path(m->progress, m->dir.path);
+    if (!isnan(m->options->progress_interval_s))
+        progress_set_interval(m->progress, m->options->progress_interval_s);
     m->summary = summary_open(m->workflow.graph, n_slots);
     event_add_sink(&m->sinks, journal_sink, m->journal);
     event_add_sink(&m->sinks, progress_sink, m->progress);
     event_add_sink(&m->sinks, summary_sink, m->summary);
+}
+
+/* "NAME=N", as --resource has it. */
+static int set_amount(struct workflow *w, const char *words, struct ganger_error *err)
+{
+    const char *equals = strchr(words, '=');
+    char *end = NULL, *name;
+    unsigned long long n = equals ? strtoull(equals + 1, &end, 10) : 0;
+    int status;
+
+    if (equals == NULL || end == equals + 1 || *end != '\0' || equals[1] == '-' || n > UINT32_MAX)
+        return error_set(err, ERROR_USAGE, "--resource takes NAME=N, N a whole number, not \"%s\"", words);
+    name = xstrndup(words, (size_t)(equals - words));
+    status = workflow_set_amount(w, name, (uint32_t)n, err);
+    free(name);
+    return status;
+}
+
+static int load_workflow(const struct run_options *options, struct workflow *w, struct ganger_error *err)
+{
+    struct replay_options replay;
+
+    if (flow_read_replay(&replay, &options->replay, err) < 0 ||
+        flow_load(w, options->workflow, &replay, err) < 0)
+        return -1;
+    for (size_t i = 0; i < options->amounts.n; i++)
+        if (set_amount(w, options->amounts.each[i], err) < 0)
+            return -1;
+    return 0;
 }
 
 static int prepare(struct manager_rank *m, struct ganger_error *err)
@@ -158,8 +210,7 @@ static int prepare(struct manager_rank *m, struct ganger_error *err)
     if (m->comm->size < 2)
         return error_set(err, ERROR_USAGE,
                          "one rank is a manager without workers: start at least two (mpirun -n 2 ganger run …)");
-    if (workflow_load(&m->workflow, m->options->workflow, err) < 0 || open_run_dir(m, err) < 0 ||
-        open_journal(m, err) < 0)
+    if (load_workflow(m->options, &m->workflow, err) < 0 || open_run_dir(m, err) < 0 || open_journal(m, err) < 0)
         return -1;
     open_sinks(m);
     return write_run_record(&m->dir, m->options->workflow, &m->workflow, m->epoch, m->comm->size - 1, err);
@@ -183,7 +234,9 @@ static int manage(struct manager_rank *m, int signal_fd, struct ganger_error *er
         .env = m->origin.env.bytes,
         .n_env_bytes = m->origin.env.n,
         .grace_s = m->options->grace_s,
-        .fail_fast = m->options->fail_fast,
+        .latency_wait_s = m->options->latency_wait_s,
+        .max_failures = m->options->fail_fast ? 1 : m->options->max_failures,
+        .max_failures_in_a_row = m->options->max_failures_in_a_row,
     };
     int status;
 
@@ -231,7 +284,8 @@ static int be_manager(const struct run_options *options, struct comm *comm, int 
         unlink(m.dir.journal_path); /* nothing ran: the mended workflow needs no --resume */
     if (was_run) {
         progress_end(m.progress);
-        summary_print(m.summary, m.origin.out_fd, m.dir.path, options->workflow);
+        (options->quiet ? summary_print_failures : summary_print)(m.summary, m.origin.out_fd, m.dir.path,
+                                                                  options->workflow);
     }
     if (err.cause != ERROR_NONE)
         print_error(&err);
@@ -313,15 +367,17 @@ static void print_task(const struct task *task)
 /* Tasks in the order in which one worker would run them. */
 static void print_order(const struct graph *graph)
 {
+    static const struct sched_node all_gpus = {.n_gpus = UINT16_MAX};
     struct sched *sched = sched_new(graph);
     struct placement p;
 
+    sched_add_node(sched, 0, &all_gpus);
     for (uint32_t slot = 0; slot < UINT16_MAX && (slot == 0 || sched_find_unplaceable(sched) != TASK_NONE); slot++)
-        sched_add_worker(sched, slot + 1, 0, (uint16_t)slot, 0);
+        sched_add_worker(sched, slot + 1, 0, (uint16_t)slot);
     sched_begin(sched);
     while (sched_next(sched, &p)) {
         print_task(&graph->tasks[p.task]);
-        sched_finish(sched, p.task, STATE_DONE);
+        sched_finish(sched, p.task, STATE_DONE, NAN);
     }
     sched_free(sched);
 }
@@ -330,7 +386,7 @@ static int print_dry_run(const struct run_options *options, char **command, stru
 {
     struct workflow workflow = {0};
 
-    if (workflow_load(&workflow, options->workflow, err) < 0)
+    if (load_workflow(options, &workflow, err) < 0)
         return -1;
     printf("#");
     for (char **word = command; *word != NULL; word++)
@@ -379,7 +435,7 @@ static int start_ranks(const struct run_options *options, char **rank_argv)
 
 int cmd_run(int argc, char **argv)
 {
-    struct run_options options = {.grace_s = 5};
+    struct run_options options = {.grace_s = 5, .progress_interval_s = NAN, .latency_wait_s = 5};
     struct ganger_error err = {0};
     char **rank_argv = rank_command(argc, argv);
     int first = options_read(rows, N_ROWS, &options, argc, argv, &err), status;
@@ -404,5 +460,6 @@ int cmd_run(int argc, char **argv)
     }
     status = launcher_is_rank() ? be_rank(&options) : start_ranks(&options, rank_argv);
     free(rank_argv);
+    free(options.amounts.each);
     return status;
 }

@@ -31,7 +31,9 @@ struct manager_options /* all borrowed */
     const char *env;                  /* of all tasks: "NAME=VALUE", each ended by a NUL */
     size_t n_env_bytes;
     double grace_s;                   /* between TERM and KILL */
-    bool fail_fast;                   /* after a failure nothing new starts */
+    double latency_wait_s;            /* how long a task's inputs are waited for */
+    uint32_t max_failures;            /* so many, and nothing new starts; 0: no limit */
+    uint32_t max_failures_in_a_row;   /* likewise, without one that ended well between them */
 };
 
 struct manager_report
@@ -41,8 +43,8 @@ struct manager_report
 };
 
 /* Runs the graph until it is over or was stopped. Returns 0 also when tasks failed: events tell. Fails
- * with ERROR_USAGE when a task fits on no node, before anything ran; with ERROR_SYSTEM when a worker
- * died or the journal cannot be written. All workers have been told to leave in any case. */
+ * with ERROR_USAGE when a task fits on no node, before anything ran; with ERROR_SYSTEM when all workers
+ * died, no node could be set up, or the journal cannot be written. All workers have been told to leave in any case. */
 int manager_run(const struct manager_options *options, struct manager_report *report,
                 struct ganger_error *err);
 

@@ -11,12 +11,12 @@
 
 enum event_kind
 {
-    EVENT_NODE_JOINED,   /* node, text = its host name, n_slots, memory_bytes */
+    EVENT_NODE_JOINED,   /* node, text = its host name, n_slots, n_gpus, memory_bytes */
     EVENT_WORKER_JOINED, /* worker, node, slots (its one slot) */
     EVENT_WORKER_LOST,   /* worker, node, text = why */
     EVENT_TASK_KEPT,     /* task: done in an earlier epoch, its definition is the same */
-    EVENT_TASK_SENT,     /* task, attempt, worker, node, slots: from now on it may have effects */
-    EVENT_TASK_RETURNED, /* the same, but for slots: that worker has not started it, and will not */
+    EVENT_TASK_SENT,     /* task, attempt, worker, node, slots, gpus: from now on it may have effects */
+    EVENT_TASK_RETURNED, /* task, attempt, worker, node: that worker has not started it, and will not */
     EVENT_TASK_STARTED,  /* task, attempt, worker, node: it has been running for a while */
     EVENT_TASK_DONE,     /* task, attempt, worker, node, slots, result */
     EVENT_TASK_FAILED,   /* the same, and it will not be tried again; worker 0: it was never sent (unplaceable) */
@@ -24,7 +24,7 @@ enum event_kind
     EVENT_TASK_RETRIED,  /* the same: this attempt failed, or was lost with its worker; it is ready again */
     EVENT_TASK_SKIPPED,  /* task, cause = a task whose failure is the reason */
     EVENT_TASK_NOT_NEEDED, /* task, cause = a task that ended well, which it waited to see fail */
-    EVENT_NODE_SETUP,    /* node, worker, result: the workflow's node.setup ended there */
+    EVENT_NODE_SETUP,    /* task = TASK_SETUP, attempt, worker, node, slots, result: the workflow's node.setup ended there */
     EVENT_NODE_TEARDOWN, /* the same of node.teardown */
     EVENT_RUN_STOPPING,  /* text = why nothing new is started */
 };
@@ -40,6 +40,8 @@ struct event
     uint32_t node;    /* from 0 */
     uint32_t n_slots;
     const uint16_t *slots; /* borrowed for the call, as are all pointers here */
+    uint32_t n_gpus;
+    const uint16_t *gpus;  /* numbers on the node */
     uint64_t memory_bytes;
     const struct task_result *result;
     const char *text;

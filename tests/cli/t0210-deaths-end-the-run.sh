@@ -1,4 +1,4 @@
-# A worker, the manager or mpirun is killed: the run ends with 3, says so, leaves nothing, and can be resumed.
+# The manager, mpirun or the launcher is killed: the run ends with 3, leaves nothing, and can be resumed.
 . "${BASH_SOURCE%/*}/lib.sh"
 
 case $("$GANGER" --version) in
@@ -6,7 +6,7 @@ case $("$GANGER" --version) in
 *) echo "other launchers end all ranks by themselves: see t0211"; exit 0 ;;
 esac
 printf '%s\n' 'echo once >> count' 'test -e go || sleep 3001' 'test -e go || { sleep 3001 & wait; }' > tasks.txt
-for victim in worker manager mpirun launcher; do
+for victim in manager mpirun launcher; do
     rm -rf tasks.run count go
     timeout -s KILL "$limit" "$GANGER" run tasks.txt -n 2 >out 2>err &
     watcher=$!
@@ -16,7 +16,6 @@ for victim in worker manager mpirun launcher; do
     ranks=$(pgrep -P $mpirun | sort -n)
     sleep 0.1 # the journal is written every 10 ms
     case $victim in
-    worker) kill -9 "$(echo $ranks | cut -d' ' -f2)" ;;
     manager) kill -9 "$(echo $ranks | cut -d' ' -f1)" ;;
     mpirun) kill -9 $mpirun ;;
     launcher) kill -9 $launcher ;;
@@ -24,7 +23,7 @@ for victim in worker manager mpirun launcher; do
     status=0
     wait $watcher || status=$?
     case $victim:$status in
-    worker:3 | manager:3 | mpirun:3 | launcher:137) ;;
+    manager:3 | mpirun:3 | launcher:137) ;;
     *) fail "$victim killed: exit status $status" ;;
     esac
     [ $victim != mpirun ] || says err "continues it"

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,8 +23,9 @@
 
 /* A script has one step a line:
  *
- *   W hello          worker W comes, with the slot W - 1
- *   W done ID CODE   worker W's task ended
+ *   W hello          worker W comes, with the slot W - 1 and two GPUs, "7" and "8"
+ *   W done ID CODE   worker W's task ended; ID may be "setup" or "teardown"
+ *   W dies           worker W's process ends
  *   W killed ID      the same, ended by us
  *   W started ID
  *   W returned ID    worker W gives back what it was sent in advance
@@ -42,6 +44,7 @@ struct script
     int signals[2];        /* a pipe that stands for the signalfd */
     bool ran_out;
     double run_s;
+    pid_t pids[N_RANKS_MAX]; /* of processes that stand for workers; 0: none */
 };
 
 static struct script *of(struct comm *c)
@@ -51,6 +54,8 @@ static struct script *of(struct comm *c)
 
 static const char *name_of_task(const struct script *s, task_id t)
 {
+    if (t == TASK_SETUP || t == TASK_TEARDOWN)
+        return t == TASK_SETUP ? "setup" : "teardown";
     return s->graph->tasks[t].id;
 }
 
@@ -71,8 +76,12 @@ static int script_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
     case MESSAGE_WELCOME: buffer_printf(&s->transcript, "%u WELCOME\n", to); break;
     case MESSAGE_RUN:
         assert_int_equal(message_next_run(&cursor, &run, err), 0);
-        assert_string_equal(run.id.bytes, name_of_task(s, run.task));
-        buffer_printf(&s->transcript, "%u RUN %s\n", to, run.id.bytes);
+        buffer_printf(&s->transcript, "%u RUN %s", to, name_of_task(s, run.task));
+        if (run.attempt > 1)
+            buffer_printf(&s->transcript, " %u", run.attempt);
+        for (const char *id = run.gpus.bytes; id < run.gpus.bytes + run.gpus.n; id += strlen(id) + 1)
+            buffer_printf(&s->transcript, " gpu %s", id);
+        buffer_printf(&s->transcript, "\n");
         break;
     case MESSAGE_RECALL:
         assert_int_equal(message_next_recall(&cursor, &recall, err), 0);
@@ -105,9 +114,22 @@ static bool script_receive(struct comm *c, uint32_t *from, const char **bytes, s
     return true;
 }
 
+/* A process that stands for a worker: does nothing until it is killed. */
+static pid_t start_stand_in(void)
+{
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0)
+        for (;;)
+            pause();
+    return pid;
+}
+
 static void prepare_hello(struct script *s)
 {
-    struct hello hello = {.host = {"host", 4}, .pid = (uint32_t)getpid(),
+    pid_t pid = s->pids[s->from] = start_stand_in();
+    struct hello hello = {.host = {"host", 4}, .pid = (uint32_t)pid, .gpus = {"7\0008", 4},
                           .cpu = UINT32_MAX, .slot = (uint16_t)(s->from - 1),
                           .n_node_slots = 8, .memory_bytes = (uint64_t)1 << 30};
 
@@ -115,9 +137,16 @@ static void prepare_hello(struct script *s)
     message_add_hello(&s->message, &hello);
 }
 
-static void prepare_done(struct script *s, const char *id, enum task_end how, int code)
+static task_id find_task(const struct script *s, const char *id)
 {
-    struct done done = {.task = graph_find(s->graph, id, strlen(id)), .attempt = 1,
+    if (strcmp(id, "setup") == 0)
+        return TASK_SETUP;
+    return strcmp(id, "teardown") == 0 ? TASK_TEARDOWN : graph_find(s->graph, id, strlen(id));
+}
+
+static void prepare_done(struct script *s, const char *id, uint32_t attempt, enum task_end how, int code)
+{
+    struct done done = {.task = find_task(s, id), .attempt = attempt,
                         .result = {.end = how, .code = code, .tail = "", .end_s = s->run_s},
                         .next = TASK_NONE};
 
@@ -155,6 +184,7 @@ static int script_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
     struct script *s = of(c);
     char line[80] = "", word[32] = "", id[32] = "";
     int code = 0;
+    uint32_t attempt = 1;
     size_t length = strcspn(s->next, "\n");
 
     (void)deadline_s;
@@ -171,8 +201,12 @@ static int script_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
     } else if (strcmp(line, "short") == 0) {
         s->run_s = 0.001;
         s->is_ready = false;
-    } else if (sscanf(line, "%u %31s %31s %d", &s->from, word, id, &code) < 2) {
+    } else if (sscanf(line, "%u %31s %31s %d %u", &s->from, word, id, &code, &attempt) < 2) {
         s->is_ready = false;
+    } else if (strcmp(word, "dies") == 0) {
+        kill(s->pids[s->from], SIGKILL);
+        s->is_ready = false;
+        return poll(fds, n, 10000) < 0 ? -1 : 0;
     } else if (strcmp(word, "hello") == 0) {
         prepare_hello(s);
     } else if (strcmp(word, "started") == 0) {
@@ -180,7 +214,7 @@ static int script_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
     } else if (strcmp(word, "returned") == 0) {
         prepare_returned(s, id);
     } else {
-        prepare_done(s, id, strcmp(word, "done") == 0 ? TASK_EXITED : TASK_CANCELLED, code);
+        prepare_done(s, id, attempt, strcmp(word, "done") == 0 ? TASK_EXITED : TASK_CANCELLED, code);
     }
     return poll(fds, n, 0) < 0 ? -1 : 0;
 }
@@ -205,6 +239,16 @@ static void sink(void *data, const struct event *e)
         buffer_printf(&s->transcript, "skipped %s for %s\n", name_of_task(s, e->task),
                       name_of_task(s, e->cause));
         break;
+    case EVENT_TASK_RETRIED:
+        buffer_printf(&s->transcript, "retried %s\n", name_of_task(s, e->task));
+        break;
+    case EVENT_TASK_NOT_NEEDED:
+        buffer_printf(&s->transcript, "not needed %s for %s\n", name_of_task(s, e->task),
+                      name_of_task(s, e->cause));
+        break;
+    case EVENT_WORKER_LOST: buffer_printf(&s->transcript, "lost %u\n", e->worker); break;
+    case EVENT_NODE_SETUP: buffer_printf(&s->transcript, "setup ended\n"); break;
+    case EVENT_NODE_TEARDOWN: buffer_printf(&s->transcript, "teardown ended\n"); break;
     case EVENT_RUN_STOPPING: buffer_printf(&s->transcript, "stopping: %s\n", e->text); break;
     default: break;
     }
@@ -217,35 +261,45 @@ struct outcome
     struct manager_report report;
 };
 
-/* Runs the graph by the script, with that many workers, and compares the transcript. */
-static struct outcome expect(const char *graph_text, uint32_t n_workers, const char *script,
-                             const char *transcript, bool fail_fast, const bool *is_done)
+static void end_stand_ins(const struct script *s)
+{
+    for (uint32_t rank = 0; rank < N_RANKS_MAX; rank++) {
+        if (s->pids[rank] == 0)
+            continue;
+        kill(s->pids[rank], SIGKILL);
+        assert_int_equal(waitpid(s->pids[rank], NULL, 0), s->pids[rank]);
+    }
+}
+
+/* Runs the graph by the script, with that many workers, and compares the transcript. `asked` has what is asked
+ * for beyond that. */
+static struct outcome expect_with(struct graph *graph, uint32_t n_workers, const char *script,
+                                  const char *transcript, const struct manager_options *asked)
 {
     static const uint32_t nodes[N_RANKS_MAX] = {0};
-    struct graph *graph = graph_from_text(graph_text);
     struct script s = {.comm = {.ops = &script_ops, .size = n_workers + 1, .nodes = nodes},
                        .graph = graph,
                        .next = script,
                        .run_s = 1};
     struct event_sinks sinks = {0};
-    struct manager_options options = {.comm = &s.comm,
-                                      .graph = graph,
-                                      .is_done = is_done,
-                                      .sinks = &sinks,
-                                      .launcher_fd = -1,
-                                      .epoch = EPOCH,
-                                      .origin_s = clock_now_s(),
-                                      .run_dir = "/run",
-                                      .cwd = "/",
-                                      .env = "",
-                                      .grace_s = 5,
-                                      .fail_fast = fail_fast};
+    struct manager_options options = *asked;
     struct outcome outcome = {0};
 
+    options.comm = &s.comm;
+    options.graph = graph;
+    options.sinks = &sinks;
+    options.launcher_fd = -1;
+    options.epoch = EPOCH;
+    options.origin_s = clock_now_s();
+    options.run_dir = "/run";
+    options.cwd = "/";
+    options.env = "";
+    options.grace_s = 5;
     assert_int_equal(pipe2(s.signals, 04000 /* O_NONBLOCK */), 0);
     options.signal_fd = s.signals[0];
     event_add_sink(&sinks, sink, &s);
     outcome.status = manager_run(&options, &outcome.report, &outcome.err);
+    end_stand_ins(&s);
     buffer_put_u8(&s.transcript, 0);
     assert_string_equal(s.transcript.bytes, transcript);
     assert_string_equal(s.next, "");
@@ -256,6 +310,14 @@ static struct outcome expect(const char *graph_text, uint32_t n_workers, const c
     buffer_release(&s.message);
     graph_free(graph);
     return outcome;
+}
+
+static struct outcome expect(const char *graph_text, uint32_t n_workers, const char *script,
+                             const char *transcript, bool fail_fast, const bool *is_done)
+{
+    const struct manager_options asked = {.max_failures = fail_fast, .is_done = is_done};
+
+    return expect_with(graph_from_text(graph_text), n_workers, script, transcript, &asked);
 }
 
 static void test_workers_are_welcomed_and_get_tasks_as_they_come(void **unused)
@@ -337,7 +399,8 @@ static void test_task_that_fits_no_node_is_refused_before_anything_runs(void **u
     struct outcome o = expect("a\nwide cores=3", 2, "1 hello\n2 hello\n",
                               "1 WELCOME\n2 WELCOME\n"
                               "stopping: task \"wide\" fits on no node: it asks for 3 cores, more than any "
-                              "node of this run has; ask for less, or start with more workers on a node (-n)\n"
+                              "node of this run has; ask for less, or start with more workers on a node (-n), or on "
+                              "other nodes\n"
                               "1 STOP term\n2 STOP term\n1 STOP term\n2 STOP term\n",
                               false, NULL);
 
@@ -413,6 +476,161 @@ static void test_worker_told_to_end_by_others_ends_the_run(void **unused)
     assert_int_equal(o.err.cause, ERROR_SYSTEM);
 }
 
+/* A policy for all tasks of the graph. */
+static struct graph *with_policy(struct graph *g, struct task_policy policy)
+{
+    uint32_t number = graph_intern_policy(g, &policy);
+
+    for (task_id t = 0; t < g->n_tasks; t++)
+        g->tasks[t].policy = number;
+    return g;
+}
+
+static void test_failed_task_is_tried_again_as_often_as_it_may(void **unused)
+{
+    const struct manager_options plain = {0};
+    struct graph *g = with_policy(graph_from_text("a\nb: a"), (struct task_policy){.retries = 2});
+
+    (void)unused;
+    expect_with(g, 1, "1 hello\n1 done a 1\n1 done a 1 2\n1 done a 0 3\n1 done b 0\n",
+                "1 WELCOME\n1 RUN a\nretried a\n1 RUN a 2\nretried a\n1 RUN a 3\ndone a\n1 RUN b\ndone b\n"
+                "1 STOP when done\n",
+                &plain);
+    g = with_policy(graph_from_text("a\nb: a"), (struct task_policy){.retries = 1});
+    expect_with(g, 1, "1 hello\n1 done a 1\n1 done a 1 2\n",
+                "1 WELCOME\n1 RUN a\nretried a\n1 RUN a 2\nfailed a\nskipped b for a\n1 STOP when done\n",
+                &plain);
+}
+
+static void test_limit_of_failures_is_exact(void **unused)
+{
+    const struct manager_options two = {.max_failures = 2};
+
+    (void)unused;
+    expect_with(graph_from_text("a\nb\nc\nd\ne"), 1, "1 hello\n1 done a 1\n1 done b 0\n1 done c 1\n",
+                "1 WELCOME\n1 RUN a\nfailed a\n1 RUN b\ndone b\n1 RUN c\nfailed c\n"
+                "stopping: 2 tasks failed (--max-failures)\n1 STOP when done\n",
+                &two);
+}
+
+/* Short tasks are sent in advance only while the limit could not be reached by what is in flight. */
+static void test_nothing_sent_in_advance_begins_after_the_last_failure_allowed(void **unused)
+{
+    const struct manager_options three = {.max_failures = 3};
+
+    (void)unused;
+    expect_with(graph_from_text("a\nb\nc\nd\ne\nf"), 1,
+                "1 hello\nshort\n1 done a 0\n1 done b 1\n1 done c 1\n1 done d 1\n",
+                "1 WELCOME\n1 RUN a\ndone a\n1 RUN b\n1 RUN c\nfailed b\n1 RUN d\nfailed c\nfailed d\n"
+                "stopping: 3 tasks failed (--max-failures)\n1 STOP when done\n",
+                &three);
+}
+
+static void test_failures_in_a_row_are_counted_anew_after_a_success(void **unused)
+{
+    const struct manager_options two = {.max_failures_in_a_row = 2};
+
+    (void)unused;
+    expect_with(graph_from_text("a\nb\nc\nd\ne"), 1,
+                "1 hello\n1 done a 1\n1 done b 0\n1 done c 1\n1 done d 1\n",
+                "1 WELCOME\n1 RUN a\nfailed a\n1 RUN b\ndone b\n1 RUN c\nfailed c\n1 RUN d\nfailed d\n"
+                "stopping: 2 tasks failed in a row (--max-consecutive-failures)\n1 STOP when done\n",
+                &two);
+}
+
+static void test_what_may_fail_does_not_count(void **unused)
+{
+    const struct manager_options one = {.max_failures = 1};
+    struct graph *g = with_policy(graph_from_text("a\nb: a"), (struct task_policy){.may_fail = true});
+
+    (void)unused;
+    expect_with(g, 1, "1 hello\n1 done a 1\n1 done b 0\n",
+                "1 WELCOME\n1 RUN a\nfailed a\n1 RUN b\ndone b\n1 STOP when done\n", &one);
+}
+
+static void test_task_of_a_dead_worker_runs_elsewhere(void **unused)
+{
+    struct outcome o = expect("a\nb", 2, "1 hello\n2 hello\n1 dies\n2 done b 0\n2 done a 0 2\n",
+                              "1 WELCOME\n1 RUN a\n2 WELCOME\n2 RUN b\nlost 1\nretried a\ndone b\n2 RUN a 2\n"
+                              "done a\n1 STOP when done\n2 STOP when done\n",
+                              false, NULL);
+
+    (void)unused;
+    assert_int_equal(o.status, 0);
+}
+
+static void test_run_without_workers_ends(void **unused)
+{
+    struct outcome o = expect("a", 1, "1 hello\n1 dies\n",
+                              "1 WELCOME\n1 RUN a\nlost 1\nretried a\n"
+                              "stopping: all workers have died: the run ends; `--resume` continues it\n"
+                              "1 STOP term\n",
+                              false, NULL);
+
+    (void)unused;
+    assert_int_equal(o.err.cause, ERROR_SYSTEM);
+}
+
+static void test_what_only_the_dead_could_hold_fails(void **unused)
+{
+    (void)unused;
+    expect("a\nwide cores=2: a\nb", 2, "1 hello\n2 hello\n2 dies\n1 done a 0\n1 done b 0 2\n",
+           "1 WELCOME\n2 WELCOME\n1 RUN a\n2 RUN b\nlost 2\nretried b\ndone a\nfailed wide\n1 RUN b 2\ndone b\n"
+           "1 STOP when done\n2 STOP when done\n",
+           false, NULL);
+}
+
+/* What the workflow runs once on each node. */
+static struct graph *with_node_tasks(const char *text)
+{
+    static const struct task setup = {.id = "node.setup", .argv = "true", .n_argv = 1, .n_argv_bytes = 5,
+                                      .setting = &graph_text_setting};
+    static const struct task teardown = {.id = "node.teardown", .argv = "true", .n_argv = 1, .n_argv_bytes = 5,
+                                         .setting = &graph_text_setting};
+    struct graph *g = graph_from_text(text);
+
+    g->setup = &setup;
+    g->teardown = &teardown;
+    return g;
+}
+
+static void test_node_is_set_up_once_before_its_tasks_and_torn_down_after_them(void **unused)
+{
+    const struct manager_options plain = {0};
+
+    (void)unused;
+    expect_with(with_node_tasks("a\nb"), 2,
+                "1 hello\n2 hello\n1 done setup 0\n1 done a 0\n2 done b 0\n1 done teardown 0\n",
+                "1 WELCOME\n1 RUN setup\n2 WELCOME\nsetup ended\n1 RUN a\n2 RUN b\ndone a\ndone b\n"
+                "1 RUN teardown\nteardown ended\n1 STOP when done\n2 STOP when done\n",
+                &plain);
+}
+
+static void test_run_ends_when_its_only_node_cannot_be_set_up(void **unused)
+{
+    const struct manager_options plain = {0};
+    struct outcome o = expect_with(with_node_tasks("a"), 1, "1 hello\n1 done setup 3\n",
+                                   "1 WELCOME\n1 RUN setup\nsetup ended\n"
+                                   "stopping: node.setup failed on node host (exit status 3), and there is no other "
+                                   "node; `ganger logs RUN node.setup` shows what it wrote\n1 STOP term\n1 STOP term\n",
+                                   &plain);
+
+    (void)unused;
+    assert_int_equal(o.err.cause, ERROR_SYSTEM);
+}
+
+static void test_setup_goes_on_when_its_worker_dies(void **unused)
+{
+    const struct manager_options plain = {0};
+
+    (void)unused;
+    expect_with(with_node_tasks("a"), 2,
+                "1 hello\n2 hello\n1 dies\n2 done setup 0\n2 done a 0\n2 done teardown 0\n",
+                "1 WELCOME\n1 RUN setup\n2 WELCOME\nlost 1\n2 RUN setup\nsetup ended\n2 RUN a\ndone a\n"
+                "2 RUN teardown\nteardown ended\n1 STOP when done\n2 STOP when done\n",
+                &plain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +649,17 @@ int main(void)
         cmocka_unit_test(test_recall_that_comes_too_late_does_no_harm),
         cmocka_unit_test(test_fail_fast_sends_nothing_in_advance),
         cmocka_unit_test(test_worker_told_to_end_by_others_ends_the_run),
+        cmocka_unit_test(test_failed_task_is_tried_again_as_often_as_it_may),
+        cmocka_unit_test(test_limit_of_failures_is_exact),
+        cmocka_unit_test(test_nothing_sent_in_advance_begins_after_the_last_failure_allowed),
+        cmocka_unit_test(test_failures_in_a_row_are_counted_anew_after_a_success),
+        cmocka_unit_test(test_what_may_fail_does_not_count),
+        cmocka_unit_test(test_task_of_a_dead_worker_runs_elsewhere),
+        cmocka_unit_test(test_run_without_workers_ends),
+        cmocka_unit_test(test_what_only_the_dead_could_hold_fails),
+        cmocka_unit_test(test_node_is_set_up_once_before_its_tasks_and_torn_down_after_them),
+        cmocka_unit_test(test_run_ends_when_its_only_node_cannot_be_set_up),
+        cmocka_unit_test(test_setup_goes_on_when_its_worker_dies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,125 @@
+/* manager_parts: what the files of the manager share: manager.c (the loop, tasks, stopping) and manager_nodes.c
+ * (who is here, and what nodes have). For nobody else. */
+#ifndef GANGER_MANAGER_PARTS_H
+#define GANGER_MANAGER_PARTS_H
+
+#include "base/buffer.h"
+#include "core/message.h"
+#include "core/sched.h"
+#include "io/binding.h"
+#include "manager.h"
+
+#include <poll.h>
+
+/* Descriptors that the loop waits for. */
+enum
+{
+    FD_SIGNAL,
+    FD_WORKERS,
+    FD_LAUNCHER,
+    N_FDS,
+};
+
+struct peer
+{
+    bool is_here; /* it said HELLO, and is not known to be gone */
+    bool is_admitted; /* the scheduler knows it: its node is ready */
+    uint32_t node;
+    uint32_t cpu; /* UINT32_MAX: unknown, or on another node */
+    uint16_t slot;
+};
+
+enum node_stage
+{
+    NODE_UNKNOWN,
+    NODE_SETTING_UP, /* its workers wait until one of them has run the workflow's node.setup */
+    NODE_READY,
+    NODE_REFUSED,    /* node.setup failed: it gets no task */
+    NODE_TEARING_DOWN,
+    NODE_LEFT,
+};
+
+struct node_entry
+{
+    enum node_stage stage;
+    char *host;
+    uint64_t memory_bytes; /* 0: unknown */
+    char *gpus;            /* ids, each ended by a NUL */
+    const char **gpu_ids;  /* into `gpus` */
+    uint32_t n_gpus;
+    uint32_t worker;       /* that runs setup or teardown */
+    double give_up_s;      /* when its teardown is waited for no longer */
+};
+
+struct manager
+{
+    const struct manager_options *o;
+    struct comm *comm;
+    struct sched *sched;
+    struct peer *peers; /* by worker */
+    struct node_entry *nodes;
+    uint32_t n_nodes;   /* of the whole run, as comm numbers them */
+    uint32_t n_came;    /* workers that said HELLO */
+    uint32_t n_here;    /* of those, the ones that are not gone */
+    uint32_t n_setting_up; /* nodes */
+    bool may_start;     /* every task fits on some node that is here */
+    struct buffer message;
+    struct buffer slots; /* of one RUN, encoded */
+    struct buffer gpus;
+    struct pollfd fds[N_FDS];
+    int watch;          /* workers of this node that died */
+    struct binding_mask home; /* where this thread may run */
+    uint32_t followed;  /* the worker whose core it was moved to; 0: it is at home */
+    uint32_t last_sent; /* the worker that was sent the last RUN */
+    uint32_t *fed;      /* workers that began another task since the last round */
+    size_t n_fed;
+    size_t fed_capacity;
+    uint32_t n_failed;  /* tasks, without those that may */
+    uint32_t n_failed_in_a_row;
+    int signal;         /* the first that told us to stop; 0: none */
+    bool is_stopping;
+    enum stop_mode mode; /* what the workers were told */
+    double coming_s;    /* until then workers are expected; INFINITY: no longer */
+    double give_up_s;   /* a stopped run ends then at the latest; INFINITY: not stopped */
+    struct ganger_error *err; /* what ends the run early; the first counts */
+};
+
+/* ---- manager.c ---- */
+
+double manager_epoch_s(const struct manager *m);
+uint32_t manager_n_workers(const struct manager *m);
+const struct task *manager_task(const struct manager *m, task_id task); /* TASK_SETUP and TASK_TEARDOWN, too */
+void manager_tell_to_stop(struct comm *comm, struct buffer *message, uint32_t worker, uint32_t epoch,
+                          enum stop_mode mode);
+/* An error that ends the run was put into m->err. */
+void manager_stop_for_error(struct manager *m);
+void manager_send_run(struct manager *m, const struct placement *p, bool is_in_advance);
+/* What it was sent in advance is ready again. */
+void manager_take_back(struct manager *m, uint32_t worker);
+/* A task failed for good: counted, unless it may; the run may stop for it. Tells of those that are skipped. */
+void manager_count_failure(struct manager *m, task_id task);
+
+/* ---- manager_nodes.c ---- */
+
+void nodes_open(struct manager *m);
+void nodes_close(struct manager *m);
+void nodes_hear_hello(struct manager *m, uint32_t worker, struct cursor *c);
+
+/* Starting waits until each task has a node that could hold it; that is decided when all are here. */
+void nodes_check_placeable(struct manager *m);
+
+/* A process of this node that was a worker has ended. */
+void nodes_lose_worker(struct manager *m, uint32_t worker);
+
+/* Ready tasks that only what is gone could have held fail. */
+void nodes_fail_unplaceable(struct manager *m);
+
+/* The end of node.setup or node.teardown on a node. */
+void nodes_hear_done(struct manager *m, uint32_t worker, const struct done *done);
+
+/* Runs node.teardown on each node that was ready. */
+void nodes_begin_teardown(struct manager *m);
+bool nodes_are_torn_down(struct manager *m);
+double nodes_deadline_s(const struct manager *m);
+
+#endif
