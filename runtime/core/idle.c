@@ -122,14 +122,14 @@ static void add_tasks(struct account *a)
     for (uint32_t i = 0; i < g->n_tasks; i++) {
         task_id t = order[i];
         bool was_run = !isnan(run->start_s[t]);
-        float over_s = was_run ? run->end_s[t] : ready_s[t];
+        float over_s = was_run ? run->start_s[t] + run->run_s[t] : ready_s[t];
 
         for (uint64_t k = g->child_first[t]; k < g->child_first[t + 1]; k++)
             if (ready_s[g->children[k]] < over_s)
                 ready_s[g->children[k]] = over_s;
         if (!was_run)
             continue;
-        add_run(a, t, (double)run->start_s[t], (double)run->end_s[t]);
+        add_run(a, t, (double)run->start_s[t], (double)run->start_s[t] + (double)run->run_s[t]);
         add_wait(a, t, (double)ready_s[t], (double)run->start_s[t], 1);
         a->last_start_s = fmax(a->last_start_s, (double)run->start_s[t]);
     }

@@ -37,7 +37,7 @@ struct idle_run /* all borrowed */
 {
     const struct graph *graph; /* sealed */
     const float *start_s;      /* by task; NAN: it did not run */
-    const float *end_s;
+    const float *run_s;        /* how long: a difference of two single floats would be too coarse */
     const struct idle_span *attempts; /* that were not a task's last */
     uint32_t n_attempts;
     const struct idle_span *absences; /* of workers, one core each */

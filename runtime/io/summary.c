@@ -71,7 +71,7 @@ struct summary
     task_id peak;
 
     float *start_s; /* by task; NAN: it did not run */
-    float *end_s;
+    float *run_s;
     struct idle_span *attempts; /* before a task's last */
     size_t n_attempts;
     size_t attempts_capacity;
@@ -100,9 +100,9 @@ struct summary *summary_open(const struct graph *g, uint32_t n_slots)
     s->longest = s->peak = TASK_NONE;
     s->programs = xcalloc(g->n_programs + 1, sizeof(*s->programs));
     s->start_s = xmalloc((g->n_tasks + 1) * sizeof(*s->start_s));
-    s->end_s = xmalloc((g->n_tasks + 1) * sizeof(*s->end_s));
+    s->run_s = xmalloc((g->n_tasks + 1) * sizeof(*s->run_s));
     for (task_id t = 0; t < g->n_tasks; t++)
-        s->start_s[t] = s->end_s[t] = NAN;
+        s->start_s[t] = s->run_s[t] = NAN;
     return s;
 }
 
@@ -111,7 +111,7 @@ void summary_close(struct summary *s)
     if (s == NULL)
         return;
     free(s->start_s);
-    free(s->end_s);
+    free(s->run_s);
     free(s->attempts);
     free(s->absences);
     free(s->nodes);
@@ -160,7 +160,7 @@ static void note_span(struct summary *s, const struct event *e)
         s->attempts[s->n_attempts++] = (struct idle_span){e->task, e->result->start_s, e->result->end_s};
     } else {
         s->start_s[e->task] = (float)e->result->start_s;
-        s->end_s[e->task] = (float)e->result->end_s;
+        s->run_s[e->task] = (float)(e->result->end_s - e->result->start_s);
     }
 }
 
@@ -505,7 +505,7 @@ static float *find_costs(const struct summary *s)
 
     for (task_id t = 0; t < s->graph->n_tasks; t++)
         if (!isnan(s->start_s[t]))
-            cost_s[t] = s->end_s[t] - s->start_s[t];
+            cost_s[t] = s->run_s[t];
     for (size_t i = 0; i < s->n_attempts; i++)
         cost_s[s->attempts[i].task] += (float)(s->attempts[i].end_s - s->attempts[i].start_s);
     return cost_s;
@@ -563,7 +563,7 @@ static void explain_idle(const struct summary *s, double shares[N_IDLE_REASONS])
     struct idle_run run = {
         .graph = s->graph,
         .start_s = s->start_s,
-        .end_s = s->end_s,
+        .run_s = s->run_s,
         .attempts = s->attempts,
         .n_attempts = (uint32_t)s->n_attempts,
         .absences = s->absences,

@@ -19,7 +19,7 @@ struct world
     struct graph *g;
     struct idle_run run;
     float start_s[N_TASKS_MAX];
-    float end_s[N_TASKS_MAX];
+    float run_s[N_TASKS_MAX];
     double shares[N_IDLE_REASONS];
 };
 
@@ -28,7 +28,7 @@ static int set_up(void **state)
     struct world *w = xcalloc(1, sizeof(*w));
 
     w->g = graph_new();
-    w->run = (struct idle_run){.graph = w->g, .start_s = w->start_s, .end_s = w->end_s, .n_cores = 4, .n_nodes = 1,
+    w->run = (struct idle_run){.graph = w->g, .start_s = w->start_s, .run_s = w->run_s, .n_cores = 4, .n_nodes = 1,
                                .last_s = 10};
     *state = w;
     return 0;
@@ -52,7 +52,7 @@ static task_id add(struct world *w, const struct task_resources *r, double start
 
     assert_true(w->g->n_tasks < N_TASKS_MAX);
     w->start_s[w->g->n_tasks] = (float)start_s;
-    w->end_s[w->g->n_tasks] = (float)end_s;
+    w->run_s[w->g->n_tasks] = (float)(end_s - start_s);
     t.id = arena_text(&w->g->text, id, 1);
     t.resource_class = graph_intern_resources(w->g, r != NULL ? r : &plain);
     return graph_add_task(w->g, &t);
@@ -106,7 +106,7 @@ static void test_joins_and_tasks_that_did_not_run_pass_readiness_on(void **state
     task_id a = add(w, NULL, 0, 6), skipped = add(w, NULL, NAN, NAN), b;
     task_id join = graph_add_task(w->g, &(struct task){.id = NULL});
 
-    w->start_s[join] = w->end_s[join] = NAN;
+    w->start_s[join] = w->run_s[join] = NAN;
     b = add(w, NULL, 6, 10);
     graph_add_dependency(w->g, a, skipped);
     graph_add_dependency(w->g, skipped, join);
