@@ -24,7 +24,7 @@ enum event_kind
     EVENT_TASK_RETRIED,  /* the same: this attempt failed, or was lost with its worker; it is ready again */
     EVENT_TASK_SKIPPED,  /* task, cause = a task whose failure is the reason */
     EVENT_TASK_NOT_NEEDED, /* task, cause = a task that ended well, which it waited to see fail */
-    EVENT_NODE_SETUP,    /* task = TASK_SETUP, attempt, worker, node, slots, result: the workflow's node.setup ended there */
+    EVENT_NODE_SETUP,    /* task = TASK_SETUP, attempt, worker, node, slots, result: it ended on that node */
     EVENT_NODE_TEARDOWN, /* the same of node.teardown */
     EVENT_RUN_STOPPING,  /* text = why nothing new is started */
 };
