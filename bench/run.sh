@@ -3,7 +3,7 @@
 #
 #   bench/run.sh [OPTION]... [FIGURE]...
 #
-# Figures: start independent layers chain chain-loaded sleep idle check (default: all).
+# Figures: start independent layers chain chain-loaded sleep recall idle check (default: all).
 #   -n PAIRS       counted pairs of runs per figure (default 5), after one pair that is not counted
 #   -g PROGRAM     ganger to measure (default build/bin/ganger)
 #   -t FOLDER      where the bench- programs are (default: ../bench beside PROGRAM's folder)
@@ -46,7 +46,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-figures=${figures:-start independent layers chain chain-loaded sleep idle check}
+figures=${figures:-start independent layers chain chain-loaded sleep recall idle check}
 tools=${tools:-$(dirname "$ganger")/../bench}
 if [ ! -x "$ganger" ] || [ ! -x "$tools/bench-spawn_loop" ]; then
     echo "run.sh: needs $ganger and $tools/bench-spawn_loop: build first" >&2
@@ -274,6 +274,42 @@ figure_sleep() {
     note_disturbance "$work/sleep.pairs"
 }
 
+# list_makespan SLOTS: how long the tasks of the last run take when each starts, in the order of the document, on
+# the slot that is free first, with the run times that the journal has.
+list_makespan() {
+    awk -v slots="$1" '
+        function take(key) { # a number of this line
+            if (!match($0, "\"" key "\": *[0-9.]+")) return -1
+            v = substr($0, RSTART, RLENGTH); sub(/.*: */, "", v); return v + 0
+        }
+        /^{"event":"done"/ { i = take("index"); run[i] = take("end") - take("start"); if (i >= n) n = i + 1 }
+        END {
+            for (i = 0; i < n; i++) {
+                first = 0
+                for (k = 1; k < slots; k++) if (free[k] + 0 < free[first] + 0) first = k
+                free[first] += run[i]
+                if (free[first] > last) last = free[first]
+            }
+            printf "%.6f\n", last
+        }' "$run_dir/journal.jsonl"
+}
+
+# Short tasks with a long one among a hundred: nothing may wait behind a long one while a slot is idle.
+figure_recall() {
+    local slots=16 file=$work/recall.jsonl n
+    awk 'BEGIN { for (i = 0; i < 10000; i++)
+        printf "{\"id\":\"t%d\",\"command\":[\"/bin/sleep\",\"%s\"]}\n", i, i % 100 == 50 ? "1" : "0.005" }' >"$file"
+    : >"$work/recall.pairs"
+    for ((n = 0; n <= pairs; n++)); do
+        wait_for_quiet
+        run_ganger "" "$file" "$slots"
+        [ "$n" = 0 ] || echo "$(first_to_last) $(list_makespan "$slots") 0 0 0 0 $(field others "$usage") 0" \
+            >>"$work/recall.pairs"
+    done
+    row "1 s among 5 ms, 16: s" "$work/recall.pairs" '$1' '$2' '$1 / $2' "<=1.05" "%.3f"
+    note_disturbance "$work/recall.pairs"
+}
+
 # run_time_ns PID: CPU time of all threads of a process.
 run_time_ns() { cat /proc/"$1"/task/*/schedstat 2>/dev/null | awk '{ s += $1 } END { printf "%.0f\n", s }'; }
 
@@ -395,7 +431,7 @@ echo
 printf "$row_format" "figure" "ganger" "floor" "ratio" "least..most" "target" ""
 for figure in $figures; do
     case $figure in
-    start | independent | layers | chain | sleep | idle | check) "figure_$figure" ;;
+    start | independent | layers | chain | sleep | recall | idle | check) "figure_$figure" ;;
     chain-loaded) figure_chain_loaded ;;
     *) echo "run.sh: no figure is called $figure" >&2 ;;
     esac
