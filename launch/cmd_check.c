@@ -1,29 +1,39 @@
-/* `ganger check`: reads a workflow, says what is wrong with it or what it is made of. No MPI, no run. */
+/* `ganger check`: reads a workflow, says what is wrong with it or what it is made of, and how long it would
+ * take at least. No MPI, no run. */
+#include "base/alloc.h"
 #include "base/log.h"
-#include "base/utf8.h"
-#include "io/workflow.h"
+#include "launch/check_report.h"
 #include "launch/cmd.h"
+#include "launch/flow.h"
 #include "launch/options.h"
 
-#include <inttypes.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+
+#define DOES_NOT_FIT 1 /* exit status: some task could not run */
 
 struct check_options
 {
-    uint32_t cores; /* of a node; 0: not given */
+    const char *cores; /* NULL: not given */
+    struct option_list nodes;
+    bool simulate;
+    bool files;
     bool as_json;
     bool help;
+    struct replay_words replay;
 };
 
 #define ROW(...) OPTION_ROW(check_options, __VA_ARGS__)
 
 static const struct option_row rows[] = {
-    ROW('\0', "cores", "N", OPTION_COUNT, cores, "refuse tasks that need more than N cores of one node"),
+    ROW('n', "cores", "N[,N]...", OPTION_TEXT, cores, "for one node of N cores, for each N; default: this machine"),
+    ROW('\0', "node", "NODE", OPTION_LIST, nodes,
+        "for such nodes: [NODESx]CORES[,MEMORY[,GPUS]]; may be given again"),
+    ROW('s', "simulate", NULL, OPTION_ON, simulate, "also how long the scheduler would take, if only tasks took time"),
+    ROW('f', "files", NULL, OPTION_ON, files, "also which inputs are missing, and which outputs nobody reads"),
     ROW('\0', "json", NULL, OPTION_ON, as_json, "print one JSON object instead of text"),
+    FLOW_REPLAY_ROWS(check_options, replay),
     ROW('h', "help", NULL, OPTION_ON, help, "print this"),
 };
 #define N_ROWS (sizeof(rows) / sizeof(*rows))
@@ -31,95 +41,153 @@ static const struct option_row rows[] = {
 static void print_help(void)
 {
     printf("usage: ganger check FLOW [OPTION]...\n\n"
-           "Reads FLOW (JSON, JSON Lines, or a list of commands; \"-\": standard input) and says what it is\n"
-           "made of, without running anything.\n\n");
+           "Reads FLOW (\"-\": standard input) and says what it is made of and how long it would take at least,\n"
+           "without running anything.\n\n");
     options_print(rows, N_ROWS, stdout);
-    printf("\nExit status: 0 FLOW can be run; 2 usage or bad workflow, which standard error explains.\n");
+    printf("\nExit status: 0 FLOW can be run; 1 some task fits none of the nodes that were stated, or with --files\n"
+           "some input is missing; 2 usage or bad workflow, which standard error explains.\n");
 }
 
-static int check_cores(const struct graph *g, uint32_t cores, struct ganger_error *err)
+static bool wants_gpus(const struct graph *g)
 {
-    const struct task *first = NULL;
-    uint32_t n = 0;
-
-    for (task_id t = 0; t < g->n_tasks; t++)
-        if (g->resources[g->tasks[t].resource_class].cores > cores && n++ == 0)
-            first = &g->tasks[t];
-    if (n == 0)
-        return 0;
-    return error_set(err, ERROR_USAGE,
-                     "task \"%s\" needs %" PRIu32 " cores of one node, more than the %" PRIu32 " that a node "
-                     "has (%" PRIu32 " such tasks in all); lower its \"cores\" or use larger nodes",
-                     first->id, g->resources[first->resource_class].cores, cores, n);
+    for (uint32_t c = 0; c < g->n_resources; c++)
+        if (g->resources[c].gpus > 0)
+            return true;
+    return false;
 }
 
-static void print_json(const struct workflow *w, const struct graph_shape *shape)
+/* One outlook for each number of cores, or one for the nodes stated, or for this machine. */
+static int find_sites(struct check_report *r, const struct check_options *o, struct ganger_error *err)
 {
-    char *name = utf8_repaired(w->name); /* it may be the file's */
-    char digest[17];
-    json_t *object;
+    uint32_t *cores = NULL;
+    int n = 1, status = 0;
 
-    snprintf(digest, sizeof(digest), "%016" PRIx64, w->digest);
-    object = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:f, s:I}", "name", name, "digest",
-                       digest, "tasks", (json_int_t)shape->n_tasks, "edges", (json_int_t)shape->n_edges,
-                       "levels", (json_int_t)shape->n_levels, "width", (json_int_t)shape->width,
-                       "critical_path_s", shape->critical_path_s, "critical_path_tasks",
-                       (json_int_t)shape->n_on_path, "area_s", shape->area_s, "tasks_without_cost",
-                       (json_int_t)shape->n_without_cost);
-    json_dumpf(object, stdout, JSON_REAL_PRECISION(7)); /* costs are floats: more digits are not theirs */
-    putchar('\n');
-    json_decref(object);
-    free(name);
+    if (o->cores != NULL && o->nodes.n > 0)
+        return error_set(err, ERROR_USAGE, "--cores and --node both say what to look at; one of them, please");
+    if (o->cores != NULL && (n = site_read_cores(o->cores, &cores, err)) < 0)
+        return -1;
+    r->outlooks = xcalloc((size_t)n, sizeof(*r->outlooks));
+    r->n_outlooks = (uint32_t)n;
+    r->is_this_machine = o->cores == NULL && o->nodes.n == 0;
+    for (int i = 0; cores != NULL && i < n; i++)
+        site_of_cores(&r->outlooks[i].site, cores[i]);
+    if (o->nodes.n > 0)
+        status = site_read(&r->outlooks[0].site, &o->nodes, err);
+    else if (r->is_this_machine)
+        status = site_of_this_machine(&r->outlooks[0].site, wants_gpus(r->workflow->graph), err);
+    free(cores);
+    return status;
 }
 
-static void print_text(const struct workflow *w, const struct graph_shape *shape, uint32_t cores)
+/* The stronger bound takes longer than reading the workflow: who states no nodes is not made to wait for it. */
+static void look_out(struct check_report *r, const struct check_options *o)
 {
-    double least_s = cores > 0 ? shape->area_s / cores : 0;
+    const struct graph *g = r->workflow->graph;
+    float *cost_s = makespan_stated_costs(g);
+    bool quickly = r->is_this_machine && !o->simulate;
 
-    printf("workflow       %s\n", w->name);
-    printf("tasks          %" PRIu32 "\n", shape->n_tasks);
-    printf("edges          %" PRIu64 "\n", shape->n_edges);
-    printf("levels         %" PRIu32 "\n", shape->n_levels);
-    printf("width          %" PRIu32 " (tasks of the fullest level)\n", shape->width);
-    printf("critical path  %.7g s (%" PRIu32 " tasks)\n", shape->critical_path_s, shape->n_on_path);
-    printf("area           %.7g s (cost x cores)\n", shape->area_s);
-    if (cores > 0)
-        printf("at least       %.7g s on one node of %" PRIu32 " cores\n",
-               least_s > shape->critical_path_s ? least_s : shape->critical_path_s, cores);
-    if (shape->n_without_cost > 0)
-        printf("note: %" PRIu32 " of %" PRIu32 " tasks state no cost; 1 s is taken for each\n",
-               shape->n_without_cost, shape->n_tasks);
+    r->is_simulated = o->simulate;
+    for (uint32_t i = 0; i < r->n_outlooks; i++) {
+        struct check_outlook *look = &r->outlooks[i];
+
+        (quickly ? makespan_bound_quickly : makespan_bound_well)(g, cost_s, &look->site.nodes, &look->bound);
+        if (o->simulate)
+            makespan_simulate(g, cost_s, &look->site.nodes, &look->simulation, NULL);
+    }
+    free(cost_s);
+}
+
+/* With several numbers of cores: what does not even fit the largest. */
+static void find_misfits(struct check_report *r)
+{
+    const struct graph *g = r->workflow->graph;
+    bool *fits = xcalloc(g->n_resources, sizeof(*fits));
+
+    r->misfit_site = &r->outlooks[0].site;
+    for (uint32_t i = 1; i < r->n_outlooks; i++)
+        if (makespan_n_cores(&r->outlooks[i].site.nodes) > makespan_n_cores(&r->misfit_site->nodes))
+            r->misfit_site = &r->outlooks[i].site;
+    for (uint32_t c = 0; c < g->n_resources; c++)
+        fits[c] = makespan_fits(g, &r->misfit_site->nodes, &g->resources[c]);
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        if (task_is_join(&g->tasks[t]) || fits[g->tasks[t].resource_class])
+            continue;
+        r->n_misfits[g->tasks[t].resource_class]++;
+        r->n_misfits_in_all++;
+    }
+    free(fits);
+}
+
+static void count_uses(struct check_report *r)
+{
+    const struct graph *g = r->workflow->graph;
+
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        const struct task_resources *wants = &g->resources[g->tasks[t].resource_class];
+
+        if (task_is_join(&g->tasks[t]))
+            continue;
+        r->n_in_queue[wants->queue]++;
+        for (uint32_t i = 0; i < wants->n_amounts; i++)
+            r->n_of_named[wants->amounts[i].resource]++;
+    }
+}
+
+static int report(struct check_report *r, const struct check_options *o, struct ganger_error *err)
+{
+    const struct graph *g = r->workflow->graph;
+
+    if (find_sites(r, o, err) != 0)
+        return -1;
+    graph_measure(g, &r->shape);
+    look_out(r, o);
+    r->n_misfits = xcalloc(g->n_resources, sizeof(*r->n_misfits));
+    r->n_in_queue = xcalloc(g->n_queues, sizeof(*r->n_in_queue));
+    r->n_of_named = xcalloc(g->n_named + 1, sizeof(*r->n_of_named));
+    find_misfits(r);
+    count_uses(r);
+    if (o->files)
+        check_files_find(&r->files, g);
+    r->has_files = o->files;
+    (o->as_json ? check_report_print_json : check_report_print_text)(r);
+    return (r->n_misfits_in_all > 0 && !r->is_this_machine) || r->files.missing.n > 0 ? DOES_NOT_FIT : 0;
+}
+
+static void report_release(struct check_report *r)
+{
+    for (uint32_t i = 0; i < r->n_outlooks; i++)
+        site_release(&r->outlooks[i].site);
+    free(r->outlooks);
+    free(r->n_misfits);
+    free(r->n_in_queue);
+    free(r->n_of_named);
+    check_files_release(&r->files);
 }
 
 static int check(const struct check_options *o, const char *path, struct ganger_error *err)
 {
     struct workflow w;
-    struct graph_shape shape;
-    int status = 0;
+    struct check_report r = {.workflow = &w};
+    struct replay_options replay;
+    int status;
 
-    if (workflow_load(&w, path, err) != 0)
+    if (flow_read_replay(&replay, &o->replay, err) != 0 || flow_load(&w, path, &replay, err) != 0)
         return -1;
-    if (o->cores > 0 && check_cores(w.graph, o->cores, err) != 0) {
-        status = error_prefix(err, "%s: ", path);
-    } else {
-        graph_measure(w.graph, &shape);
-        if (o->as_json)
-            print_json(&w, &shape);
-        else
-            print_text(&w, &shape, o->cores);
-    }
+    status = report(&r, o, err);
+    report_release(&r);
     workflow_release(&w);
+    if (status >= 0 && fflush(stdout) != 0)
+        return error_set_errno(err, ERROR_SYSTEM, "cannot write to standard output");
     return status;
 }
 
-static int read_and_check(int argc, char **argv, struct ganger_error *err)
+static int read_and_check(struct check_options *o, int argc, char **argv, struct ganger_error *err)
 {
-    struct check_options o = {.cores = 0};
-    int first = options_read(rows, N_ROWS, &o, argc, argv, err);
+    int first = options_read(rows, N_ROWS, o, argc, argv, err);
 
     if (first < 0)
         return -1;
-    if (o.help) {
+    if (o->help) {
         print_help();
         return 0;
     }
@@ -127,18 +195,17 @@ static int read_and_check(int argc, char **argv, struct ganger_error *err)
         return error_set(err, ERROR_USAGE, "which workflow? `ganger help check` explains");
     if (first + 1 < argc)
         return error_set(err, ERROR_USAGE, "one workflow at a time, not \"%s\" as well", argv[first + 1]);
-    if (check(&o, argv[first], err) != 0)
-        return -1;
-    if (fflush(stdout) != 0)
-        return error_set_errno(err, ERROR_SYSTEM, "cannot write to standard output");
-    return 0;
+    return check(o, argv[first], err);
 }
 
 int cmd_check(int argc, char **argv)
 {
     struct ganger_error err = {.cause = ERROR_NONE};
+    struct check_options o = {.cores = NULL};
+    int status = read_and_check(&o, argc, argv, &err);
 
-    if (read_and_check(argc, argv, &err) != 0)
+    free(o.nodes.each);
+    if (status < 0)
         log_error("%s", err.text);
-    return error_exit_status(&err);
+    return status < 0 ? error_exit_status(&err) : status;
 }
