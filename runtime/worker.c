@@ -4,8 +4,10 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/environment.h"
 #include "core/message.h"
 #include "io/output.h"
+#include "io/presence.h"
 #include "io/process.h"
 #include "io/tmpdir.h"
 
@@ -21,6 +23,9 @@
 #define STARTED_AFTER_S 0.05 /* a task that runs for less is told of by its DONE alone */
 #define END_GRACE_S 0.5     /* for tasks when this process itself was told to end: mpirun kills after 1 s */
 #define FIRST_WORD_S 120.0  /* how long to wait for WELCOME */
+#define FIRST_PAUSE_S 0.01  /* between the first two looks for an input that is missing; doubles … */
+#define LAST_PAUSE_S 1.0    /* … up to this */
+#define KILL_AGAIN_S 1.0    /* how soon what could not be killed is tried again, by an idle worker */
 #define DELAYED_BY 2.0      /* a task that ran so many times longer than tasks compute is asked for its delay */
 #define READS_PER_ROUND 16  /* chunks taken from one pipe before looking at anything else */
 #define LAST_LOOKS 3        /* for messages of a manager that has ended */
@@ -38,6 +43,14 @@ enum
     N_FDS,
 };
 
+/* What we have to do with its end. */
+enum intent
+{
+    LET_RUN,
+    CANCEL,
+    TIME_OUT,
+};
+
 struct attempt
 {
     task_id task;
@@ -45,12 +58,24 @@ struct attempt
     struct process process; /* pid 0: nothing runs */
     double start_s;
     double tell_started_s; /* INFINITY: told */
+    double timeout_s;      /* when its time is over; INFINITY: never, or it is */
     double kill_s;         /* INFINITY: not being ended */
-    bool is_cancelled;     /* we sent it a signal */
+    enum intent intent;
     struct output_place output; /* where it lies */
     char tail[2 * TASK_TAIL_BYTES]; /* the last bytes of its output, and older ones */
     uint32_t n_tail;
     struct ganger_error output_err;
+    int output_errno;
+};
+
+/* The current task, while it waits for its inputs. */
+struct awaiting
+{
+    bool is_on;
+    double look_s; /* when to look again */
+    double pause_s;
+    double until_s;
+    uint32_t n_seen; /* bytes of the packed inputs that are there */
 };
 
 struct worker
@@ -62,15 +87,11 @@ struct worker
     bool is_stopping; /* nothing new, and leave when nothing runs */
     char *run_dir;
     char *cwd;
-    char *env_text;   /* the tasks' common environment, packed */
-    char **env;       /* its variables */
-    uint32_t n_env;
-    char **envp;      /* room for one task's */
-    size_t envp_capacity;
+    struct environment environment;
     double grace_s;
+    double latency_wait_s;
     double origin_s;  /* our clock when the manager's epoch began */
     struct buffer message;
-    struct buffer names; /* text of the variables made for one task */
     char **argv;
     size_t argv_capacity;
     struct output *output;
@@ -79,6 +100,9 @@ struct worker
     struct pollfd fds[N_FDS];
     int manager_watch;
     struct attempt current;
+    struct buffer current_run; /* its RUN, if that is looked at again: it declares inputs or outputs */
+    struct awaiting awaiting;
+    double kill_again_s; /* INFINITY: nothing that tasks left is left */
     double mean_cpu_s; /* of its tasks; INFINITY: there was none */
     struct buffer advance; /* a RUN that waits for the current task to end; empty: none */
     task_id advance_task;
@@ -86,9 +110,15 @@ struct worker
     char *bytes; /* OUTPUT_CHUNK_BYTES: what was just read */
 };
 
-static bool is_busy(const struct worker *w)
+static bool is_running(const struct worker *w)
 {
     return w->current.process.pid > 0;
+}
+
+/* Has it a current task? */
+static bool is_busy(const struct worker *w)
+{
+    return is_running(w) || w->awaiting.is_on;
 }
 
 static bool has_advance(const struct worker *w)
@@ -103,8 +133,24 @@ static double since_origin_s(const struct worker *w, double now_s)
 
 /* ---- telling the manager ---- */
 
+/* The ids of the node's GPUs, packed. */
+static struct text find_gpus(const struct worker *w, struct buffer *numbers)
+{
+    const struct binding_gpus *found;
+
+    for (uint32_t i = 0; i < w->o->gpus_per_node; i++)
+        buffer_printf(numbers, "%u%c", i, 0);
+    if (w->o->gpus_per_node > 0 || w->o->binding == NULL)
+        return (struct text){numbers->bytes, (uint32_t)numbers->n};
+    found = binding_gpus(w->o->binding);
+    if (found->is_disputed && comm_slot(w->comm, w->comm->rank) == 0)
+        log_warning("CUDA_VISIBLE_DEVICES and ROCR_VISIBLE_DEVICES name different GPUs: those of CUDA count");
+    return (struct text){found->ids, found->n_bytes};
+}
+
 static int say_hello(struct worker *w, struct ganger_error *err)
 {
+    struct buffer numbers = BUFFER_EMPTY;
     char host[256] = "?";
     struct hello hello = {
         .pid = (uint32_t)getpid(),
@@ -117,8 +163,10 @@ static int say_hello(struct worker *w, struct ganger_error *err)
 
     gethostname(host, sizeof(host) - 1);
     hello.host = (struct text){host, (uint32_t)strlen(host)};
+    hello.gpus = find_gpus(w, &numbers);
     message_begin(&w->message, MESSAGE_HELLO, 0, w->comm->rank);
     message_add_hello(&w->message, &hello);
+    buffer_release(&numbers);
     return comm_send(w->comm, MANAGER, w->message.bytes, w->message.n, err);
 }
 
@@ -180,9 +228,10 @@ static void drain_pipe(struct worker *w, int fd, enum output_stream stream, uint
 
     while (n_reads-- > 0 && (n = read(fd, w->bytes, OUTPUT_CHUNK_BYTES)) > 0) {
         keep_tail(a, w->bytes, (size_t)n);
-        if (a->output_err.cause == ERROR_NONE)
+        if (a->output_err.cause == ERROR_NONE &&
             output_append(w->output, a->task, a->number, stream, w->bytes, (size_t)n, &a->output,
-                          &a->output_err);
+                          &a->output_err) < 0)
+            a->output_errno = errno;
     }
 }
 
@@ -194,59 +243,6 @@ static int renew_pipes(struct worker *w, struct ganger_error *err)
 }
 
 /* ---- starting and ending one ---- */
-
-/* Variables that ganger makes for each task; the run's environment comes without them. */
-static const char *const own_variables[] = {"GANGER_TASK_ID=", "GANGER_ATTEMPT=", "GANGER_WORKER=",
-                                            "GANGER_CORES=",   "GANGER_RUN_DIR=", "GANGER_TMPDIR=",
-                                            "OMP_NUM_THREADS="};
-#define N_OWN (sizeof(own_variables) / sizeof(*own_variables))
-
-static bool is_own_variable(const char *variable)
-{
-    for (size_t i = 0; i < N_OWN; i++)
-        if (strncmp(variable, own_variables[i], strlen(own_variables[i])) == 0)
-            return true;
-    return false;
-}
-
-/* Adds a variable that the task states, in place of one of the same name. */
-static void set_variable(struct worker *w, uint32_t *n, char *variable)
-{
-    size_t n_name = (size_t)(strchrnul(variable, '=') - variable) + 1;
-
-    for (uint32_t i = 0; i < *n; i++) {
-        if (strncmp(w->envp[i], variable, n_name) == 0) {
-            w->envp[i] = variable;
-            return;
-        }
-    }
-    w->envp[(*n)++] = variable;
-}
-
-/* Fills w->envp: what holds for all tasks, ganger's own variables, the task's. */
-static void make_environment(struct worker *w, const struct run *run)
-{
-    uint32_t n = w->n_env, n_cores = run->slots.n / 2;
-    const char *next = run->env.bytes;
-    char *own;
-
-    w->names.n = 0;
-    buffer_printf(&w->names,
-                  "GANGER_TASK_ID=%s%cGANGER_ATTEMPT=%u%cGANGER_WORKER=%u%cGANGER_CORES=%u%c"
-                  "GANGER_RUN_DIR=%s%cGANGER_TMPDIR=%s%cOMP_NUM_THREADS=%u%c",
-                  run->id.bytes, 0, run->attempt, 0, w->comm->rank, 0, n_cores, 0, w->run_dir, 0,
-                  w->tmpdir.path, 0, n_cores, 0);
-    while (w->envp_capacity <= (size_t)w->n_env + N_OWN + run->n_env)
-        w->envp = xgrow(w->envp, w->envp_capacity, &w->envp_capacity, sizeof(*w->envp));
-    memcpy(w->envp, w->env, w->n_env * sizeof(*w->envp));
-    for (own = w->names.bytes; own < w->names.bytes + w->names.n; own += strlen(own) + 1)
-        w->envp[n++] = own;
-    for (uint32_t i = 0; i < run->n_env; i++) {
-        set_variable(w, &n, (char *)(uintptr_t)next);
-        next += strlen(next) + 1;
-    }
-    w->envp[n] = NULL;
-}
 
 static void make_argv(struct worker *w, const struct run *run)
 {
@@ -278,140 +274,315 @@ static int choose_affinity(struct worker *w, const struct run *run, struct bindi
     return 0;
 }
 
+static const char *cwd_of(const struct worker *w, const struct run *run)
+{
+    return run->has_cwd ? run->cwd.bytes : w->cwd;
+}
+
+static const char *path_or_none(struct text path)
+{
+    return path.n > 0 ? path.bytes : NULL;
+}
+
 static int start_process(struct worker *w, const struct run *run, int *failed, struct ganger_error *err)
 {
     struct binding_mask mask;
-    struct process_order order = {.pipes = &w->pipes};
+    struct process_order order = {.pipes = &w->pipes,
+                                  .cwd = cwd_of(w, run),
+                                  .stdin_path = path_or_none(run->stdin_path),
+                                  .stdout_path = path_or_none(run->stdout_path),
+                                  .stderr_path = path_or_none(run->stderr_path)};
+    struct environment_place place = {.worker = w->comm->rank, .run_dir = w->run_dir};
 
     if (w->tmpdir.path == NULL && tmpdir_open(&w->tmpdir, err) < 0)
         return -1;
     make_argv(w, run);
-    make_environment(w, run);
+    place.tmpdir = w->tmpdir.path;
     order.argv = w->argv;
-    order.envp = w->envp;
-    order.cwd = run->has_cwd ? run->cwd.bytes : w->cwd;
+    order.envp = environment_make(&w->environment, run, &place);
     if (choose_affinity(w, run, &mask, &order, err) < 0)
         return -1;
     return process_start(&w->current.process, &order, failed, err);
 }
 
-static int start_task(struct worker *w, const struct run *run, struct ganger_error *err)
+static void reset_attempt(struct attempt *a, const struct run *run)
 {
-    struct attempt *a = &w->current;
-    struct ganger_error why = {0};
-    struct task_result result = {.end = TASK_NOT_STARTED};
-
     a->task = run->task;
     a->number = run->attempt;
-    a->start_s = clock_now_s();
-    a->tell_started_s = a->start_s + STARTED_AFTER_S;
-    a->kill_s = INFINITY;
-    a->is_cancelled = false;
-    a->output.n_bytes = 0;
+    a->timeout_s = a->kill_s = INFINITY;
+    a->intent = LET_RUN;
+    a->output = (struct output_place){.n_bytes = 0};
     a->n_tail = 0;
     a->output_err.cause = ERROR_NONE;
-    if (start_process(w, run, &result.code, &why) == 0) {
-        comm_publish_group(w->comm, a->process.pid);
-        return 0;
-    }
-    result.start_s = result.end_s = since_origin_s(w, a->start_s);
-    result.tail = why.text;
-    result.n_tail_bytes = (uint32_t)strnlen(why.text, TASK_TAIL_BYTES);
+}
+
+/* Says that the current task ended without having run. */
+static int say_not_run(struct worker *w, enum task_end end, int code, const char *why, struct ganger_error *err)
+{
+    double now_s = since_origin_s(w, clock_now_s());
+    struct task_result result = {.end = end, .code = code, .start_s = now_s, .end_s = now_s, .tail = why};
+
+    result.n_tail_bytes = why != NULL ? (uint32_t)strnlen(why, TASK_TAIL_BYTES) : 0;
     return say_done(w, &result, err);
 }
 
 static int start_advance(struct worker *w, struct ganger_error *err);
+
+/* Starts what may start now. */
+static int start_task(struct worker *w, const struct run *run, struct ganger_error *err)
+{
+    struct attempt *a = &w->current;
+    struct ganger_error why = {0};
+    int failed = 0;
+
+    a->start_s = clock_now_s();
+    a->tell_started_s = a->start_s + STARTED_AFTER_S;
+    if (run->timeout_s > 0)
+        a->timeout_s = a->start_s + run->timeout_s;
+    if (start_process(w, run, &failed, &why) == 0) {
+        comm_publish_group(w->comm, a->process.pid);
+        return 0;
+    }
+    return say_not_run(w, TASK_NOT_STARTED, failed, why.text, err);
+}
+
+/* Reads the RUN that a buffer keeps. */
+static int reopen_run(const struct buffer *kept, struct run *run, struct ganger_error *err)
+{
+    struct message_header h;
+    struct cursor c;
+
+    if (message_open(&h, &c, kept->bytes, kept->n, err) < 0)
+        return -1;
+    return message_next_run(&c, run, err);
+}
+
+static void keep_run(struct worker *w, struct buffer *kept, const struct run *run)
+{
+    message_begin(kept, MESSAGE_RUN, w->epoch, w->comm->rank);
+    message_add_run(kept, run);
+}
+
+/* ---- declared files ---- */
+
+static void describe_missing(const struct worker *w, const struct run *run, const char *path, int number,
+                             char why[TASK_TAIL_BYTES])
+{
+    if (*path == '/')
+        snprintf(why, TASK_TAIL_BYTES, "%s: %s", path, strerror(number));
+    else
+        snprintf(why, TASK_TAIL_BYTES, "%s (in %s): %s", path, cwd_of(w, run), strerror(number));
+}
+
+static int say_input_missing(struct worker *w, const struct run *run, const char *path, int number,
+                             struct ganger_error *err)
+{
+    char why[TASK_TAIL_BYTES];
+    size_t n;
+
+    describe_missing(w, run, path, number, why);
+    n = strlen(why);
+    snprintf(why + n, sizeof(why) - n, ", %g s after it was needed (see --latency-wait)", w->latency_wait_s);
+    return say_not_run(w, TASK_INPUT_MISSING, number, why, err);
+}
+
+/* Looks for what was missing: starts the task if all is there, gives it up if its time is over. */
+static int look_for_inputs(struct worker *w, struct ganger_error *err)
+{
+    struct awaiting *a = &w->awaiting;
+    const char *path;
+    struct run run;
+    double now_s;
+    int number;
+
+    if (reopen_run(&w->current_run, &run, err) < 0)
+        return -1;
+    path = presence_find_missing(cwd_of(w, &run), run.inputs.bytes + a->n_seen, run.inputs.n - a->n_seen, true,
+                                 &number);
+    now_s = clock_now_s();
+    if (path != NULL && now_s < a->until_s) {
+        a->n_seen = (uint32_t)(path - run.inputs.bytes);
+        a->look_s = fmin(now_s + a->pause_s, a->until_s);
+        a->pause_s = fmin(2 * a->pause_s, LAST_PAUSE_S);
+        return 0;
+    }
+    a->is_on = false;
+    if ((path == NULL ? start_task(w, &run, err) : say_input_missing(w, &run, path, number, err)) < 0)
+        return -1;
+    return is_running(w) ? 0 : start_advance(w, err);
+}
+
+/* The first look; true: nothing is missing. */
+static bool has_inputs(struct worker *w, const struct run *run)
+{
+    double now_s;
+    int number;
+
+    if (run->inputs.n == 0 ||
+        presence_find_missing(cwd_of(w, run), run->inputs.bytes, run->inputs.n, false, &number) == NULL)
+        return true;
+    now_s = clock_now_s();
+    w->awaiting = (struct awaiting){.is_on = true,
+                                    .look_s = now_s + fmin(FIRST_PAUSE_S, w->latency_wait_s),
+                                    .pause_s = 2 * FIRST_PAUSE_S,
+                                    .until_s = now_s + w->latency_wait_s};
+    return false;
+}
+
+/* A task that ended well has failed all the same if a declared output is not there. */
+static int check_outputs(struct worker *w, struct task_result *result, char why[TASK_TAIL_BYTES],
+                         struct ganger_error *err)
+{
+    const char *path;
+    struct run run;
+    int number;
+
+    if (w->current_run.n == 0 || result->end != TASK_EXITED || result->code != 0)
+        return 0;
+    if (reopen_run(&w->current_run, &run, err) < 0)
+        return -1;
+    path = presence_find_missing(cwd_of(w, &run), run.outputs.bytes, run.outputs.n, true, &number);
+    if (path == NULL)
+        return 0;
+    describe_missing(w, &run, path, number, why);
+    result->end = TASK_OUTPUT_MISSING;
+    result->code = number;
+    result->tail = why;
+    result->n_tail_bytes = (uint32_t)strlen(why);
+    return 0;
+}
+
+/* ---- taking and ending tasks ---- */
+
+/* Makes it the current one, and starts it as soon as its inputs are there. */
+static int take_task(struct worker *w, const struct run *run, struct ganger_error *err)
+{
+    reset_attempt(&w->current, run);
+    w->current_run.n = 0;
+    if (run->inputs.n > 0 || run->outputs.n > 0)
+        keep_run(w, &w->current_run, run);
+    return has_inputs(w, run) ? start_task(w, run, err) : 0;
+}
+
+/* Starts what was sent in advance. */
+static int start_advance(struct worker *w, struct ganger_error *err)
+{
+    struct run run;
+
+    if (!has_advance(w))
+        return 0;
+    if (reopen_run(&w->advance, &run, err) < 0)
+        return -1;
+    w->advance.n = 0; /* its bytes stay until the next is put there */
+    return take_task(w, &run, err);
+}
+
+/* Its process is gone, and what that left; what it wrote is kept. */
+static int take_process_away(struct worker *w, struct process_end *end, struct ganger_error *err)
+{
+    struct attempt *a = &w->current;
+    bool is_late = clock_now_s() - a->start_s > DELAYED_BY * w->mean_cpu_s;
+
+    process_reap(&a->process, is_late, end); /* nobody writes any more */
+    w->mean_cpu_s = isinf(w->mean_cpu_s) ? end->cpu_s : 0.9 * w->mean_cpu_s + 0.1 * end->cpu_s;
+    w->kill_again_s = end->still_left ? clock_now_s() + KILL_AGAIN_S : INFINITY;
+    comm_publish_group(w->comm, 0);
+    if (w->fds[FD_OUT].revents != 0 || end->left_others)
+        drain_pipe(w, w->pipes.out[0], OUTPUT_STDOUT, READS_AT_END);
+    if (w->fds[FD_ERR].revents != 0 || end->left_others)
+        drain_pipe(w, w->pipes.err[0], OUTPUT_STDERR, READS_AT_END);
+    return end->left_others ? renew_pipes(w, err) : 0;
+}
+
+/* What its end counts as, by what its process did and what we wanted. */
+static void judge_end(const struct attempt *a, const struct process_end *end, struct task_result *result)
+{
+    result->end = end->is_signal ? TASK_SIGNALLED : TASK_EXITED;
+    result->code = end->code;
+    if (a->intent == TIME_OUT)
+        result->end = TASK_TIMED_OUT;
+    else if (a->intent == CANCEL && (end->is_signal || end->code != 0))
+        result->end = TASK_CANCELLED;
+    if (!end->is_signal && result->end != TASK_EXITED)
+        result->code = 0;
+    if (result->end != TASK_EXITED || result->code != 0) {
+        result->n_tail_bytes = a->n_tail < TASK_TAIL_BYTES ? a->n_tail : TASK_TAIL_BYTES;
+        result->tail = a->tail + a->n_tail - result->n_tail_bytes;
+    }
+    if (a->output_err.cause != ERROR_NONE && a->intent == LET_RUN) { /* it cannot count as done */
+        result->end = TASK_OUTPUT_LOST;
+        result->code = a->output_errno;
+        result->tail = a->output_err.text;
+        result->n_tail_bytes = (uint32_t)strnlen(a->output_err.text, TASK_TAIL_BYTES);
+    }
+}
 
 static int end_task(struct worker *w, struct ganger_error *err)
 {
     struct attempt *a = &w->current;
     struct process_end end;
     struct task_result result = {.start_s = since_origin_s(w, a->start_s)};
-    bool is_late;
+    char why[TASK_TAIL_BYTES];
 
-    is_late = clock_now_s() - a->start_s > DELAYED_BY * w->mean_cpu_s;
-    process_reap(&a->process, is_late, &end); /* nobody writes any more */
-    w->mean_cpu_s = isinf(w->mean_cpu_s) ? end.cpu_s : 0.9 * w->mean_cpu_s + 0.1 * end.cpu_s;
-    comm_publish_group(w->comm, 0);
-    if (w->fds[FD_OUT].revents != 0 || end.left_others)
-        drain_pipe(w, w->pipes.out[0], OUTPUT_STDOUT, READS_AT_END);
-    if (w->fds[FD_ERR].revents != 0 || end.left_others)
-        drain_pipe(w, w->pipes.err[0], OUTPUT_STDERR, READS_AT_END);
-    result.end_s = since_origin_s(w, clock_now_s());
-    if (end.left_others && renew_pipes(w, err) < 0)
+    if (take_process_away(w, &end, err) < 0)
         return -1;
+    result.end_s = since_origin_s(w, clock_now_s());
     tmpdir_clear(&w->tmpdir);
-
-    result.end = end.is_signal ? TASK_SIGNALLED : TASK_EXITED;
-    result.code = end.code;
-    if (a->is_cancelled && (end.is_signal || end.code != 0))
-        result.end = TASK_CANCELLED;
+    if (end.still_left)
+        log_warning("worker %u: what a task left could not be killed within %g s; it is stuck in the kernel, or "
+                    "forks faster than it dies", w->comm->rank, PROCESS_KILL_S);
+    judge_end(a, &end, &result);
+    if (check_outputs(w, &result, why, err) < 0)
+        return -1;
     result.cpu_s = end.cpu_s;
     result.delay_s = end.delay_s;
     result.max_rss_bytes = end.max_rss_bytes;
-    result.output_offset = a->output.n_bytes > 0 ? a->output.offset : 0;
+    result.output_offset = a->output.offset;
     result.output_bytes = a->output.n_bytes;
-    if (result.end != TASK_EXITED || result.code != 0) {
-        result.n_tail_bytes = a->n_tail < TASK_TAIL_BYTES ? a->n_tail : TASK_TAIL_BYTES;
-        result.tail = a->tail + a->n_tail - result.n_tail_bytes;
-    }
-    if (a->output_err.cause != ERROR_NONE) { /* what it wrote is lost: it cannot count as done */
-        result.end = TASK_OUTPUT_LOST;
-        result.code = EIO;
-        result.tail = a->output_err.text;
-        result.n_tail_bytes = (uint32_t)strnlen(a->output_err.text, TASK_TAIL_BYTES);
-    }
     return say_done(w, &result, err) < 0 ? -1 : start_advance(w, err);
-}
-
-/* Starts what was sent in advance. */
-static int start_advance(struct worker *w, struct ganger_error *err)
-{
-    struct message_header h;
-    struct cursor c;
-    struct run run;
-
-    if (!has_advance(w))
-        return 0;
-    if (message_open(&h, &c, w->advance.bytes, w->advance.n, err) < 0 || message_next_run(&c, &run, err) < 0)
-        return -1;
-    w->advance.n = 0; /* its bytes stay until the next is put there */
-    return start_task(w, &run, err);
 }
 
 static void keep_in_advance(struct worker *w, const struct run *run)
 {
-    message_begin(&w->advance, MESSAGE_RUN, w->epoch, w->comm->rank);
-    message_add_run(&w->advance, run);
+    keep_run(w, &w->advance, run);
     w->advance_task = run->task;
     w->advance_attempt = run->attempt;
 }
 
-static void cancel_task(struct worker *w, int signal, double grace_s)
+/* The signal to all of its group; KILL at the end of the grace, or of one that began before. */
+static void end_process(struct worker *w, int signal, double grace_s)
 {
-    if (!is_busy(w))
+    struct attempt *a = &w->current;
+
+    process_signal(&a->process, signal);
+    process_signal(&a->process, SIGCONT); /* a stopped process could not act on TERM */
+    a->kill_s = signal == SIGKILL ? INFINITY : fmin(a->kill_s, clock_now_s() + grace_s);
+}
+
+static int cancel_task(struct worker *w, int signal, double grace_s, struct ganger_error *err)
+{
+    if (w->awaiting.is_on) {
+        w->awaiting.is_on = false;
+        return say_not_run(w, TASK_CANCELLED, 0, NULL, err);
+    }
+    if (!is_running(w))
+        return 0;
+    if (w->current.intent == LET_RUN)
+        w->current.intent = CANCEL;
+    end_process(w, signal, grace_s);
+    return 0;
+}
+
+static void time_task_out(struct worker *w)
+{
+    w->current.timeout_s = INFINITY;
+    if (w->current.intent != LET_RUN)
         return;
-    w->current.is_cancelled = true;
-    process_signal(&w->current.process, signal);
-    process_signal(&w->current.process, SIGCONT); /* a stopped process could not act on TERM */
-    w->current.kill_s = signal == SIGKILL ? INFINITY : clock_now_s() + grace_s;
+    w->current.intent = TIME_OUT;
+    end_process(w, SIGTERM, w->grace_s);
 }
 
 /* ---- what arrives ---- */
-
-/* Splits the packed environment into variables. */
-static void unpack_environment(struct worker *w, struct text env)
-{
-    char *next;
-
-    w->env_text = xmalloc(env.n + 1);
-    memcpy(w->env_text, env.bytes, env.n);
-    w->env_text[env.n] = '\0';
-    w->env = xcalloc(text_count_packed(env) + 1, sizeof(*w->env));
-    for (next = w->env_text; next < w->env_text + env.n; next += strlen(next) + 1)
-        if (!is_own_variable(next))
-            w->env[w->n_env++] = next;
-}
 
 static void watch_manager(struct worker *w, pid_t pid)
 {
@@ -440,7 +611,8 @@ static int be_welcome(struct worker *w, const struct message_header *h, struct c
     w->origin_s = welcome.same_clock
                       ? welcome.origin_s
                       : (welcome.hello_clock_s + now_s) / 2 - welcome.clock_s;
-    unpack_environment(w, welcome.env);
+    w->latency_wait_s = welcome.latency_wait_s;
+    environment_set_base(&w->environment, welcome.env);
     watch_manager(w, (pid_t)welcome.manager_pid);
     dir = xasprintf("%s/output", w->run_dir);
     w->output = output_open(dir, w->epoch, w->comm->nodes[w->comm->rank], comm_node_counter(w->comm), err);
@@ -451,12 +623,8 @@ static int be_welcome(struct worker *w, const struct message_header *h, struct c
 /* It was on its way when this process was told to end: it has not run, and will not here. */
 static int refuse_task(struct worker *w, const struct run *run, struct ganger_error *err)
 {
-    double now_s = since_origin_s(w, clock_now_s());
-    struct task_result result = {.end = TASK_CANCELLED, .start_s = now_s, .end_s = now_s};
-
-    w->current.task = run->task;
-    w->current.number = run->attempt;
-    return say_done(w, &result, err);
+    reset_attempt(&w->current, run);
+    return say_not_run(w, TASK_CANCELLED, 0, NULL, err);
 }
 
 static int be_sent(struct worker *w, uint32_t n_records, struct cursor *c, struct ganger_error *err)
@@ -471,7 +639,7 @@ static int be_sent(struct worker *w, uint32_t n_records, struct cursor *c, struc
                              run.id.bytes, w->is_welcome ? "has two others" : "was not yet welcome");
         if (is_busy(w))
             keep_in_advance(w, &run);
-        else if ((w->is_stopping ? refuse_task : start_task)(w, &run, err) < 0)
+        else if ((w->is_stopping ? refuse_task : take_task)(w, &run, err) < 0)
             return -1;
     }
     return w->is_stopping ? give_advance_back(w, err) : 0;
@@ -486,11 +654,9 @@ static int be_stopped(struct worker *w, struct cursor *c, struct ganger_error *e
     w->is_stopping = true;
     if (give_advance_back(w, err) < 0)
         return -1;
-    if (stop.mode == STOP_TERM)
-        cancel_task(w, SIGTERM, w->grace_s);
-    if (stop.mode == STOP_KILL)
-        cancel_task(w, SIGKILL, 0);
-    return 0;
+    if (stop.mode == STOP_WHEN_DONE && !w->awaiting.is_on) /* what has not begun will not */
+        return 0;
+    return cancel_task(w, stop.mode == STOP_KILL ? SIGKILL : SIGTERM, w->grace_s, err);
 }
 
 static int be_recalled(struct worker *w, struct cursor *c, struct ganger_error *err)
@@ -547,10 +713,8 @@ static int hear_signal(struct worker *w, struct ganger_error *err)
     if (give_advance_back(w, err) < 0)
         return -1;
     if (process_is_orphan()) /* without mpirun MPI ends this process at any moment */
-        cancel_task(w, SIGKILL, 0);
-    else
-        cancel_task(w, SIGTERM, fmin(w->grace_s, END_GRACE_S));
-    return 0;
+        return cancel_task(w, SIGKILL, 0, err);
+    return cancel_task(w, SIGTERM, fmin(w->grace_s, END_GRACE_S), err);
 }
 
 /* ---- the loop ---- */
@@ -559,35 +723,58 @@ static double next_deadline_s(const struct worker *w, double first_word_s)
 {
     if (!w->is_welcome)
         return first_word_s;
-    return is_busy(w) ? fmin(w->current.tell_started_s, w->current.kill_s) : INFINITY;
+    if (w->awaiting.is_on)
+        return w->awaiting.look_s;
+    if (!is_running(w))
+        return w->kill_again_s;
+    return fmin(fmin(w->current.tell_started_s, w->current.kill_s), w->current.timeout_s);
 }
 
 static int wait_for_one_thing(struct worker *w, double deadline_s, struct ganger_error *err)
 {
-    bool busy = is_busy(w);
+    bool runs = is_running(w);
 
-    w->fds[FD_CHILD] = (struct pollfd){busy ? w->current.process.fd : -1, POLLIN, 0};
-    w->fds[FD_OUT] = (struct pollfd){busy ? w->pipes.out[0] : -1, POLLIN, 0};
-    w->fds[FD_ERR] = (struct pollfd){busy ? w->pipes.err[0] : -1, POLLIN, 0};
+    w->fds[FD_CHILD] = (struct pollfd){runs ? w->current.process.fd : -1, POLLIN, 0};
+    w->fds[FD_OUT] = (struct pollfd){runs ? w->pipes.out[0] : -1, POLLIN, 0};
+    w->fds[FD_ERR] = (struct pollfd){runs ? w->pipes.err[0] : -1, POLLIN, 0};
     return comm_wait(w->comm, w->fds, N_FDS, deadline_s, err);
 }
 
-static int act(struct worker *w, struct ganger_error *err)
+/* Of an idle worker: another try on what tasks left. */
+static void kill_again(struct worker *w)
 {
-    if (w->fds[FD_SIGNAL].revents != 0 && hear_signal(w, err) < 0)
-        return -1;
-    if (!is_busy(w))
-        return 0;
+    if (w->kill_again_s <= clock_now_s())
+        w->kill_again_s = process_kill_others(PROCESS_KILL_S) ? INFINITY : clock_now_s() + KILL_AGAIN_S;
+}
+
+static int attend_process(struct worker *w, struct ganger_error *err)
+{
+    struct attempt *a = &w->current;
+    double now_s;
+
     if (w->fds[FD_CHILD].revents != 0)
         return end_task(w, err);
     if (w->fds[FD_OUT].revents != 0)
         drain_pipe(w, w->pipes.out[0], OUTPUT_STDOUT, READS_PER_ROUND);
     if (w->fds[FD_ERR].revents != 0)
         drain_pipe(w, w->pipes.err[0], OUTPUT_STDERR, READS_PER_ROUND);
-    if (w->current.kill_s <= clock_now_s())
-        cancel_task(w, SIGKILL, 0);
-    if (w->current.tell_started_s <= clock_now_s())
-        return say_started(w, err);
+    now_s = clock_now_s();
+    if (a->kill_s <= now_s)
+        end_process(w, SIGKILL, 0);
+    if (a->timeout_s <= now_s)
+        time_task_out(w);
+    return a->tell_started_s <= now_s ? say_started(w, err) : 0;
+}
+
+static int act(struct worker *w, struct ganger_error *err)
+{
+    if (w->fds[FD_SIGNAL].revents != 0 && hear_signal(w, err) < 0)
+        return -1;
+    if (is_running(w))
+        return attend_process(w, err);
+    if (w->awaiting.is_on)
+        return w->awaiting.look_s <= clock_now_s() ? look_for_inputs(w, err) : 0;
+    kill_again(w);
     return 0;
 }
 
@@ -626,17 +813,19 @@ static void end_what_runs(struct worker *w)
 {
     struct process_end end;
 
-    if (!is_busy(w))
-        return;
-    process_signal(&w->current.process, SIGKILL);
-    process_reap(&w->current.process, false, &end);
-    comm_publish_group(w->comm, 0);
+    if (is_running(w)) {
+        process_signal(&w->current.process, SIGKILL);
+        process_reap(&w->current.process, false, &end);
+        comm_publish_group(w->comm, 0);
+    } else if (!isinf(w->kill_again_s)) {
+        process_kill_others(PROCESS_KILL_S);
+    }
 }
 
 int worker_run(const struct worker_options *options, struct ganger_error *err)
 {
     struct worker w = {.o = options, .comm = options->comm, .pipes = PROCESS_PIPES_CLOSED,
-                       .manager_watch = -1, .mean_cpu_s = INFINITY};
+                       .manager_watch = -1, .mean_cpu_s = INFINITY, .kill_again_s = INFINITY};
     int status;
 
     for (int i = 0; i < N_FDS; i++)
@@ -651,13 +840,11 @@ int worker_run(const struct worker_options *options, struct ganger_error *err)
     if (w.manager_watch >= 0)
         close(w.manager_watch);
     buffer_release(&w.message);
-    buffer_release(&w.names);
+    buffer_release(&w.current_run);
     buffer_release(&w.advance);
     free(w.run_dir);
     free(w.cwd);
-    free(w.env_text);
-    free(w.env);
-    free(w.envp);
+    environment_release(&w.environment);
     free(w.argv);
     free(w.bytes);
     return status;

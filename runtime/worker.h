@@ -1,8 +1,9 @@
 /* worker: the loop of every rank but 0.
  *
- * Says HELLO, is told WELCOME, and from then on runs what it is sent: starts the command, keeps what it
- * writes, tells how it ended. One task at a time, and one sent in advance; the other cores of a wide task
- * are lent by workers that stay idle. It knows nothing of the graph. */
+ * Says HELLO, is told WELCOME, and from then on runs what it is sent: waits for its inputs, starts the command,
+ * keeps what it writes, ends it at its timeout, tells how it ended. One task at a time, and one sent in advance;
+ * the other cores of a wide task are lent by workers that stay idle. It knows nothing of the graph: a node's
+ * setup and teardown are tasks like any other. */
 #ifndef GANGER_WORKER_H
 #define GANGER_WORKER_H
 
@@ -15,6 +16,7 @@ struct worker_options
     struct comm *comm;       /* borrowed */
     struct binding *binding; /* borrowed; NULL: nothing is bound (workers that are threads) */
     int signal_fd;           /* readable when this process shall end; -1: none */
+    uint32_t gpus_per_node;  /* this node's GPUs are "0" and so on; 0: those that `binding` finds */
 };
 
 /* Returns 0 after STOP, when nothing runs any more; -1 when the manager is gone or a message makes no
