@@ -236,25 +236,43 @@ bool import_put_text(struct buffer *b, const char *text, size_t n_bytes)
     return true;
 }
 
-const char *import_find_flaw_of_id(const char *id, size_t n_bytes)
+const char *import_find_flaw_of_name(const char *name, size_t n_bytes, size_t most)
 {
     if (n_bytes == 0)
         return "is empty";
-    if (n_bytes > ID_MAX_BYTES)
-        return "is longer than 255 bytes";
+    if (n_bytes > most)
+        return most == ID_MAX_BYTES ? "is longer than 255 bytes" : "is longer than the system allows";
     for (size_t i = 0; i < n_bytes;) {
         uint32_t c;
-        size_t n = utf8_character(id + i, n_bytes - i, &c);
+        size_t n = utf8_character(name + i, n_bytes - i, &c);
 
         if (n == 0)
             return "is not UTF-8";
         if (c < 0x20 || (c >= 0x7f && c < 0xa0))
             return "holds control characters";
-        if (c == '*' || c == '?' || c == '{' || c == '}')
-            return "holds one of * ? { }, which stand for other things in ids";
         i += n;
     }
     return NULL;
+}
+
+const char *import_find_flaw_of_id(const char *id, size_t n_bytes)
+{
+    const char *flaw = import_find_flaw_of_name(id, n_bytes, ID_MAX_BYTES);
+
+    for (size_t i = 0; flaw == NULL && i < n_bytes; i++)
+        if (id[i] == '*' || id[i] == '?' || id[i] == '{' || id[i] == '}')
+            return "holds one of * ? { }, which stand for other things in ids";
+    return flaw;
+}
+
+void import_put_program(struct import *im, const char *name, size_t n_bytes, const char *task)
+{
+    if (import_find_flaw_of_name(name, n_bytes, ID_MAX_BYTES) != NULL) {
+        import_warn(im, "the name of a task's program is no text of 1 to 255 bytes; left out", task);
+        return;
+    }
+    buffer_printf(im->ours, ",\"program\":");
+    import_put_text(im->ours, name, n_bytes);
 }
 
 char *import_name_of_file(const char *file)

@@ -52,6 +52,12 @@ bool import_put_text(struct buffer *b, const char *text, size_t n_bytes);
 /* What is wrong with the id of a task; NULL: nothing. */
 const char *import_find_flaw_of_id(const char *id, size_t n_bytes);
 
+/* What is wrong with a name of up to `most` bytes that is shown to people; NULL: nothing. */
+const char *import_find_flaw_of_name(const char *name, size_t n_bytes, size_t most);
+
+/* ,"program":"name"; a name that cannot be one is left out, with a warning. */
+void import_put_program(struct import *im, const char *name, size_t n_bytes, const char *task);
+
 /* The name of the file without folder and ending; the caller frees it. */
 char *import_name_of_file(const char *file);
 

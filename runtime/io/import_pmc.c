@@ -347,7 +347,7 @@ static int put_word(struct pmc *p, const struct pmc_task *task, struct ganger_er
 }
 
 /* What else runs alike: the transformation that a #@ line names, else a forwarded task's own program. */
-static int put_program(struct pmc *p, const struct pmc_task *task, const char *executable, struct ganger_error *err)
+static void put_program(struct pmc *p, const struct pmc_task *task, const char *executable)
 {
     const char *name = executable, *next = task->mark;
     size_t n_bytes = name != NULL ? strlen(name) : 0;
@@ -356,12 +356,8 @@ static int put_program(struct pmc *p, const struct pmc_task *task, const char *e
         take_plain(&next, end_of_line(task->mark, p->end), &n_bytes);
         name = take_plain(&next, end_of_line(task->mark, p->end), &n_bytes);
     }
-    if (name == NULL || n_bytes == 0)
-        return 0;
-    buffer_printf(p->im->ours, ",\"program\":");
-    if (!import_put_text(p->im->ours, name, n_bytes))
-        return refuse_task(p, task, err, "the name of its program is not UTF-8");
-    return 0;
+    if (name != NULL)
+        import_put_program(p->im, name, n_bytes, task->id);
 }
 
 static int put_command(struct pmc *p, const struct pmc_task *task, const char **next, const char *end,
@@ -424,10 +420,8 @@ static int put_task(struct pmc *p, uint32_t t, struct ganger_error *err)
         program = xstrdup(slash != NULL ? slash + 1 : p->word.bytes);
     }
     status = put_command(p, task, &next, end, err);
-    if (status == 0)
-        put_amounts(p, task, &o);
-    if (status == 0)
-        status = put_program(p, task, program, err);
+    put_amounts(p, task, &o);
+    put_program(p, task, program);
     free(program);
     import_put_after(p->im, t, id_of, p);
     buffer_put(ours, "}\n", 2);

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -193,10 +194,11 @@ static int read_size(struct trace *t, json_t *size, const char *id, uint64_t *n_
 /* Enters a file that is not known yet. */
 static int add_file(struct trace *t, const char *id, json_t *size, struct ganger_error *err)
 {
+    const char *flaw = import_find_flaw_of_name(id, strlen(id), PATH_MAX - 1);
     uint64_t n_bytes;
 
-    if (*id == '\0')
-        return refuse(t, err, "a file has an empty name; name it");
+    if (flaw != NULL)
+        return refuse(t, err, "the name of the file \"%.255s\" %s; rename it", id, flaw);
     if (name_index_add(&t->file_index, id, strlen(id), (uint32_t)t->n_files, file_id_of, t) != NAME_NOT_FOUND)
         return 0;
     t->files = xgrow(t->files, t->n_files, &t->files_capacity, sizeof(*t->files));
@@ -404,12 +406,6 @@ static const char *program_of(const struct trace_task *task)
 
 /* ---- writing */
 
-static void put_key_text(struct buffer *b, const char *key, const char *text)
-{
-    buffer_printf(b, ",\"%s\":", key);
-    import_put_text(b, text, strlen(text)); /* jansson gives UTF-8 without NULs */
-}
-
 static void put_amounts(struct trace *t, const struct trace_task *task, double cost_s, uint32_t cores)
 {
     struct buffer *ours = t->im->ours;
@@ -420,7 +416,7 @@ static void put_amounts(struct trace *t, const struct trace_task *task, double c
     if (cores > 1)
         buffer_printf(ours, ",\"cores\":%" PRIu32, cores);
     if (program_of(task) != NULL)
-        put_key_text(ours, "program", program_of(task));
+        import_put_program(t->im, program_of(task), strlen(program_of(task)), task->id);
     if (replays(t))
         return; /* the shape of the trace alone: this machine may have less memory, and its own order */
     if (json_number_value(memory) >= 1 && json_number_value(memory) < 9e18)

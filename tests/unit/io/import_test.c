@@ -221,7 +221,7 @@ static void test_pegasus_mistakes_are_told_with_their_line(void **state)
     assert_refused(IMPORT_PMC, &plain, "TASK A x\nEDGE A B\n", "dir/flow.x:2: EDGE names \"B\", which no TASK above");
     assert_refused(IMPORT_PMC, &plain, "TASK A x\nEDGE A\n", "dir/flow.x:2: EDGE takes two ids");
     assert_refused(IMPORT_PMC, &plain, "TASK A x\nEDGE A A A\n", "dir/flow.x:2: EDGE takes two ids");
-    assert_refused(IMPORT_PMC, &plain, "TASK A x\n\nTASK A y\n", "flow.x:3: the task \"A\" is there already, on line 1");
+    assert_refused(IMPORT_PMC, &plain, "TASK A x\n\nTASK A y\n", "x:3: the task \"A\" is there already, on line 1");
     assert_refused(IMPORT_PMC, &plain, "TASK A x\nJOB B y\n", "flow.x:2: \"JOB\" begins no record");
     assert_refused(IMPORT_PMC, &plain, "TASK A\n", "flow.x:1: task \"A\": it has no executable");
     assert_refused(IMPORT_PMC, &plain, "TASK A -c 2\n", "it has no executable");
@@ -360,7 +360,8 @@ static void test_mistakes_in_a_trace_are_told(void **state)
     assert_refused(IMPORT_WFFORMAT, &plain,
                    TRACE("{'id':'a'}", "", "{'id':'a','command':{'program':'p','arguments':[1]}}"),
                    "argument 1 of its command is not a string");
-    assert_refused(IMPORT_WFFORMAT, &plain, TRACE("{'id':'a'}", "", "{'id':'a','runtimeInSeconds':-1}"), "ran for -1 s");
+    assert_refused(IMPORT_WFFORMAT, &plain, TRACE("{'id':'a'}", "", "{'id':'a','runtimeInSeconds':-1}"),
+                   "ran for -1 s");
     assert_refused(IMPORT_WFFORMAT, &plain, TRACE("{'id':'a'}", "", "{'id':'a','coreCount':1e9}"), "had 1e+09 cores");
 }
 
