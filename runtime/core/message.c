@@ -225,9 +225,36 @@ int message_next_welcome(struct cursor *c, struct welcome *r, struct ganger_erro
     r->origin_s = cursor_f64(&record);
     r->manager_pid = cursor_u32(&record);
     r->latency_wait_s = cursor_f64(&record);
-    if (text_count_packed(r->env) == UINT32_MAX)
-        return error_set(err, ERROR_SYSTEM, "a WELCOME message has an environment without an end");
-    return check_record(&record, "WELCOME", err);
+    if (check_record(&record, "WELCOME", err) < 0)
+        return -1;
+    if (text_count_packed(r->env) == UINT32_MAX || !(r->grace_s >= 0) || !(r->latency_wait_s >= 0))
+        return error_set(err, ERROR_SYSTEM, "a WELCOME message contradicts itself");
+    return 0;
+}
+
+/* Texts that each have an end, and of which none is empty. */
+static bool is_list(struct text t)
+{
+    if (text_count_packed(t) == UINT32_MAX)
+        return false;
+    for (uint32_t i = 0; i < t.n; i++)
+        if (t.bytes[i] == '\0' && (i == 0 || t.bytes[i - 1] == '\0'))
+            return false;
+    return true;
+}
+
+/* One text, which the system can take for a path; empty: none. */
+static bool is_path(struct text t)
+{
+    return t.n == 0 || memchr(t.bytes, '\0', t.n) == NULL;
+}
+
+static bool is_consistent(const struct run *r)
+{
+    return r->n_argv > 0 && text_count_packed(r->argv) == r->n_argv && text_count_packed(r->env) == r->n_env &&
+           r->slots.n >= 2 && r->slots.n % 2 == 0 && r->timeout_s >= 0 && is_list(r->gpus) &&
+           is_list(r->inputs) && is_list(r->outputs) && is_path(r->cwd) && is_path(r->stdin_path) &&
+           is_path(r->stdout_path) && is_path(r->stderr_path);
 }
 
 int message_next_run(struct cursor *c, struct run *r, struct ganger_error *err)
@@ -253,10 +280,7 @@ int message_next_run(struct cursor *c, struct run *r, struct ganger_error *err)
     r->outputs = get_text(&record);
     if (check_record(&record, "RUN", err) < 0)
         return -1;
-    if (text_count_packed(r->argv) != r->n_argv || text_count_packed(r->env) != r->n_env ||
-        r->n_argv == 0 || r->slots.n < 2 || r->slots.n % 2 != 0 || !(r->timeout_s >= 0) ||
-        text_count_packed(r->gpus) == UINT32_MAX || text_count_packed(r->inputs) == UINT32_MAX ||
-        text_count_packed(r->outputs) == UINT32_MAX)
+    if (!is_consistent(r))
         return error_set(err, ERROR_SYSTEM, "a RUN message contradicts itself");
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "core/message.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +26,14 @@ static void put_run(struct buffer *b)
                     .n_env = 1,
                     .env = {"A=1", 4},
                     .has_cwd = true,
-                    .cwd = text_of("/tmp")};
+                    .cwd = text_of("/tmp"),
+                    .timeout_s = 2.5,
+                    .gpus = {"2\0GPU-7", 8},
+                    .stdin_path = text_of("in"),
+                    .stdout_path = text_of("out"),
+                    .stderr_path = text_of("/err"),
+                    .inputs = {"a\0b c", 6},
+                    .outputs = {"d", 2}};
 
     message_begin(b, MESSAGE_RUN, 5, 3);
     message_add_run(b, &r);
@@ -64,7 +72,8 @@ static void put_welcome(struct buffer *b)
                         .hello_clock_s = 2,
                         .same_clock = true,
                         .origin_s = 3,
-                        .manager_pid = 4};
+                        .manager_pid = 4,
+                        .latency_wait_s = 0.5};
 
     message_begin(b, MESSAGE_WELCOME, 5, 3);
     message_add_welcome(b, &w);
@@ -125,6 +134,15 @@ static void test_run_comes_back_as_it_went(void **unused)
     assert_string_equal(r.env.bytes, "A=1");
     assert_true(r.has_cwd);
     assert_string_equal(r.cwd.bytes, "/tmp");
+    assert_true(r.timeout_s == 2.5);
+    assert_int_equal(text_count_packed(r.gpus), 2);
+    assert_string_equal(r.gpus.bytes + 2, "GPU-7");
+    assert_string_equal(r.stdin_path.bytes, "in");
+    assert_string_equal(r.stdout_path.bytes, "out");
+    assert_string_equal(r.stderr_path.bytes, "/err");
+    assert_int_equal(r.inputs.n, 6);
+    assert_string_equal(r.inputs.bytes + 2, "b c");
+    assert_string_equal(r.outputs.bytes, "d");
     assert_int_equal(message_next_run(&c, &r, &err), 0);
     assert_int_equal(r.task, 8);
     buffer_release(&b);
@@ -168,6 +186,8 @@ static void test_hello_and_welcome_come_back_as_they_went(void **unused)
     c = open_message(&b, &h);
     assert_int_equal(message_next_hello(&c, &hello, &err), 0);
     assert_string_equal(hello.host.bytes, "node7");
+    assert_int_equal(text_count_packed(hello.gpus), 2);
+    assert_string_equal(hello.gpus.bytes + 2, "1");
     assert_int_equal(hello.slot, 3);
     assert_int_equal(hello.n_node_slots, 64);
     assert_true(hello.memory_bytes == (uint64_t)1 << 40);
@@ -180,6 +200,7 @@ static void test_hello_and_welcome_come_back_as_they_went(void **unused)
     assert_int_equal(text_count_packed(w.env), 2);
     assert_true(w.same_clock);
     assert_int_equal(w.manager_pid, 4);
+    assert_true(w.latency_wait_s == 0.5);
     buffer_release(&b);
 }
 
@@ -239,22 +260,76 @@ static void test_other_versions_and_kinds_are_refused(void **unused)
     buffer_release(&b);
 }
 
-static void test_run_that_contradicts_itself_is_refused(void **unused)
+/* A RUN in order, for a test to spoil. */
+static struct run good_run(void)
+{
+    return (struct run){.slots = {"\0\0", 2}, .id = text_of("a"), .n_argv = 2, .argv = {"x\0y", 4}};
+}
+
+static int read_back(const struct run *r)
 {
     struct buffer b = BUFFER_EMPTY;
     struct ganger_error err = {0};
     struct message_header h;
+    struct run back;
     struct cursor c;
-    struct run r = {.slots = {"\0\0", 2}, .id = text_of("a"), .n_argv = 3, .argv = {"x\0y", 4}};
+    int status;
+
+    message_begin(&b, MESSAGE_RUN, 5, 3);
+    message_add_run(&b, r);
+    c = open_message(&b, &h);
+    status = message_next_run(&c, &back, &err);
+    if (status < 0)
+        assert_non_null(strstr(err.text, "contradicts"));
+    buffer_release(&b);
+    return status;
+}
+
+static void test_run_that_contradicts_itself_is_refused(void **unused)
+{
+    static const struct text not_packed = {"a\0b", 3}, with_empty = {"a\0\0b\0", 5}, two_texts = {"a\0b", 3};
+    struct run r = good_run();
 
     (void)unused;
-    r.env = r.cwd = text_of("");
-    message_begin(&b, MESSAGE_RUN, 5, 3);
-    message_add_run(&b, &r);
-    c = open_message(&b, &h);
-    assert_int_equal(message_next_run(&c, &r, &err), -1);
-    assert_non_null(strstr(err.text, "contradicts"));
-    buffer_release(&b);
+    assert_int_equal(read_back(&r), 0);
+#define REFUSED(field, ...) (r = good_run(), r.field = __VA_ARGS__, read_back(&r))
+    assert_int_equal(REFUSED(n_argv, 3), -1);
+    assert_int_equal(REFUSED(n_env, 1), -1);
+    assert_int_equal(REFUSED(slots, (struct text){"\0\0\0", 3}), -1);
+    assert_int_equal(REFUSED(timeout_s, -1), -1);
+    assert_int_equal(REFUSED(timeout_s, NAN), -1);
+    assert_int_equal(REFUSED(gpus, not_packed), -1);
+    assert_int_equal(REFUSED(gpus, with_empty), -1);
+    assert_int_equal(REFUSED(inputs, not_packed), -1);
+    assert_int_equal(REFUSED(inputs, with_empty), -1);
+    assert_int_equal(REFUSED(outputs, not_packed), -1);
+    assert_int_equal(REFUSED(outputs, with_empty), -1);
+    assert_int_equal(REFUSED(stdin_path, two_texts), -1);
+    assert_int_equal(REFUSED(stdout_path, two_texts), -1);
+    assert_int_equal(REFUSED(stderr_path, two_texts), -1);
+    assert_int_equal(REFUSED(cwd, two_texts), -1);
+}
+
+static void test_welcome_that_contradicts_itself_is_refused(void **unused)
+{
+    static const struct welcome bad[] = {{.env = {"A=1\0B", 5}}, {.latency_wait_s = NAN}, {.latency_wait_s = -1},
+                                         {.grace_s = NAN}};
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        struct buffer b = BUFFER_EMPTY;
+        struct ganger_error err = {0};
+        struct message_header h;
+        struct welcome back;
+        struct cursor c;
+
+        message_begin(&b, MESSAGE_WELCOME, 5, 3);
+        message_add_welcome(&b, &bad[i]);
+        c = open_message(&b, &h);
+        assert_int_equal(message_next_welcome(&c, &back, &err), -1);
+        assert_non_null(strstr(err.text, "contradicts"));
+        buffer_release(&b);
+    }
 }
 
 int main(void)
@@ -266,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_every_shorter_message_is_refused),
         cmocka_unit_test(test_other_versions_and_kinds_are_refused),
         cmocka_unit_test(test_run_that_contradicts_itself_is_refused),
+        cmocka_unit_test(test_welcome_that_contradicts_itself_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
