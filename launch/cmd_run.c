@@ -92,11 +92,14 @@ static int print_error(const struct ganger_error *err)
 
 /* ---- a worker ---- */
 
-static int be_worker(struct comm *comm, int signal_fd)
+static int be_worker(const struct run_options *options, struct comm *comm, int signal_fd)
 {
     struct ganger_error err = {0};
     struct binding *binding = binding_open(&err);
-    struct worker_options options = {.comm = comm, .binding = binding, .signal_fd = signal_fd};
+    struct worker_options worker = {.comm = comm,
+                                    .binding = binding,
+                                    .signal_fd = signal_fd,
+                                    .gpus_per_node = options->gpus_per_node};
     int status = -1;
 
     if (process_adopt_orphans() < 0)
@@ -107,7 +110,7 @@ static int be_worker(struct comm *comm, int signal_fd)
         err.cause = ERROR_NONE;
     }
     if (binding != NULL)
-        status = worker_run(&options, &err);
+        status = worker_run(&worker, &err);
     if (status < 0)
         log_error("%s", err.text);
     binding_close(binding);
@@ -327,7 +330,7 @@ static int be_rank(const struct run_options *options)
         return print_error(&err);
     link_say_started(&origin);
     rank = comm->rank;
-    status = rank == 0 ? be_manager(options, comm, signal_fd, &origin) : be_worker(comm, signal_fd);
+    status = rank == 0 ? be_manager(options, comm, signal_fd, &origin) : be_worker(options, comm, signal_fd);
     buffer_release(&origin.env);
     free(origin.cwd);
     /* The launcher has the manager's word; MPI_Finalize costs 50 ms, and hangs after a loss. */
