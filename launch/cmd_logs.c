@@ -1,26 +1,30 @@
+/* `ganger logs`: what the tasks of a run wrote. */
 #include "launch/cmd.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/name_index.h"
-#include "io/journal.h"
+#include "core/outcome.h"
 #include "io/output.h"
 #include "io/rundir.h"
 #include "launch/options.h"
+#include "launch/run_index.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <xxhash.h>
 
 struct logs_options
 {
     bool wants_stdout;
     bool wants_stderr;
+    bool wants_failed;
+    bool wants_list;
+    bool wants_json;
     uint32_t attempt; /* 0: the last */
     bool help;
     const char *run;
@@ -34,6 +38,9 @@ static const struct option_row rows[] = {
     ROW('\0', "stdout", NULL, OPTION_ON, wants_stdout, "only what went to standard output"),
     ROW('\0', "stderr", NULL, OPTION_ON, wants_stderr, "only what went to standard error, on standard output"),
     ROW('\0', "attempt", "N", OPTION_COUNT, attempt, "the N-th attempt instead of the last one"),
+    ROW('\0', "failed", NULL, OPTION_ON, wants_failed, "only tasks that failed in the end"),
+    ROW('l', "list", NULL, OPTION_ON, wants_list, "a table of the tasks instead of what they wrote"),
+    ROW('\0', "json", NULL, OPTION_ON, wants_json, "the same, one JSON object a line"),
     ROW('h', "help", NULL, OPTION_ON, help, "print this"),
 };
 #define N_ROWS (sizeof(rows) / sizeof(*rows))
@@ -43,10 +50,10 @@ static void print_help(void)
     printf("usage: ganger logs RUN [TASK]... [OPTION]...\n\n"
            "Prints what tasks wrote, to standard output and standard error as they did. RUN is a run\n"
            "directory, or the workflow whose run is in the current directory. Without TASK, all tasks\n"
-           "that have ended and wrote something, in the order in which they ended.\n\n");
+           "that wrote something, in the order of the workflow. node.setup and node.teardown are TASKs, too.\n\n");
     options_print(rows, N_ROWS, stdout);
-    printf("\nExit status: 0 printed (of a task that has not ended, only a note); 2 there is no such run,\n"
-           "task or attempt; 3 the output cannot be read.\n");
+    printf("\nExit status: 0 printed (of a task that has not ended, what there is, with a note); 1 some of it is\n"
+           "damaged, the rest was printed; 2 there is no such run, task or attempt; 3 it cannot be read.\n");
 }
 
 /* One stream asked for, or both. */
@@ -59,50 +66,63 @@ static enum output_stream choose_streams(const struct logs_options *o)
 
 /* --- printing --- */
 
-/* Where a task's output lies. */
-struct place
-{
-    task_id index;
-    uint32_t attempt;
-    struct output_place output;
-};
-
-static struct place place_of(const struct journal_entry *entry)
-{
-    return (struct place){entry->index, entry->attempt, entry->output};
-}
-
 struct printer
 {
+    const struct logs_options *options;
     const struct rundir *dir;
+    const struct run_index *index;
+    struct output_source *source;
     enum output_stream which;
     bool has_titles;
-    const char *title; /* of the task whose first bytes are still to come; NULL: printed */
+    const char *task;  /* the name of the one whose output is printed */
+    bool is_titled;    /* … was said */
     bool is_started;   /* something was printed */
     bool is_line_open; /* on standard output */
     int exit_status;
 };
 
+static void be_damaged(struct printer *p, int exit_status)
+{
+    if (exit_status > p->exit_status)
+        p->exit_status = exit_status;
+}
+
 static void print_title(struct printer *p)
 {
-    if (p->title == NULL)
-        return;
-    if (p->has_titles) {
-        printf("%s%s==> %s <==\n", p->is_line_open ? "\n" : "", p->is_started ? "\n" : "",
-               p->title);
+    if (p->has_titles && !p->is_titled) {
+        printf("%s%s==> %s <==\n", p->is_line_open ? "\n" : "", p->is_started ? "\n" : "", p->task);
         p->is_line_open = false;
     }
     p->is_started = true;
-    p->title = NULL;
+    p->is_titled = true;
 }
+
+/* Damage is no reason to keep back the rest. */
+static void report_damage(struct printer *p, const struct attempt *a, const struct output_part *part)
+{
+    fflush(stdout);
+    log_error("task \"%s\": %s/%" PRIu32 "-n%" PRIu32 ".out: the chunk of output at byte %" PRIu64
+              " (%" PRIu64 " bytes) %s", p->task, p->dir->output_path, a->output.epoch, a->output.node, part->offset,
+              part->n_bytes, part->why);
+    be_damaged(p, 1);
+}
+
+struct printing
+{
+    struct printer *printer;
+    const struct attempt *attempt;
+};
 
 static int print_part(void *data, const struct output_part *part, struct ganger_error *err)
 {
-    struct printer *p = data;
+    const struct printing *printing = data;
+    struct printer *p = printing->printer;
     FILE *file = part->stream == OUTPUT_STDERR && p->which == OUTPUT_BOTH ? stderr : stdout;
 
+    if (part->kind == OUTPUT_DAMAGE)
+        report_damage(p, printing->attempt, part);
     if (part->kind != OUTPUT_CHUNK)
-        return error_set(err, ERROR_SYSTEM, "the chunk at byte %" PRIu64 " %s", part->offset, part->why);
+        return 0;
     print_title(p);
     if (file == stderr)
         fflush(stdout); /* on a terminal they come in the order in which the task wrote them */
@@ -113,205 +133,211 @@ static int print_part(void *data, const struct output_part *part, struct ganger_
     return 0;
 }
 
-/* A task whose output is damaged is no reason to keep back the others'. */
-static void print_task(struct printer *p, const char *id, const struct place *place)
+static bool has_ended(const struct attempt *a)
 {
+    return record_is_end(a->kind) || a->kind == RECORD_SETUP || a->kind == RECORD_TEARDOWN;
+}
+
+static void print_attempt(struct printer *p, const struct attempt *a)
+{
+    struct printing printing = {p, a};
     struct ganger_error err = {ERROR_NONE, ""};
 
-    p->title = id;
-    if (output_read(p->dir->output_path, &place->output, place->index, place->attempt, p->which, print_part,
-                    p, &err) == 0)
+    if (!has_ended(a) && a->output.n_bytes > 0) {
+        fflush(stdout);
+        log_note("task \"%s\": no end of attempt %" PRIu32 " (epoch %" PRIu32 ") is recorded: this is what it wrote "
+                 "until then", p->task, a->number, a->epoch);
+    }
+    if (output_read(p->source, &a->output, a->index, a->number, p->which, print_part, &printing, &err) == 0)
         return;
     fflush(stdout);
-    error_prefix(&err, "task \"%s\": ", id);
-    log_error("%s", err.text);
-    p->exit_status = error_exit_status(&err);
+    log_error("task \"%s\": %s", p->task, err.text);
+    be_damaged(p, error_exit_status(&err));
 }
 
-static bool is_end(const struct journal_entry *entry)
+/* A node's set-up has an attempt on each node. */
+static void print_attempts(struct printer *p, uint32_t last)
 {
-    return strcmp(entry->state, "start") != 0 && strcmp(entry->state, "skipped") != 0;
+    const struct attempt *all = p->index->attempts, *a = &all[last];
+
+    if (a->kind == RECORD_SETUP || a->kind == RECORD_TEARDOWN) {
+        uint32_t epoch = a->epoch;
+
+        if (a->previous != NO_ATTEMPT && all[a->previous].epoch == epoch)
+            print_attempts(p, a->previous);
+    }
+    print_attempt(p, a);
 }
 
-/* --- some tasks --- */
+/* --- which --- */
 
-struct wanted
+static const struct attempt *last_line_about(const struct run_index *x, uint32_t task)
 {
-    const char *state;      /* what the journal said last; NULL: nothing */
-    uint32_t last_attempt;  /* that has ended; 0: none */
-    bool is_found;
-    struct place place;
-};
-
-struct some
-{
-    const struct logs_options *options;
-    struct wanted *wanted; /* for each of the options' tasks */
-    struct name_index index;
-};
-
-static const char *wanted_name(const void *data, uint32_t number)
-{
-    return ((const struct some *)data)->options->tasks[number];
+    return x->tasks[task].last == NO_ATTEMPT ? NULL : &x->attempts[x->tasks[task].last];
 }
 
-static int find_wanted(void *data, const struct journal_entry *entry, struct ganger_error *err)
+static bool is_wanted(const struct printer *p, uint32_t task)
 {
-    static const char *const states[] = {"start", "skipped"};
-    struct some *s = data;
-    uint32_t i = name_index_find(&s->index, entry->task, strlen(entry->task), wanted_name, s);
-    struct wanted *w;
+    const struct attempt *last = last_line_about(p->index, task);
 
-    (void)err;
-    if (i == NAME_NOT_FOUND)
-        return 0;
-    w = &s->wanted[i];
-    w->state = is_end(entry) ? "ended" : states[strcmp(entry->state, "skipped") == 0];
-    if (!is_end(entry))
-        return 0;
-    w->last_attempt = entry->attempt;
-    if (s->options->attempt != 0 && s->options->attempt != entry->attempt)
-        return 0;
-    w->is_found = true;
-    w->place = place_of(entry);
-    return 0;
+    return !p->options->wants_failed || (last != NULL && last->kind == RECORD_FAILED);
 }
 
-static void print_wanted(struct printer *p, const struct some *s, uint32_t i)
+static void print_missing_attempt(struct printer *p, uint32_t task)
 {
-    const struct wanted *w = &s->wanted[i];
-    const char *id = s->options->tasks[i];
+    const struct attempt *last = last_line_about(p->index, task);
+    uint32_t ran = run_index_attempt(p->index, task, 0);
 
     fflush(stdout); /* so that notes stand where they belong */
-    if (w->is_found) {
-        print_task(p, id, &w->place);
-    } else if (w->state == NULL) {
-        log_error("%s knows no task \"%s\": it is misspelt, or was not started yet", p->dir->path,
-                  id);
-        p->exit_status = 2;
-    } else if (w->last_attempt != 0) {
-        log_error("task \"%s\" has no attempt %" PRIu32 " that ended; the last one is %" PRIu32, id,
-                  s->options->attempt, w->last_attempt);
-        p->exit_status = 2;
-    } else if (strcmp(w->state, "skipped") == 0) {
-        log_note("task \"%s\" was skipped: it wrote nothing", id);
+    if (ran != NO_ATTEMPT) {
+        log_error("task \"%s\" has no attempt %" PRIu32 "; the last one is %" PRIu32, p->task, p->options->attempt,
+                  p->index->attempts[ran].number);
+        be_damaged(p, 2);
+    } else if (last == NULL) {
+        log_note("task \"%s\" has not been started: it was sent to a worker and taken back", p->task);
     } else {
-        log_note("task \"%s\" has not ended: its output is not to be had yet", id);
+        log_note("task \"%s\" was %s: it wrote nothing", p->task,
+                 last->kind == RECORD_NOT_NEEDED ? "not needed" : "skipped");
     }
 }
 
-static int print_some(struct printer *p, const struct logs_options *o, struct ganger_error *err)
+static void print_one(struct printer *p, uint32_t task)
 {
-    struct some s = {.options = o, .wanted = xcalloc(o->n_tasks, sizeof(*s.wanted))};
-    int status;
+    uint32_t i = run_index_attempt(p->index, task, p->options->attempt);
+    const struct attempt *a;
 
-    for (uint32_t i = 0; i < o->n_tasks; i++)
-        name_index_add(&s.index, o->tasks[i], strlen(o->tasks[i]), i, wanted_name, &s);
-    status = journal_read(p->dir->journal_path, find_wanted, &s, err);
-    p->has_titles = o->n_tasks > 1;
-    for (uint32_t i = 0; i < o->n_tasks && status == 0; i++) {
-        /* A task named twice is printed twice; only the first one was looked for. */
-        const char *id = o->tasks[i];
-
-        print_wanted(p, &s, name_index_find(&s.index, id, strlen(id), wanted_name, &s));
+    if (i == NO_ATTEMPT) {
+        print_missing_attempt(p, task);
+        return;
     }
-    name_index_release(&s.index);
-    free(s.wanted);
-    return status;
-}
-
-/* --- all tasks ---
- *
- * Twice through the journal: first which of its lines is the last one about its task (by a hash of
- * the id, 16 bytes a task, so that a million tasks need no memory for names), then printing. */
-
-struct end
-{
-    uint64_t id_hash;
-    uint64_t number; /* of the end among all that count */
-};
-
-struct all
-{
-    const struct logs_options *options;
-    struct printer *printer;
-    struct end *ends;
-    size_t n_ends;
-    size_t capacity;
-    bool *is_last;  /* for each end */
-    uint64_t number; /* of the end that is looked at */
-};
-
-static bool counts(const struct logs_options *o, const struct journal_entry *entry)
-{
-    return is_end(entry) && (o->attempt == 0 || o->attempt == entry->attempt);
-}
-
-static int gather_end(void *data, const struct journal_entry *entry, struct ganger_error *err)
-{
-    struct all *a = data;
-
-    (void)err;
-    if (!counts(a->options, entry))
-        return 0;
-    a->ends = xgrow(a->ends, a->n_ends, &a->capacity, sizeof(*a->ends));
-    a->ends[a->n_ends] = (struct end){XXH64(entry->task, strlen(entry->task), 0), a->n_ends};
-    a->n_ends++;
-    return 0;
-}
-
-static int print_end(void *data, const struct journal_entry *entry, struct ganger_error *err)
-{
-    struct all *a = data;
-    struct place place = place_of(entry);
-
-    (void)err;
-    if (!counts(a->options, entry) || a->number == a->n_ends) /* the run may go on meanwhile */
-        return 0;
-    if (a->is_last[a->number++])
-        print_task(a->printer, entry->task, &place);
-    return 0;
-}
-
-static int compare_ends(const void *a, const void *b)
-{
-    const struct end *x = a, *y = b;
-
-    if (x->id_hash != y->id_hash)
-        return x->id_hash < y->id_hash ? -1 : 1;
-    return x->number < y->number ? -1 : x->number > y->number;
-}
-
-static void mark_last_ends(struct all *a)
-{
-    size_t n_last = 0;
-
-    qsort(a->ends, a->n_ends, sizeof(*a->ends), compare_ends);
-    a->is_last = xcalloc(a->n_ends, sizeof(*a->is_last));
-    for (size_t i = 0; i < a->n_ends; i++) {
-        bool is_last = i + 1 == a->n_ends || a->ends[i + 1].id_hash != a->ends[i].id_hash;
-
-        a->is_last[a->ends[i].number] = is_last;
-        n_last += is_last;
+    a = &p->index->attempts[i];
+    if (!has_ended(a) && a->output.n_bytes == 0) {
+        fflush(stdout);
+        log_note("task \"%s\" has not ended, and has written nothing yet", p->task);
+        return;
     }
-    a->printer->has_titles = n_last > 1;
-    free(a->ends);
-    a->ends = NULL;
+    print_attempts(p, i);
 }
 
-static int print_all(struct printer *p, const struct logs_options *o, struct ganger_error *err)
+/* What is said of all tasks leaves out those of which there is nothing to say. */
+static void print_one_of_all(struct printer *p, uint32_t task)
 {
-    struct all a = {.options = o, .printer = p};
-    int status = journal_read(p->dir->journal_path, gather_end, &a, err);
+    uint32_t i = run_index_attempt(p->index, task, p->options->attempt);
 
-    mark_last_ends(&a);
-    if (status == 0)
-        status = journal_read(p->dir->journal_path, print_end, &a, err);
-    free(a.is_last);
-    return status;
+    if (i != NO_ATTEMPT)
+        print_attempts(p, i);
+}
+
+/* --- the table --- */
+
+static const char *state_of(const struct attempt *a)
+{
+    switch (a->kind) {
+    case RECORD_START: return "started";
+    case RECORD_NOT_NEEDED: return "not needed";
+    case RECORD_SETUP:
+    case RECORD_TEARDOWN: return a->end == TASK_EXITED && a->code == 0 ? "done" : "failed";
+    case RECORD_UNKNOWN: return "unknown";
+    default: return record_kind_name(a->kind);
+    }
+}
+
+static void describe(const struct attempt *a, char *text)
+{
+    if (a->end == N_TASK_ENDS)
+        strcpy(text, "-");
+    else
+        outcome_classify(a->end, a->code, text);
+}
+
+/* The attempt asked for; for a task that was skipped in the end, that. */
+static const struct attempt *listed(const struct printer *p, uint32_t task)
+{
+    uint32_t i = run_index_attempt(p->index, task, p->options->attempt);
+
+    if (p->options->attempt == 0)
+        return last_line_about(p->index, task);
+    return i == NO_ATTEMPT ? NULL : &p->index->attempts[i];
+}
+
+static void list_one(struct printer *p, uint32_t task)
+{
+    const struct attempt *a = listed(p, task);
+    char how[OUTCOME_BYTES];
+
+    if (a == NULL)
+        return;
+    describe(a, how);
+    printf("%-24s %7" PRIu32 " %-10s %-20s %12" PRIu64 "\n", p->task, a->number, state_of(a), how, a->output.n_text);
+}
+
+static void list_one_as_json(struct printer *p, uint32_t task)
+{
+    const struct attempt *a = listed(p, task);
+    char how[OUTCOME_BYTES];
+    json_t *row;
+
+    if (a == NULL)
+        return;
+    row = json_pack("{s:s, s:I, s:I, s:s, s:I}", "task", p->task, "epoch", (json_int_t)a->epoch, "attempt",
+                    (json_int_t)a->number, "state", state_of(a), "bytes", (json_int_t)a->output.n_text);
+    if (a->end != N_TASK_ENDS) {
+        describe(a, how);
+        json_object_set_new(row, "end", json_string(how));
+        json_object_set_new(row, "code", json_integer(a->code));
+    }
+    json_dumpf(row, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    putchar('\n');
+    json_decref(row);
 }
 
 /* --- the command --- */
+
+typedef void print_task(struct printer *p, uint32_t task);
+
+static print_task *choose_print(const struct logs_options *o)
+{
+    if (o->wants_json)
+        return list_one_as_json;
+    if (o->wants_list)
+        return list_one;
+    return o->n_tasks > 0 ? print_one : print_one_of_all;
+}
+
+static void print_named(struct printer *p, print_task *print)
+{
+    const struct logs_options *o = p->options;
+
+    p->has_titles = o->n_tasks > 1;
+    for (uint32_t i = 0; i < o->n_tasks; i++) {
+        uint32_t task = run_index_find(p->index, o->tasks[i]);
+
+        p->task = o->tasks[i];
+        p->is_titled = false;
+        if (task != UINT32_MAX) {
+            if (is_wanted(p, task))
+                print(p, task);
+            continue;
+        }
+        fflush(stdout);
+        log_error("%s knows no task \"%s\": it is misspelt, or was not started yet", p->dir->path, p->task);
+        be_damaged(p, 2);
+    }
+}
+
+static void print_all(struct printer *p, print_task *print)
+{
+    uint32_t *order = run_index_order(p->index);
+
+    p->has_titles = p->index->n_tasks > 1;
+    for (uint32_t i = 0; i < p->index->n_tasks && !ferror(stdout); i++) {
+        p->task = run_index_name(p->index, order[i]);
+        p->is_titled = false;
+        if (is_wanted(p, order[i]))
+            print(p, order[i]);
+    }
+    free(order);
+}
 
 /* The workflow stands for its run. */
 static int open_run(struct rundir *dir, const char *path, struct ganger_error *err)
@@ -331,14 +357,23 @@ static int open_run(struct rundir *dir, const char *path, struct ganger_error *e
 static int print_logs(const struct logs_options *o, struct ganger_error *err)
 {
     struct rundir dir = {.path = NULL};
-    struct printer printer = {.dir = &dir, .which = choose_streams(o)};
+    struct run_index index;
+    struct printer printer = {.options = o, .dir = &dir, .index = &index, .which = choose_streams(o)};
     int status;
 
     if (open_run(&dir, o->run, err) != 0)
         return error_exit_status(err);
-    status = o->n_tasks > 0 ? print_some(&printer, o, err) : print_all(&printer, o, err);
-    if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0)
-        status = error_set_errno(err, ERROR_SYSTEM, "cannot print the tasks' output");
+    status = run_index_read(&index, &dir, err);
+    if (status == 0) {
+        printer.source = output_source_open(dir.output_path);
+        if (o->wants_list && !o->wants_json)
+            printf("%-24s %7s %-10s %-20s %12s\n", "TASK", "ATTEMPT", "STATE", "END", "BYTES");
+        (o->n_tasks > 0 ? print_named : print_all)(&printer, choose_print(o));
+        output_source_close(printer.source);
+        run_index_release(&index);
+        if (fflush(stdout) != 0 || ferror(stdout))
+            status = error_set_errno(err, ERROR_SYSTEM, "cannot print the tasks' output");
+    }
     rundir_close(&dir);
     return status != 0 ? error_exit_status(err) : printer.exit_status;
 }

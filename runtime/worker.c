@@ -539,6 +539,7 @@ static int end_task(struct worker *w, struct ganger_error *err)
     result.max_rss_bytes = end.max_rss_bytes;
     result.output_offset = a->output.offset;
     result.output_bytes = a->output.n_bytes;
+    result.text_bytes = a->output.n_text;
     return say_done(w, &result, err) < 0 ? -1 : start_advance(w, err);
 }
 

@@ -129,6 +129,7 @@ void message_add_done(struct buffer *b, const struct done *r)
     buffer_put_text(b, r->result.tail, r->result.n_tail_bytes);
     buffer_put_u32(b, r->next);
     buffer_put_f64(b, r->result.delay_s);
+    buffer_put_u64(b, r->result.text_bytes);
     end_record(b, start);
 }
 
@@ -316,6 +317,7 @@ int message_next_done(struct cursor *c, struct done *r, struct ganger_error *err
     r->result.n_tail_bytes = tail.n;
     r->next = cursor_u32(&record);
     r->result.delay_s = cursor_f64(&record);
+    r->result.text_bytes = cursor_u64(&record);
     if (check_record(&record, "DONE", err) < 0)
         return -1;
     if (end >= N_TASK_ENDS || tail.n > TASK_TAIL_BYTES)

@@ -2,14 +2,14 @@
 
 #include "base/utf8.h"
 
+#include <stddef.h>
 #include <string.h>
-#include <sys/types.h>
 #include <xxhash.h>
 
 #define TEXT_BYTES 2048 /* what other texts are cut at */
 #define ESCAPE_BYTES 6  /* the longest escape, \u0000 */
 #define FIXED_BYTES 1024 /* keys and numbers */
-#define SLOT_BYTES 6    /* "65535," */
+#define NUMBER_BYTES 6   /* "65535," */
 
 #define CRC_START ",\"crc\":\""
 #define CRC_BYTES (sizeof(CRC_START) - 1 + 8 + 2) /* ,"crc":"01234567"} */
@@ -132,16 +132,19 @@ static char *put_task(char *p, const char *key, const struct graph *g, task_id t
     return put_text(p, id, id != NULL ? strnlen(id, RECORD_ID_BYTES) : 0);
 }
 
+static char *put_numbers(char *p, const char *key, const uint16_t *numbers, uint32_t n)
+{
+    p = put_bytes(p, key, strlen(key));
+    for (uint32_t i = 0; i < n; i++) {
+        *p++ = i > 0 ? ',' : '[';
+        p = put_number(p, numbers[i]);
+    }
+    return n > 0 ? PUT(p, "]") : PUT(p, "[]");
+}
+
 static char *put_slots(char *p, const struct event *e)
 {
-    p = PUT(p, ",\"slots\":[");
-    for (uint32_t i = 0; i < e->n_slots; i++) {
-        if (i > 0)
-            *p++ = ',';
-        p = put_number(p, e->slots[i]);
-    }
-    *p++ = ']';
-    return p;
+    return put_numbers(p, ",\"slots\":", e->slots, e->n_slots);
 }
 
 static char *put_place(char *p, const struct event *e)
@@ -157,28 +160,34 @@ static char *put_place(char *p, const struct event *e)
     return put_slots(p, e);
 }
 
+/* How it ended, as members of a line: a mark, and the name of the code, which is left out when it is 0. */
+static const struct outcome_words
+{
+    const char *mark;
+    const char *code;
+} outcome_words[N_TASK_ENDS] = {
+    [TASK_EXITED] = {"", ",\"status\":"},
+    [TASK_SIGNALLED] = {"", ",\"signal\":"},
+    [TASK_NOT_STARTED] = {",\"not_started\":true", ",\"errno\":"},
+    [TASK_OUTPUT_LOST] = {",\"output_lost\":true", ",\"errno\":"},
+    [TASK_CANCELLED] = {"", ",\"signal\":"},
+    [TASK_TIMED_OUT] = {",\"timed_out\":true", ",\"signal\":"},
+    [TASK_INPUT_MISSING] = {",\"missing\":\"input\"", ",\"errno\":"},
+    [TASK_OUTPUT_MISSING] = {",\"missing\":\"output\"", ",\"errno\":"},
+    [TASK_LOST] = {",\"lost\":true", NULL},
+    [TASK_UNPLACEABLE] = {",\"unplaceable\":true", NULL},
+};
+
 static char *put_outcome(char *p, const struct task_result *r)
 {
+    const struct outcome_words *words = &outcome_words[r->end < N_TASK_ENDS ? r->end : TASK_LOST];
     size_t n_why = r->n_tail_bytes;
 
-    switch (r->end) {
-    case TASK_EXITED: p = PUT(p, ",\"status\":"); break;
-    case TASK_OUTPUT_LOST:
-    case TASK_NOT_STARTED: p = PUT(p, ",\"errno\":"); break;
-    case TASK_SIGNALLED: p = PUT(p, ",\"signal\":"); break;
-    case TASK_CANCELLED:
-        if (r->code == 0)
-            return p;
-        p = PUT(p, ",\"signal\":");
-        break;
-    case TASK_TIMED_OUT: p = PUT(p, ",\"timed_out\":true,\"signal\":"); break;
-    case TASK_INPUT_MISSING: p = PUT(p, ",\"missing\":\"input\",\"errno\":"); break;
-    case TASK_OUTPUT_MISSING: p = PUT(p, ",\"missing\":\"output\",\"errno\":"); break;
-    case TASK_LOST: return PUT(p, ",\"lost\":true");
-    case TASK_UNPLACEABLE: p = PUT(p, ",\"unplaceable\":true,\"errno\":"); break;
-    case N_TASK_ENDS: return p;
+    p = put_bytes(p, words->mark, strlen(words->mark));
+    if (words->code != NULL && (r->code != 0 || r->end == TASK_EXITED)) {
+        p = put_bytes(p, words->code, strlen(words->code));
+        p = put_signed(p, r->code);
     }
-    p = put_signed(p, r->code);
     if (task_end_has_reason(r->end)) {
         p = PUT(p, ",\"why\":");
         p = put_text(p, r->tail, n_why < TEXT_BYTES ? n_why : TEXT_BYTES);
@@ -207,6 +216,8 @@ static char *put_result(char *p, const struct event *e, const struct task_result
     p = put_number(p, r->output_offset);
     *p++ = ',';
     p = put_number(p, r->output_bytes);
+    *p++ = ',';
+    p = put_number(p, r->text_bytes);
     *p++ = ']';
     return p;
 }
@@ -231,6 +242,8 @@ static char *put_node(char *p, const struct event *e)
     p = put_words(p, e->text);
     p = PUT(p, ",\"slots\":");
     p = put_number(p, e->n_slots);
+    p = PUT(p, ",\"gpus\":");
+    p = put_number(p, e->n_gpus);
     p = PUT(p, ",\"memory\":");
     return put_number(p, e->memory_bytes);
 }
@@ -267,6 +280,8 @@ char *record_put_event(char *p, const struct graph *g, const struct event *e, ui
     case EVENT_TASK_SENT:
         p = put_task(p, "{\"event\":\"start\",\"task\":", g, e->task);
         p = put_place(p, e);
+        if (e->n_gpus > 0)
+            p = put_numbers(p, ",\"gpus\":", e->gpus, e->n_gpus);
         break;
     case EVENT_TASK_RETURNED:
         p = put_task(p, "{\"event\":\"returned\",\"task\":", g, e->task);
@@ -319,10 +334,10 @@ char *record_put_end(char *p, int exit_status, double time_s)
     return put_crc(put_seconds(p, time_s), line);
 }
 
-size_t record_bytes_max(uint32_t n_slots)
+size_t record_bytes_max(uint32_t n_numbers)
 {
     return (2 * RECORD_ID_BYTES + TEXT_BYTES) * ESCAPE_BYTES + FIXED_BYTES +
-           (size_t)n_slots * SLOT_BYTES;
+           (size_t)n_numbers * NUMBER_BYTES;
 }
 
 bool record_has_event(const struct graph *g, const struct event *e)
@@ -390,112 +405,366 @@ bool record_begins(const struct record *r, const char *start)
     return r->n_bytes >= n && memcmp(r->text, start, n) == 0;
 }
 
-/* What follows `,"key":` up to the line's end. That text stands nowhere else in a line: within a
- * string its quote would be escaped, and behind the quote that ends one comes no letter. */
-static const char *find_field(const struct record *r, const char *key, size_t *n_left)
+/* --- reading: members --- */
+
+struct span
 {
-    size_t n_key = strlen(key);
-    const char *at = memmem(r->text, r->n_bytes, key, n_key);
+    const char *at;
+    const char *end;
+};
 
-    if (at == NULL)
-        return NULL;
-    at += n_key;
-    *n_left = (size_t)(r->text + r->n_bytes - at);
-    return at;
-}
-
-static bool parse_number(const char *text, size_t n, uint64_t *v, size_t *n_used)
+static bool parse_number(struct span *s, uint64_t *v)
 {
-    size_t i = 0;
+    const char *first = s->at;
 
-    *v = 0;
-    for (; i < n && text[i] >= '0' && text[i] <= '9'; i++) {
-        uint64_t digit = (uint64_t)(text[i] - '0');
+    for (*v = 0; s->at < s->end && *s->at >= '0' && *s->at <= '9'; s->at++) {
+        uint64_t digit = (uint64_t)(*s->at - '0');
 
         if (*v > (UINT64_MAX - digit) / 10)
             return false;
         *v = 10 * *v + digit;
     }
-    *n_used = i;
-    return i > 0;
+    return s->at > first;
 }
 
-bool record_u32(const struct record *r, const char *key, uint32_t *v)
+bool record_next_number(struct record_numbers *numbers, uint64_t *v)
 {
-    size_t n, n_used;
-    uint64_t wide;
-    const char *at = find_field(r, key, &n);
+    struct span s = {numbers->next, numbers->end};
 
-    if (at == NULL || !parse_number(at, n, &wide, &n_used) || wide > UINT32_MAX)
+    if (!parse_number(&s, v))
         return false;
-    *v = (uint32_t)wide;
+    numbers->next = s.at < s.end ? s.at + 1 : s.at; /* behind the comma */
     return true;
 }
 
-/* Undoes put_text; `text` begins behind the opening quote. The length, or -1: no such string. */
-static ssize_t unescape(const char *text, size_t n, char *out, size_t n_out)
+/* As put_seconds writes them. */
+static double parse_seconds(struct span s)
+{
+    double scale = 1e-6;
+    uint64_t whole, fraction;
+    const char *point;
+
+    if (!parse_number(&s, &whole))
+        return 0;
+    if (s.at == s.end || *s.at != '.')
+        return (double)whole;
+    point = ++s.at;
+    if (!parse_number(&s, &fraction))
+        return (double)whole;
+    for (ptrdiff_t n = s.at - point; n > 6; n--)
+        scale /= 10;
+    for (ptrdiff_t n = s.at - point; n < 6; n++)
+        scale *= 10;
+    return (double)whole + (double)fraction * scale;
+}
+
+/* Undoes put_text; `s` is what stands between the quotes. The length, or 0: no such string. */
+static size_t unescape(struct span s, char *out, size_t n_out)
 {
     size_t n_done = 0;
 
-    for (size_t i = 0; i < n && text[i] != '"'; i++) {
-        uint64_t c = (unsigned char)text[i];
+    while (s.at < s.end && n_done + 1 < n_out) {
+        uint64_t c = (unsigned char)*s.at;
+        ptrdiff_t n_left = s.end - s.at;
+        ptrdiff_t length = 1;
 
-        if (c == '\\' && i + 1 < n && (text[i + 1] == '"' || text[i + 1] == '\\'))
-            c = (unsigned char)text[++i];
-        else if (c == '\\' && i + 5 < n && text[i + 1] == 'u' && parse_hex(text + i + 2, 4, &c) &&
-                 c > 0 && c < 0x80)
-            i += 5;
-        else if (c == '\\')
-            return -1;
-        if (n_done + 1 >= n_out)
-            return -1;
+        if (c == '\\' && n_left > 1 && (s.at[1] == '"' || s.at[1] == '\\')) {
+            c = (unsigned char)s.at[1];
+            length = 2;
+        } else if (c == '\\') {
+            if (n_left < 6 || s.at[1] != 'u' || !parse_hex(s.at + 2, 4, &c) || c == 0 || c >= 0x80)
+                break;
+            length = 6;
+        }
         out[n_done++] = (char)c;
+        s.at += length;
     }
+    n_done = s.at == s.end ? n_done : 0;
     out[n_done] = '\0';
-    return (ssize_t)n_done;
+    return n_done;
 }
 
-bool record_task(const struct record *r, char id[RECORD_ID_BYTES + 1], size_t *n_bytes)
+/* From a quote to behind the one that ends the string; NULL: none does. */
+static const char *skip_string(const char *at, const char *end)
 {
-    size_t n;
-    const char *at = find_field(r, ",\"task\":\"", &n);
-    ssize_t length = at != NULL ? unescape(at, n, id, RECORD_ID_BYTES + 1) : -1;
-
-    *n_bytes = length > 0 ? (size_t)length : 0;
-    return length > 0;
-}
-
-bool record_digest(const struct record *r, uint64_t *digest)
-{
-    size_t n;
-    const char *at = find_field(r, ",\"digest\":\"", &n);
-
-    return at != NULL && n > 16 && parse_hex(at, 16, digest);
-}
-
-/* ["EPOCH-nNODE.out",OFFSET,LENGTH] */
-bool record_output(const struct record *r, struct output_place *output)
-{
-    static const char *const separators[] = {"-n", ".out\",", ",", "]"};
-    uint64_t numbers[4];
-    size_t n, n_used;
-    const char *at = find_field(r, ",\"output\":[\"", &n);
-
-    *output = (struct output_place){.n_bytes = 0};
-    if (at == NULL)
-        return true; /* it wrote nothing */
-    for (size_t i = 0; i < 4; i++) {
-        size_t n_separator = strlen(separators[i]);
-
-        if (!parse_number(at, n, &numbers[i], &n_used) || n - n_used < n_separator ||
-            memcmp(at + n_used, separators[i], n_separator) != 0)
-            return false;
-        at += n_used + n_separator;
-        n -= n_used + n_separator;
+    for (at++; at < end; at++) {
+        if (*at == '"')
+            return at + 1;
+        at += *at == '\\';
     }
-    if (numbers[0] > UINT32_MAX || numbers[1] > UINT32_MAX)
+    return NULL;
+}
+
+/* Behind a value of any kind; NULL: the line ends within it. */
+static const char *skip_value(const char *at, const char *end)
+{
+    uint32_t depth = 0;
+
+    while (at < end) {
+        char c = *at;
+
+        if (depth == 0 && (c == ',' || c == '}'))
+            return at;
+        if (c == '"') {
+            at = skip_string(at, end);
+            if (at == NULL)
+                return NULL;
+            continue;
+        }
+        depth += c == '[' || c == '{';
+        depth -= depth > 0 && (c == ']' || c == '}');
+        at++;
+    }
+    return depth == 0 ? at : NULL;
+}
+
+/* `"KEY":VALUE`, and what follows it. False: there is no more. */
+static bool next_member(struct span *rest, struct span *key, struct span *value)
+{
+    const char *at = rest->at;
+
+    if (at == rest->end || (*at != '{' && *at != ',') || ++at == rest->end || *at != '"')
         return false;
-    *output = (struct output_place){(uint32_t)numbers[0], (uint32_t)numbers[1], numbers[2], numbers[3]};
+    key->at = at + 1;
+    at = skip_string(at, rest->end);
+    if (at == NULL || at == rest->end || *at != ':')
+        return false;
+    key->end = at - 1;
+    value->at = at + 1;
+    value->end = skip_value(value->at, rest->end);
+    if (value->end == NULL)
+        return false;
+    rest->at = value->end;
     return true;
 }
 
+/* --- reading: fields --- */
+
+enum field_type
+{
+    FIELD_U32,
+    FIELD_U64,
+    FIELD_HEX,
+    FIELD_SECONDS,
+    FIELD_ID,
+    FIELD_NUMBERS,
+};
+
+static const struct field_row
+{
+    const char *key;
+    size_t n_key;
+    enum field_type type;
+    size_t offset;
+} field_rows[] = {
+#define FIELD(key, type, field) {key, sizeof(key) - 1, type, offsetof(struct record_fields, field)}
+    FIELD("task", FIELD_ID, task),
+    FIELD("index", FIELD_U32, index),
+    FIELD("attempt", FIELD_U32, attempt),
+    FIELD("worker", FIELD_U32, worker),
+    FIELD("node", FIELD_U32, node),
+    FIELD("slots", FIELD_NUMBERS, slots),
+    FIELD("time", FIELD_SECONDS, time_s),
+    FIELD("digest", FIELD_HEX, digest),
+    FIELD("start", FIELD_SECONDS, start_s),
+    FIELD("end", FIELD_SECONDS, end_s),
+    FIELD("max_rss", FIELD_U64, max_rss_bytes),
+    FIELD("cpu", FIELD_SECONDS, cpu_s),
+    FIELD("gpus", FIELD_NUMBERS, gpus),
+    FIELD("cause", FIELD_ID, cause),
+    FIELD("memory", FIELD_U64, memory_bytes),
+    FIELD("format", FIELD_U32, format),
+    FIELD("epoch", FIELD_U32, epoch),
+    FIELD("workflow", FIELD_HEX, workflow_digest),
+#undef FIELD
+};
+
+static const char *const kind_names[N_RECORD_KINDS] = {
+    [RECORD_RUN] = "run",           [RECORD_NODE] = "node",             [RECORD_WORKER] = "worker",
+    [RECORD_LOST] = "lost",         [RECORD_START] = "start",           [RECORD_RETURNED] = "returned",
+    [RECORD_DONE] = "done",         [RECORD_FAILED] = "failed",         [RECORD_CANCELLED] = "cancelled",
+    [RECORD_RETRIED] = "retried",   [RECORD_SKIPPED] = "skipped",       [RECORD_NOT_NEEDED] = "not_needed",
+    [RECORD_SETUP] = "setup",       [RECORD_TEARDOWN] = "teardown",     [RECORD_STOPPING] = "stopping",
+    [RECORD_END] = "end",           [RECORD_UNKNOWN] = "?",
+};
+
+const char *record_kind_name(enum record_kind kind)
+{
+    return kind_names[kind];
+}
+
+bool record_is_end(enum record_kind kind)
+{
+    return kind == RECORD_DONE || kind == RECORD_FAILED || kind == RECORD_CANCELLED || kind == RECORD_RETRIED;
+}
+
+static bool is_text(struct span s, const char *text, size_t n)
+{
+    return (size_t)(s.end - s.at) == n && memcmp(s.at, text, n) == 0;
+}
+
+static bool is_string(struct span *s)
+{
+    if (s->end - s->at < 2 || *s->at != '"' || s->end[-1] != '"')
+        return false;
+    s->at++;
+    s->end--;
+    return true;
+}
+
+static void store_field(const struct field_row *row, struct span value, struct record_fields *f)
+{
+    void *field = (char *)f + row->offset;
+    bool is_array = value.end - value.at >= 2 && *value.at == '[';
+    uint64_t v;
+
+    switch (row->type) {
+    case FIELD_U32:
+        if (parse_number(&value, &v) && v <= UINT32_MAX)
+            *(uint32_t *)field = (uint32_t)v;
+        break;
+    case FIELD_U64:
+        if (parse_number(&value, &v))
+            *(uint64_t *)field = v;
+        break;
+    case FIELD_HEX:
+        if (is_string(&value) && value.end - value.at == 16 && parse_hex(value.at, 16, &v))
+            *(uint64_t *)field = v;
+        break;
+    case FIELD_SECONDS: *(double *)field = parse_seconds(value); break;
+    case FIELD_ID:
+        if (is_string(&value))
+            unescape(value, field, RECORD_ID_BYTES + 1);
+        break;
+    case FIELD_NUMBERS:
+        if (is_array)
+            *(struct record_numbers *)field = (struct record_numbers){value.at + 1, value.end - 1};
+        break;
+    }
+}
+
+/* ["EPOCH-nNODE.out",OFFSET,LENGTH,TEXT] */
+static void store_output(struct span value, struct output_place *output)
+{
+    static const char *const separators[] = {"[\"", "-n", ".out\",", ",", ",", "]"};
+    uint64_t numbers[5] = {0};
+
+    for (size_t i = 0; i < 6; i++) {
+        size_t n = strlen(separators[i]);
+
+        if ((size_t)(value.end - value.at) < n || memcmp(value.at, separators[i], n) != 0)
+            return;
+        value.at += n;
+        if (i < 5 && !parse_number(&value, &numbers[i]))
+            return;
+    }
+    if (numbers[0] <= UINT32_MAX && numbers[1] <= UINT32_MAX)
+        *output = (struct output_place){(uint32_t)numbers[0], (uint32_t)numbers[1], numbers[2], numbers[3],
+                                        numbers[4]};
+}
+
+static bool store_outcome(struct span key, struct span value, struct record_fields *f)
+{
+    static const struct
+    {
+        const char *key;
+        const char *value; /* NULL: a number, the code */
+        enum task_end end;
+    } rows[] = {
+        {"status", NULL, TASK_EXITED},
+        {"signal", NULL, TASK_SIGNALLED},
+        {"errno", NULL, TASK_NOT_STARTED},
+        {"not_started", "true", TASK_NOT_STARTED},
+        {"output_lost", "true", TASK_OUTPUT_LOST},
+        {"timed_out", "true", TASK_TIMED_OUT},
+        {"missing", "\"input\"", TASK_INPUT_MISSING},
+        {"missing", "\"output\"", TASK_OUTPUT_MISSING},
+        {"lost", "true", TASK_LOST},
+        {"unplaceable", "true", TASK_UNPLACEABLE},
+    };
+    uint64_t v;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (!is_text(key, rows[i].key, strlen(rows[i].key)))
+            continue;
+        if (rows[i].value == NULL && parse_number(&value, &v) && v <= INT32_MAX)
+            f->code = (int)v;
+        else if (rows[i].value == NULL || !is_text(value, rows[i].value, strlen(rows[i].value)))
+            continue;
+        if (f->end == N_TASK_ENDS)
+            f->end = rows[i].end; /* the mark stands before the code */
+        return true;
+    }
+    return false;
+}
+
+static void store_member(struct span key, struct span value, struct record_fields *f)
+{
+    for (size_t i = 0; i < sizeof(field_rows) / sizeof(*field_rows); i++) {
+        if (is_text(key, field_rows[i].key, field_rows[i].n_key)) {
+            store_field(&field_rows[i], value, f);
+            return;
+        }
+    }
+    if (is_text(key, "output", 6))
+        store_output(value, &f->output);
+    else
+        store_outcome(key, value, f);
+}
+
+static enum record_kind kind_of(struct span value)
+{
+    enum record_kind kind = RECORD_RUN;
+
+    if (!is_string(&value))
+        return RECORD_UNKNOWN;
+    while (kind < RECORD_UNKNOWN && !is_text(value, kind_names[kind], strlen(kind_names[kind])))
+        kind++;
+    return kind;
+}
+
+static void clear_fields(struct record_fields *f)
+{
+    f->task[0] = f->cause[0] = '\0';
+    memset(&f->n_task, 0, sizeof(*f) - offsetof(struct record_fields, n_task));
+    f->kind = RECORD_UNKNOWN;
+    f->index = TASK_NONE;
+    f->end = N_TASK_ENDS;
+}
+
+/* A node's slots and GPUs are counts, a worker's and a task's are lists. */
+static void store_counts(struct span key, struct span value, struct record_fields *f)
+{
+    uint64_t v;
+
+    if (!parse_number(&value, &v) || v > UINT32_MAX)
+        return;
+    if (is_text(key, "slots", 5))
+        f->n_slots = (uint32_t)v;
+    if (is_text(key, "gpus", 4))
+        f->n_gpus = (uint32_t)v;
+}
+
+bool record_read(const struct record *r, struct record_fields *f)
+{
+    struct span rest = {r->text, r->text + r->n_bytes}, key, value;
+
+    clear_fields(f);
+    if (!next_member(&rest, &key, &value) || !is_text(key, "event", 5))
+        return false;
+    f->kind = kind_of(value);
+    while (next_member(&rest, &key, &value)) {
+        store_member(key, value, f);
+        if (f->kind == RECORD_NODE)
+            store_counts(key, value, f);
+    }
+    f->n_task = strlen(f->task);
+    if (f->kind == RECORD_CANCELLED)
+        f->end = TASK_CANCELLED;
+    if (f->kind == RECORD_RUN)
+        return f->epoch > 0;
+    if (f->kind == RECORD_START || f->kind == RECORD_RETURNED || record_is_end(f->kind) ||
+        f->kind == RECORD_SKIPPED || f->kind == RECORD_NOT_NEEDED)
+        return f->n_task > 0;
+    return true;
+}

@@ -120,6 +120,7 @@ struct task_result
     uint64_t max_rss_bytes;
     uint64_t output_offset; /* its chunks lie from here in its node's output file, … */
     uint64_t output_bytes;  /* … within so many bytes, which may hold others' between; 0: it wrote nothing */
+    uint64_t text_bytes;    /* what it wrote there itself, chunks' headers not counted */
     const char *tail;       /* last bytes of its output when it failed; borrowed */
     uint32_t n_tail_bytes;  /* at most TASK_TAIL_BYTES */
 };

@@ -277,7 +277,7 @@ void journal_sink(void *data, const struct event *event)
     if (journal_has_failed(j) || !record_has_event(j->graph, event))
         return;
     pthread_mutex_lock(&j->mutex);
-    make_room(j, record_bytes_max(event->n_slots));
+    make_room(j, record_bytes_max(event->n_slots + event->n_gpus));
     line = j->front + j->n_front;
     add_line(j, (size_t)(record_put_event(line, j->graph, event, j->epoch) - line));
     pthread_mutex_unlock(&j->mutex);
@@ -400,14 +400,12 @@ static int next_line(struct line_reader *r, struct line *line)
 
 /* --- scanning --- */
 
-typedef int record_handler(void *data, const struct record *record, uint32_t epoch,
-                           struct ganger_error *err);
-
 struct scan
 {
     const char *path;
-    record_handler *handler;
+    journal_reader *reader;
     void *data;
+    uint64_t n_lines;
     uint32_t epoch;
     uint64_t n_bytes; /* up to the end of the last valid line */
     uint64_t n_torn;  /* bytes behind them */
@@ -415,11 +413,9 @@ struct scan
     uint32_t n_damaged;
 };
 
-static int check_format(const struct scan *s, const struct record *record, struct ganger_error *err)
+static int check_format(const struct scan *s, uint32_t format, struct ganger_error *err)
 {
-    uint32_t format;
-
-    if (!record_u32(record, ",\"format\":", &format) || format <= RECORD_FORMAT)
+    if (format <= RECORD_FORMAT)
         return 0;
     return error_set(err, ERROR_USAGE,
                      "%s: the journal was written by a newer ganger (format %" PRIu32
@@ -427,13 +423,13 @@ static int check_format(const struct scan *s, const struct record *record, struc
                      s->path, format, RECORD_FORMAT);
 }
 
-static int read_header(struct scan *s, const struct record *record, struct ganger_error *err)
+static int read_header(struct scan *s, const struct record_fields *fields, struct ganger_error *err)
 {
-    uint32_t epoch;
+    uint32_t epoch = fields->epoch;
 
-    if (check_format(s, record, err) != 0)
+    if (check_format(s, fields->format, err) != 0)
         return -1;
-    if (!record_u32(record, ",\"epoch\":", &epoch) || epoch == 0)
+    if (epoch == 0)
         epoch = s->epoch + (s->epoch < UINT32_MAX); /* there was one, whatever its number */
     if (epoch > s->epoch)
         s->epoch = epoch;
@@ -445,12 +441,14 @@ static int read_header(struct scan *s, const struct record *record, struct gange
 static int check_first(struct scan *s, const struct line *line, struct ganger_error *err)
 {
     const struct record *record = &line->record;
+    struct record_fields fields;
 
     if (record_begins(record, RECORD_HEADER_START)) {
         if (line->is_ended && !record->is_valid)
             s->epoch = 1; /* cannot be read, but there was one */
+        record_read(record, &fields);
         /* A newer format may have another checksum. */
-        return line->is_ended ? check_format(s, record, err) : 0;
+        return line->is_ended ? check_format(s, fields.format, err) : 0;
     }
     if (!line->is_ended && record->n_bytes < sizeof(RECORD_HEADER_START) &&
         memcmp(record->text, RECORD_HEADER_START, record->n_bytes) == 0)
@@ -463,18 +461,24 @@ static int check_first(struct scan *s, const struct line *line, struct ganger_er
 
 static int scan_line(struct scan *s, const struct line *line, struct ganger_error *err)
 {
-    if (!line->record.is_valid) {
+    struct record_fields fields;
+    struct journal_line told = {.number = ++s->n_lines};
+
+    if (line->record.is_valid) {
+        s->n_bytes += s->n_torn + line->n_bytes;
+        s->n_damaged += s->n_bad;
+        s->n_bad = 0;
+        s->n_torn = 0;
+        if (record_read(&line->record, &fields))
+            told.fields = &fields;
+        if (fields.kind == RECORD_RUN && read_header(s, &fields, err) != 0)
+            return -1;
+    } else {
         s->n_bad++;
         s->n_torn += line->n_bytes;
-        return 0;
     }
-    s->n_bytes += s->n_torn + line->n_bytes;
-    s->n_damaged += s->n_bad;
-    s->n_bad = 0;
-    s->n_torn = 0;
-    if (record_begins(&line->record, RECORD_HEADER_START))
-        return read_header(s, &line->record, err);
-    return s->handler(s->data, &line->record, s->epoch, err);
+    told.epoch = s->epoch;
+    return s->reader(s->data, &told, err);
 }
 
 static int scan_lines(struct scan *s, int fd, struct ganger_error *err)
@@ -494,9 +498,6 @@ static int scan_lines(struct scan *s, int fd, struct ganger_error *err)
         is_first = false;
     }
     free(r.bytes);
-    if (status == 0 && s->n_damaged > 0)
-        log_warning("%s: damaged lines of the journal are ignored: %" PRIu32, s->path,
-                    s->n_damaged);
     return status;
 }
 
@@ -527,12 +528,21 @@ struct digest_place
     uint32_t n_done; /* in the first place of each digest: so many of its tasks are done */
 };
 
+enum mark
+{
+    WAS_NOT_NEEDED = 1, /* the journal said so last */
+    NOT_NEEDED_NOW = 2, /* a parent that is settled says so */
+    UNSETTLED = 4,      /* a parent runs again */
+};
+
 struct recovery
 {
     const struct graph *graph;
     struct journal_past *past;
-    uint32_t *done_at; /* for each task: the line that said last that it was done; 0: not so */
+    uint32_t *done_at; /* for each task: the line that said last that it was done, or not needed; 0: not so */
+    uint8_t *marks;    /* for each task: see enum mark */
     uint32_t n_lines;
+    uint32_t n_known;  /* done tasks that the workflow has */
 
     struct digest_place *places; /* where ids are places: all tasks, by digest */
     uint32_t n_places;
@@ -599,6 +609,7 @@ static void note_done_digest(struct recovery *r, uint64_t digest)
         next = first + first->n_done;
         if (next < r->places + r->n_places && next->digest == digest) {
             first->n_done++;
+            r->n_known++;
             r->done_at[next->task] = r->n_lines;
             r->past->is_done[next->task] = true;
             return;
@@ -607,69 +618,94 @@ static void note_done_digest(struct recovery *r, uint64_t digest)
     r->past->n_unknown++;
 }
 
-/* A task was done, or is not as done as it was. */
-static void note_task(struct recovery *r, const struct record *record, bool is_done,
-                      uint64_t digest)
+/* A task was done, was not needed, or (started) is not as settled as it was. */
+static void note_task(struct recovery *r, const struct record_fields *f)
 {
-    char id[RECORD_ID_BYTES + 1];
-    size_t n_id;
-    task_id task;
+    task_id task = graph_find(r->graph, f->task, f->n_task);
+    bool is_done = f->kind == RECORD_DONE;
 
-    if (!record_task(record, id, &n_id))
-        return;
-    task = graph_find(r->graph, id, n_id);
     if (task != TASK_NONE && !task_is_join(&r->graph->tasks[task])) {
-        r->done_at[task] = is_done ? r->n_lines : 0;
-        r->past->is_done[task] = is_done && digest == r->graph->tasks[task].digest;
+        r->n_known += is_done && r->done_at[task] == 0;
+        if (f->kind != RECORD_NOT_NEEDED || (r->marks[task] & WAS_NOT_NEEDED) == 0) /* each epoch says so again */
+            r->done_at[task] = f->kind == RECORD_START ? 0 : r->n_lines;
+        r->past->is_done[task] = is_done && f->digest == r->graph->tasks[task].digest;
+        r->marks[task] = f->kind == RECORD_NOT_NEEDED ? WAS_NOT_NEEDED : 0;
     } else if (is_done) {
-        note_unknown(r, id, n_id);
+        note_unknown(r, f->task, f->n_task);
     }
 }
 
-static int recover_line(void *data, const struct record *record, uint32_t epoch,
-                        struct ganger_error *err)
+static int recover_line(void *data, const struct journal_line *line, struct ganger_error *err)
 {
+    const struct record_fields *f = line->fields;
     struct recovery *r = data;
-    bool is_done = record_begins(record, "{\"event\":\"done\"");
-    uint64_t digest = 0;
 
-    (void)epoch;
     (void)err;
     r->n_lines++;
-    if (is_done ? !record_digest(record, &digest) : !record_begins(record, "{\"event\":\"start\""))
+    if (f == NULL || (f->kind != RECORD_DONE && f->kind != RECORD_START && f->kind != RECORD_NOT_NEEDED))
         return 0;
     if (r->places == NULL)
-        note_task(r, record, is_done, digest);
-    else if (is_done)
-        note_done_digest(r, digest);
+        note_task(r, f);
+    else if (f->kind == RECORD_DONE)
+        note_done_digest(r, f->digest);
     return 0;
 }
 
-/* A task is done only when its parents are, and were before it. A join has no line of its own: it
- * was done as late as the last of its parents. */
+static bool is_settled(const struct recovery *r, task_id t)
+{
+    uint8_t marks = r->marks[t];
+
+    if ((marks & UNSETTLED) != 0)
+        return false;
+    return r->past->is_done[t] || (marks & (WAS_NOT_NEEDED | NOT_NEEDED_NOW)) == (WAS_NOT_NEEDED | NOT_NEEDED_NOW);
+}
+
+/* A join has no line of its own: it was done as late as the last of its parents. */
+static void tell_child(struct recovery *r, task_id parent, bool is_parent_settled, uint64_t edge)
+{
+    const struct graph *g = r->graph;
+    task_id child = g->children[edge];
+    bool is_join = task_is_join(&g->tasks[child]);
+    bool is_needed = (r->marks[parent] & NOT_NEEDED_NOW) == 0;
+    enum graph_condition on = graph_condition_at(g, edge);
+
+    if (!is_parent_settled || (!is_join && r->done_at[parent] > r->done_at[child]))
+        r->marks[child] |= UNSETTLED;
+    if (is_join && r->done_at[parent] > r->done_at[child])
+        r->done_at[child] = r->done_at[parent];
+    if (on != ON_ANY && (on == ON_NOTOK || !is_needed))
+        r->marks[child] |= NOT_NEEDED_NOW;
+}
+
+/* A task is done only when its parents are settled, and were so before it. */
 static void settle_descendants(struct recovery *r)
 {
     const struct graph *g = r->graph;
-    struct journal_past *past = r->past;
     task_id *order = graph_topological_order(g);
 
-    for (task_id t = 0; t < g->n_tasks; t++)
-        if (task_is_join(&g->tasks[t]))
-            past->is_done[t] = true; /* until a parent says otherwise */
     for (uint32_t i = 0; i < g->n_tasks; i++) {
         task_id parent = order[i];
+        bool is_join = task_is_join(&g->tasks[parent]);
+        bool settled;
 
-        for (uint64_t e = g->child_first[parent]; e < g->child_first[parent + 1]; e++) {
-            task_id child = g->children[e];
-            bool is_join = task_is_join(&g->tasks[child]);
-
-            if (!past->is_done[parent] || (!is_join && r->done_at[parent] > r->done_at[child]))
-                past->is_done[child] = false;
-            if (is_join && r->done_at[parent] > r->done_at[child])
-                r->done_at[child] = r->done_at[parent];
-        }
+        if (is_join)
+            r->past->is_done[parent] = true;
+        else if (r->past->is_done[parent])
+            r->marks[parent] &= (uint8_t)~NOT_NEEDED_NOW; /* it was needed when it ran */
+        settled = is_settled(r, parent);
+        for (uint64_t e = g->child_first[parent]; e < g->child_first[parent + 1]; e++)
+            tell_child(r, parent, settled, e);
+        r->past->is_done[parent] &= settled;
     }
     free(order);
+}
+
+static void warn_of_strangers(const struct recovery *r, const char *path)
+{
+    if (r->past->n_unknown > r->n_known)
+        log_warning("%s: %s%" PRIu32 " of %" PRIu32 " tasks that are done there are not in this workflow: is it "
+                    "the right one?", path, r->n_known == 0 ? "it is another workflow's journal: " : "",
+                    r->past->n_unknown, r->past->n_unknown + r->n_known);
 }
 
 static void count_past(struct recovery *r)
@@ -678,19 +714,22 @@ static void count_past(struct recovery *r)
         if (task_is_join(&r->graph->tasks[t]))
             continue;
         r->past->n_done += r->past->is_done[t];
-        r->past->n_changed += r->done_at[t] != 0 && !r->past->is_done[t];
+        r->past->n_changed += r->done_at[t] != 0 && !r->past->is_done[t] && (r->marks[t] & WAS_NOT_NEEDED) == 0;
     }
 }
 
 static int recover_from(int fd, struct recovery *r, const char *path, struct ganger_error *err)
 {
-    struct scan scan = {.path = path, .handler = recover_line, .data = r};
+    struct scan scan = {.path = path, .reader = recover_line, .data = r};
 
     if (scan_lines(&scan, fd, err) != 0)
         return -1;
     if (scan.n_torn > 0)
         log_warning("%s: the last %" PRIu64 " bytes, torn by a crash, are dropped", path,
                     scan.n_torn);
+    if (scan.n_damaged > 0)
+        log_warning("%s: damaged lines of the journal are ignored: %" PRIu32, path, scan.n_damaged);
+    warn_of_strangers(r, path);
     r->past->epoch = scan.epoch;
     r->past->n_bytes = scan.n_bytes;
     r->past->n_damaged = scan.n_damaged;
@@ -714,11 +753,13 @@ int journal_recover(const char *path, const struct graph *g, struct journal_past
     if (fd < 0)
         return 0;
     r.done_at = xcalloc(g->n_tasks, sizeof(*r.done_at));
+    r.marks = xcalloc(g->n_tasks, sizeof(*r.marks));
     if (g->ids_are_places)
         sort_places(&r);
     status = recover_from(fd, &r, path, err);
     close(fd);
     free(r.done_at);
+    free(r.marks);
     free(r.places);
     free(r.unknown);
     name_index_release(&r.unknown_index);
@@ -734,56 +775,11 @@ void journal_past_release(struct journal_past *past)
     *past = (struct journal_past){.epoch = 0};
 }
 
-/* --- reading for people --- */
-
-struct reading
-{
-    journal_reader *reader;
-    void *data;
-};
-
-static const char *task_state_of(const struct record *record)
-{
-    static const struct
-    {
-        const char *start;
-        const char *state;
-    } states[] = {
-        {"{\"event\":\"start\"", "start"},
-        {"{\"event\":\"done\"", "done"},
-        {"{\"event\":\"failed\"", "failed"},
-        {"{\"event\":\"cancelled\"", "cancelled"},
-        {"{\"event\":\"skipped\"", "skipped"},
-    };
-
-    for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
-        if (record_begins(record, states[i].start))
-            return states[i].state;
-    return NULL;
-}
-
-static int read_entry(void *data, const struct record *record, uint32_t epoch,
-                      struct ganger_error *err)
-{
-    struct reading *r = data;
-    struct journal_entry entry = {.epoch = epoch, .index = TASK_NONE};
-    char id[RECORD_ID_BYTES + 1];
-    size_t n_id;
-
-    entry.state = task_state_of(record);
-    if (entry.state == NULL || !record_task(record, id, &n_id) || !record_output(record, &entry.output))
-        return 0;
-    record_u32(record, ",\"index\":", &entry.index); /* a skipped task has none of these */
-    record_u32(record, ",\"attempt\":", &entry.attempt);
-    record_u32(record, ",\"worker\":", &entry.worker);
-    entry.task = id;
-    return r->reader(r->data, &entry, err);
-}
+/* --- reading for others --- */
 
 int journal_read(const char *path, journal_reader *reader, void *data, struct ganger_error *err)
 {
-    struct reading reading = {reader, data};
-    struct scan scan = {.path = path, .handler = read_entry, .data = &reading};
+    struct scan scan = {.path = path, .reader = reader, .data = data};
     int fd = open_to_read(path, err);
     int status;
 

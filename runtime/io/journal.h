@@ -30,11 +30,13 @@ struct journal_past
 };
 
 /* Reads the journal at `path`. A missing file is no error; one that is no journal, or is of a newer
- * format, is. Warns (log) of a torn end and of damaged lines. A task is done when
+ * format, is. Warns (log) of a torn end, of damaged lines, and when most of what it says is done is unknown to the
+ * workflow. A task is done when
  *  - the last line that says so gives the definition that it has now, and it was not started since:
  *    its files may be half written again (no other end undoes that it was done);
- *  - all its parents are done, and were so before it: a parent that ran again later, even in a run
- *    that did not get as far as this task, has made other results than this task has seen.
+ *  - all its parents are done, and were so before it, whatever it waits for: a parent that ran again later, even
+ *    in a run that did not get as far as this task, has made other results than this task has seen. A parent that
+ *    failed runs again. One that was not needed, and still is not, holds nobody up.
  * Where ids are places (plain lists), equal lines are interchangeable: as many are done as were. */
 int journal_recover(const char *path, const struct graph *g, struct journal_past *past,
                     struct ganger_error *err);
@@ -72,21 +74,17 @@ void journal_flush(void *journal);
  * Fails with the first error that writing met. */
 int journal_close(struct journal *j, int exit_status, double time_s, struct ganger_error *err);
 
-/* What a line says of a task, in the order of the file. */
-struct journal_entry
+/* A line, in the order of the file. All pointers are borrowed for the call. */
+struct journal_line
 {
-    const char *task;  /* id; borrowed for the call */
-    const char *state; /* "start", "done", "failed", "cancelled", "skipped" */
-    task_id index;     /* of the task in that epoch: its chunks of output bear it */
-    uint32_t epoch;
-    uint32_t attempt;  /* 0: skipped */
-    uint32_t worker;
-    struct output_place output; /* empty: it wrote nothing, or has not ended */
+    uint64_t number;                    /* from 1 */
+    uint32_t epoch;                     /* that it belongs to */
+    const struct record_fields *fields; /* NULL: the line is damaged, or torn */
 };
 
 /* Reads with little memory, whatever the size of the journal, also while a run is writing it. A
  * missing file is an error. A reader that returns other than 0 ends the reading with -1. */
-typedef int journal_reader(void *data, const struct journal_entry *entry, struct ganger_error *err);
+typedef int journal_reader(void *data, const struct journal_line *line, struct ganger_error *err);
 int journal_read(const char *path, journal_reader *reader, void *data, struct ganger_error *err);
 
 #endif

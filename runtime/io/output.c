@@ -5,6 +5,7 @@
 #include "base/file.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -220,8 +221,9 @@ int output_append(struct output *o, task_id task, uint32_t attempt, enum output_
     if (write_chunk(o->fd, &header, bytes, n_bytes, at) != 0)
         return error_set_errno(err, ERROR_SYSTEM, "output/%s: cannot write a task's output", o->name);
     if (place->n_bytes == 0)
-        *place = (struct output_place){o->epoch, o->node, at, 0};
+        *place = (struct output_place){o->epoch, o->node, at, 0, 0};
     place->n_bytes = at + HEADER_BYTES + n_bytes - place->offset;
+    place->n_text += n_bytes;
     return 0;
 }
 
@@ -230,10 +232,16 @@ int output_append(struct output *o, task_id task, uint32_t attempt, enum output_
 #define WINDOW_BYTES ((size_t)256 * 1024)
 #define PEEK_BYTES 4096 /* read at once where bodies are passed over */
 
+struct output_source
+{
+    char *dir;
+    struct reading *open; /* NULL: nothing yet */
+};
+
 struct reading
 {
     int fd;
-    const char *path;
+    char *path;
     uint32_t epoch;
     uint32_t node;
     uint64_t at;
@@ -342,12 +350,18 @@ static int read_text(struct reading *r, const struct header *h, struct output_pa
         part->why = "is damaged: its hash is wrong";
     part->kind = part->why == NULL ? OUTPUT_CHUNK : OUTPUT_DAMAGE;
     part->text = bytes + HEADER_BYTES;
-    part->n_text = h->n_bytes;
     return 0;
 }
 
-/* Does the reading want the body of that chunk? */
-typedef bool chunk_filter(const void *data, const struct header *h);
+/* What is to become of a chunk? */
+enum wish
+{
+    PASS_OVER,
+    TELL_OF, /* without its text */
+    READ,
+};
+
+typedef enum wish chunk_filter(const void *data, const struct header *h);
 
 /* 1: there is a part; 0: the end; -1. */
 static int next_part(struct reading *r, chunk_filter *wants, const void *data, struct output_part *part,
@@ -355,6 +369,7 @@ static int next_part(struct reading *r, chunk_filter *wants, const void *data, s
 {
     struct header h;
     const char *bytes;
+    enum wish wish;
     size_t n;
 
     while (r->at < r->end && r->at < r->file_size) {
@@ -364,11 +379,13 @@ static int next_part(struct reading *r, chunk_filter *wants, const void *data, s
         if (n < HEADER_BYTES || !decode_header(bytes, r->at, &h))
             return read_gap(r, part, err);
         *part = (struct output_part){.offset = r->at, .n_bytes = HEADER_BYTES + h.n_bytes, .task = h.task,
-                                     .attempt = h.attempt, .stream = (enum output_stream)h.stream};
-        if (wants(data, &h) && read_text(r, &h, part, err) != 0)
+                                     .attempt = h.attempt, .stream = (enum output_stream)h.stream,
+                                     .n_text = h.n_bytes};
+        wish = wants(data, &h);
+        if (wish == READ && read_text(r, &h, part, err) != 0)
             return -1;
         r->at += part->n_bytes;
-        if (part->text != NULL)
+        if (wish != PASS_OVER)
             return 1;
     }
     if (r->at >= r->end || r->end == UINT64_MAX)
@@ -377,6 +394,33 @@ static int next_part(struct reading *r, chunk_filter *wants, const void *data, s
                                  .task = TASK_NONE, .why = "is missing: the file ends before it"};
     r->at = r->end;
     return 1;
+}
+
+static void close_reading(struct reading *r)
+{
+    if (r == NULL)
+        return;
+    if (r->fd >= 0)
+        close(r->fd);
+    free(r->path);
+    free(r);
+}
+
+struct output_source *output_source_open(const char *dir)
+{
+    struct output_source *source = xcalloc(1, sizeof(*source));
+
+    source->dir = xstrdup(dir);
+    return source;
+}
+
+void output_source_close(struct output_source *source)
+{
+    if (source == NULL)
+        return;
+    close_reading(source->open);
+    free(source->dir);
+    free(source);
 }
 
 static struct reading *open_to_read(const char *dir, const struct output_place *place,
@@ -390,8 +434,6 @@ static struct reading *open_to_read(const char *dir, const struct output_place *
     r->path = xasprintf("%s/%s", dir, name);
     r->epoch = place->epoch;
     r->node = place->node;
-    r->at = place->offset;
-    r->end = place->n_bytes > UINT64_MAX - place->offset ? UINT64_MAX : place->offset + place->n_bytes;
     r->window_at = 0;
     r->n_window = 0;
     /* O_NONBLOCK: a pipe in place of the file must not hang us. */
@@ -400,22 +442,34 @@ static struct reading *open_to_read(const char *dir, const struct output_place *
         cannot_read(r, err);
     else if (fstat(r->fd, &status) != 0 || !S_ISREG(status.st_mode))
         error_set(err, ERROR_SYSTEM, "%s: not a regular file", r->path);
-    else {
-        r->file_size = (uint64_t)status.st_size;
+    else
         return r;
-    }
-    if (r->fd >= 0)
-        close(r->fd);
-    free((void *)(uintptr_t)r->path);
-    free(r);
+    close_reading(r);
     return NULL;
 }
 
-static void close_reading(struct reading *r)
+/* The file of a place, from its start; NULL: it cannot be read. */
+static struct reading *begin_reading(struct output_source *source, const struct output_place *place,
+                                     struct ganger_error *err)
 {
-    close(r->fd);
-    free((void *)(uintptr_t)r->path);
-    free(r);
+    struct reading *r = source->open;
+    struct stat status;
+
+    if (r == NULL || r->epoch != place->epoch || r->node != place->node) {
+        close_reading(r);
+        r = source->open = open_to_read(source->dir, place, err);
+    }
+    if (r == NULL)
+        return NULL;
+    if (fstat(r->fd, &status) != 0) {
+        cannot_read(r, err);
+        return NULL;
+    }
+    r->file_size = (uint64_t)status.st_size;
+    r->at = place->offset;
+    r->end = place->n_bytes > UINT64_MAX - place->offset ? UINT64_MAX : place->offset + place->n_bytes;
+    r->n_window = 0; /* it may have been written to since */
+    return r;
 }
 
 struct whose
@@ -425,53 +479,95 @@ struct whose
     enum output_stream which;
 };
 
-static bool wants_whose(const void *data, const struct header *h)
+static enum wish wish_for_whose(const void *data, const struct header *h)
 {
     const struct whose *w = data;
 
-    return h->task == w->task && h->attempt == w->attempt && (h->stream & w->which) != 0;
+    return h->task == w->task && h->attempt == w->attempt && (h->stream & w->which) != 0 ? READ : PASS_OVER;
 }
 
-int output_read(const char *dir, const struct output_place *place, task_id task, uint32_t attempt,
-                enum output_stream which, output_reader *reader, void *data, struct ganger_error *err)
-{
-    struct whose whose = {task, attempt, which};
-    struct output_part part;
-    struct reading *r;
-    int status = 0;
-
-    if (place->n_bytes == 0)
-        return 0;
-    r = open_to_read(dir, place, err);
-    if (r == NULL)
-        return -1;
-    r->is_sparse = true;
-    while (status == 0 && (status = next_part(r, wants_whose, &whose, &part, err)) > 0)
-        status = part.kind == OUTPUT_HOLE || reader(data, &part, err) == 0 ? 0 : -1;
-    close_reading(r);
-    return status < 0 ? -1 : 0;
-}
-
-static bool wants_all(const void *data, const struct header *h)
+static enum wish wish_for_all(const void *data, const struct header *h)
 {
     (void)data;
     (void)h;
-    return true;
+    return READ;
 }
 
-int output_scan(const char *dir, const struct output_place *place, output_reader *reader, void *data,
-                struct ganger_error *err)
+static enum wish wish_for_headers(const void *data, const struct header *h)
 {
-    struct reading *r = open_to_read(dir, place, err);
+    (void)data;
+    (void)h;
+    return TELL_OF;
+}
+
+static int read_parts(struct output_source *source, const struct output_place *place, bool is_sparse,
+                      chunk_filter *wants, const void *filter, output_reader *reader, void *data,
+                      struct ganger_error *err)
+{
+    struct reading *r = begin_reading(source, place, err);
     struct output_part part;
     int status = 0;
 
     if (r == NULL)
         return -1;
-    r->is_sparse = false;
-    while ((status = next_part(r, wants_all, NULL, &part, err)) > 0)
+    r->is_sparse = is_sparse;
+    while ((status = next_part(r, wants, filter, &part, err)) > 0)
         if (reader(data, &part, err) != 0)
-            break;
-    close_reading(r);
-    return status == 0 ? 0 : -1;
+            return -1;
+    return status;
+}
+
+int output_read(struct output_source *source, const struct output_place *place, task_id task, uint32_t attempt,
+                enum output_stream which, output_reader *reader, void *data, struct ganger_error *err)
+{
+    struct whose whose = {task, attempt, which};
+
+    return place->n_bytes == 0 ? 0 : read_parts(source, place, true, wish_for_whose, &whose, reader, data, err);
+}
+
+int output_scan(struct output_source *source, const struct output_place *place, output_reader *reader, void *data,
+                struct ganger_error *err)
+{
+    return read_parts(source, place, false, wish_for_all, NULL, reader, data, err);
+}
+
+int output_scan_headers(struct output_source *source, const struct output_place *place, output_reader *reader,
+                        void *data, struct ganger_error *err)
+{
+    return read_parts(source, place, true, wish_for_headers, NULL, reader, data, err);
+}
+
+/* --- which files there are --- */
+
+static int compare_files(const void *a, const void *b)
+{
+    const struct output_place *x = a, *y = b;
+
+    if (x->epoch != y->epoch)
+        return x->epoch < y->epoch ? -1 : 1;
+    return x->node < y->node ? -1 : x->node > y->node;
+}
+
+int output_list(const char *dir, struct output_place **files, size_t *n_files, struct ganger_error *err)
+{
+    DIR *stream = opendir(dir);
+    struct dirent *entry;
+    size_t capacity = 0;
+
+    *files = NULL;
+    *n_files = 0;
+    if (stream == NULL)
+        return errno == ENOENT ? 0 : error_set_errno(err, ERROR_SYSTEM, "%s: cannot read the directory", dir);
+    while ((entry = readdir(stream)) != NULL) {
+        struct output_place file = {.n_bytes = UINT64_MAX};
+
+        if (!output_parse_name(entry->d_name, &file.epoch, &file.node))
+            continue;
+        *files = xgrow(*files, *n_files, &capacity, sizeof(**files));
+        (*files)[(*n_files)++] = file;
+    }
+    closedir(stream);
+    if (*n_files > 1)
+        qsort(*files, *n_files, sizeof(**files), compare_files);
+    return 0;
 }

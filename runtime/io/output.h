@@ -55,7 +55,7 @@ struct output_part
     task_id task;     /* whose it is, also of a damaged chunk with a good header; else TASK_NONE */
     uint32_t attempt;
     enum output_stream stream;
-    const char *text; /* of a chunk: what the task wrote; borrowed for the call */
+    const char *text; /* of a chunk: what the task wrote; borrowed for the call; NULL: not read */
     size_t n_text;
     const char *why;  /* of damage */
 };
@@ -63,14 +63,26 @@ struct output_part
 /* A reader that returns other than 0 ends the reading with -1. */
 typedef int output_reader(void *data, const struct output_part *part, struct ganger_error *err);
 
-/* Reads what `task` and `attempt` wrote within a place, in order: its chunks, and damage that may have been
- * one. Of what others wrote there only the headers are read. Fails when the file cannot be read. */
-int output_read(const char *dir, const struct output_place *place, task_id task, uint32_t attempt,
+/* Files of a directory to be read from; the last one stays open, so that a million places of it cost little. */
+struct output_source *output_source_open(const char *dir); /* copies `dir`; always succeeds */
+void output_source_close(struct output_source *source);    /* takes NULL */
+
+/* Reads what `task` and `attempt` wrote within a place, in order: its chunks, and holes and damage that may
+ * have been some. Of what others wrote there only the headers are read. Fails when the file cannot be read. */
+int output_read(struct output_source *source, const struct output_place *place, task_id task, uint32_t attempt,
                 enum output_stream which, output_reader *reader, void *data, struct ganger_error *err);
 
 /* Reads all parts that begin within a place. An n_bytes of UINT64_MAX is up to the end of the file. */
-int output_scan(const char *dir, const struct output_place *place, output_reader *reader, void *data,
+int output_scan(struct output_source *source, const struct output_place *place, output_reader *reader, void *data,
                 struct ganger_error *err);
+
+/* The same, but of chunks reads only the headers: `text` is NULL, and may be damaged. */
+int output_scan_headers(struct output_source *source, const struct output_place *place, output_reader *reader,
+                        void *data, struct ganger_error *err);
+
+/* The files of a directory, each as a place that reaches to its end, by epoch and node. The caller frees them. A
+ * directory that is not there has none. */
+int output_list(const char *dir, struct output_place **files, size_t *n_files, struct ganger_error *err);
 
 /* Is it the name of a file of outputs? */
 bool output_parse_name(const char *name, uint32_t *epoch, uint32_t *node);

@@ -69,6 +69,6 @@ test "$status" = 2 || fail "a missing run: status $status"
 
 printf x | dd of="$(ls flow.run/output/1-*.out)" bs=1 seek=40 conv=notrunc 2>/dev/null
 logs flow.run
-test "$status" = 3 || fail "damaged output: status $status"
+test "$status" = 1 || fail "damaged output: status $status"
 grep -q 'damaged' err || fail "damaged output is told: $(cat err)"
 grep -q '^again$' out || fail "damaged output does not keep back the others'"

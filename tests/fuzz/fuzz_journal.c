@@ -88,10 +88,18 @@ static void add_checksums(struct buffer *b, const char *bytes, size_t n)
     }
 }
 
-static int read_entry(void *data, const struct journal_entry *entry, struct ganger_error *err)
+static int read_line(void *data, const struct journal_line *line, struct ganger_error *err)
 {
+    struct record_numbers slots;
+    uint64_t slot;
+
     (void)err;
-    *(size_t *)data += strlen(entry->task) + strlen(entry->state);
+    if (line->fields == NULL)
+        return 0;
+    slots = line->fields->slots;
+    *(size_t *)data += strlen(line->fields->task) + strlen(line->fields->cause);
+    while (record_next_number(&slots, &slot))
+        *(size_t *)data += slot;
     return 0;
 }
 
@@ -106,7 +114,7 @@ static void recover(const char *bytes, size_t n)
             abort();
         journal_past_release(&past);
     }
-    journal_read(journal_path, read_entry, &n_read, NULL);
+    journal_read(journal_path, read_line, &n_read, NULL);
 }
 
 /* Parts lie one after the other; of a chunk all bytes can be read. */
@@ -129,13 +137,27 @@ static int read_part(void *data, const struct output_part *part, struct ganger_e
     return 0;
 }
 
+static int read_header(void *data, const struct output_part *part, struct ganger_error *err)
+{
+    struct seen *seen = data;
+
+    (void)err;
+    if (part->offset < seen->end || part->text != NULL)
+        abort();
+    seen->end = part->offset + part->n_bytes;
+    return 0;
+}
+
 static void read_output(uint64_t offset, uint64_t n)
 {
-    const struct output_place place = {1, 1, offset, n};
-    struct seen whole = {offset, 0}, own = {offset, 0};
+    const struct output_place place = {1, 1, offset, n, 0};
+    struct output_source *source = output_source_open(dir);
+    struct seen whole = {offset, 0}, headers = {offset, 0}, own = {offset, 0};
 
-    output_scan(dir, &place, read_part, &whole, NULL);
-    output_read(dir, &place, 7, 1, OUTPUT_BOTH, read_part, &own, NULL);
+    output_scan(source, &place, read_part, &whole, NULL);
+    output_read(source, &place, 7, 1, OUTPUT_BOTH, read_part, &own, NULL);
+    output_scan_headers(source, &place, read_header, &headers, NULL);
+    output_source_close(source);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

@@ -186,11 +186,14 @@ static int append(void *data, const struct output_part *part, struct ganger_erro
 /* What the last task wrote, each chunk after '>' (standard output) or '!' (standard error). */
 static struct buffer output_of_last(struct fixture *f)
 {
-    struct output_place place = {EPOCH, 0, f->done.result.output_offset, f->done.result.output_bytes};
+    struct output_place place = {EPOCH, 0, f->done.result.output_offset, f->done.result.output_bytes, 0};
     struct buffer b = BUFFER_EMPTY;
+    struct output_source *source;
     struct ganger_error err = {0};
 
-    assert_int_equal(output_read(f->output_dir, &place, f->done.task, 1, OUTPUT_BOTH, append, &b, &err), 0);
+    source = output_source_open(f->output_dir);
+    assert_int_equal(output_read(source, &place, f->done.task, 1, OUTPUT_BOTH, append, &b, &err), 0);
+    output_source_close(source);
     buffer_put_u8(&b, 0);
     return b;
 }

@@ -28,6 +28,7 @@ struct world
     char *file; /* of epoch 1, node 3 */
     _Atomic uint64_t counter;
     struct output *output;
+    struct output_source *source;
     struct ganger_error err;
 };
 
@@ -38,6 +39,7 @@ static int set_up(void **state)
     w->dir = scratch_make();
     w->file = xasprintf("%s/1-n3.out", w->dir);
     w->output = output_open(w->dir, 1, 3, &w->counter, &w->err);
+    w->source = output_source_open(w->dir);
     *state = w;
     return w->output == NULL ? -1 : 0;
 }
@@ -47,6 +49,7 @@ static int tear_down(void **state)
     struct world *w = *state;
 
     output_close(w->output);
+    output_source_close(w->source);
     scratch_remove(w->dir);
     free(w->file);
     free(w);
@@ -90,11 +93,11 @@ static char *text_of(struct buffer *b)
 static char *read_range(struct world *w, task_id task, uint32_t attempt, uint64_t offset,
                         uint64_t n_bytes, enum output_stream which)
 {
-    struct output_place place = {1, 3, offset, n_bytes};
+    struct output_place place = {1, 3, offset, n_bytes, 0};
     struct buffer b = BUFFER_EMPTY;
 
     w->err.cause = ERROR_NONE;
-    if (output_read(w->dir, &place, task, attempt, which, gather, &b, &w->err)) {
+    if (output_read(w->source, &place, task, attempt, which, gather, &b, &w->err)) {
         buffer_release(&b);
         return NULL;
     }
@@ -122,11 +125,11 @@ static void assert_reads(struct world *w, task_id task, uint32_t attempt, enum o
 
 static void assert_scans(struct world *w, const char *expected)
 {
-    struct output_place all = {1, 3, 0, UINT64_MAX};
+    struct output_place all = {1, 3, 0, UINT64_MAX, 0};
     struct buffer b = BUFFER_EMPTY;
     char *text;
 
-    assert_int_equal(output_scan(w->dir, &all, gather, &b, &w->err), 0);
+    assert_int_equal(output_scan(w->source, &all, gather, &b, &w->err), 0);
     text = text_of(&b);
     assert_string_equal(text, expected);
     free(text);
@@ -350,16 +353,16 @@ static void test_a_torn_file_gives_what_is_whole(void **state)
     append(w, 7, 1, OUTPUT_STDOUT, "three");
     bytes = scratch_read(w->file, &n);
     for (size_t size = 0; size < n; size++) {
-        struct output_place all = {1, 3, 0, UINT64_MAX}, range = {1, 3, 0, n};
+        struct output_place all = {1, 3, 0, UINT64_MAX, 0}, range = {1, 3, 0, n, 0};
         struct buffer scanned = BUFFER_EMPTY, read = BUFFER_EMPTY;
         const char *expected = size < 43 ? "" : size < 86 ? "oone" : "ooneotwo";
 
         scratch_write(w->file, bytes, size);
-        assert_int_equal(output_scan(w->dir, &all, gather, &scanned, &w->err), 0);
+        assert_int_equal(output_scan(w->source, &all, gather, &scanned, &w->err), 0);
         buffer_put_u8(&scanned, 0);
         assert_memory_equal(scanned.bytes, expected, strlen(expected));
         assert_int_equal(scanned.bytes[strlen(expected)], size == strlen(expected) / 4 * 43 ? '\0' : '[');
-        assert_int_equal(output_read(w->dir, &range, 7, 1, OUTPUT_BOTH, gather, &read, &w->err), 0);
+        assert_int_equal(output_read(w->source, &range, 7, 1, OUTPUT_BOTH, gather, &read, &w->err), 0);
         buffer_put_u8(&read, 0);
         assert_memory_equal(read.bytes, size < 43 ? "[" : "oone[", size < 43 ? 1 : 5);
         assert_non_null(strchr(read.bytes, ']'));
@@ -389,7 +392,7 @@ static void test_bytes_of_zero_are_a_hole(void **state)
     w->counter += 1000;
     append(w, 7, 1, OUTPUT_STDOUT, "two");
     assert_scans(w, "oone_otwo");
-    assert_reads(w, 7, 1, OUTPUT_BOTH, "ooneotwo");
+    assert_reads(w, 7, 1, OUTPUT_BOTH, "oone_otwo");
     change_byte(w->file, 500);
     assert_scans(w, "oone[43+1000 is no chunk]otwo");
 }
@@ -398,14 +401,14 @@ static void test_bytes_of_zero_are_a_hole(void **state)
 static void test_a_large_hole_costs_nothing(void **state)
 {
     struct world *w = *state;
-    struct output_place all = {1, 3, 0, UINT64_MAX};
+    struct output_place all = {1, 3, 0, UINT64_MAX, 0};
     struct buffer b = BUFFER_EMPTY;
     char *text;
 
     append(w, 7, 1, OUTPUT_STDOUT, "one");
     if (truncate(w->file, (off_t)1 << 40) != 0)
         skip(); /* this file system has no files so large */
-    assert_int_equal(output_scan(w->dir, &all, gather, &b, &w->err), 0);
+    assert_int_equal(output_scan(w->source, &all, gather, &b, &w->err), 0);
     text = text_of(&b);
     assert_string_equal(text, "oone_");
     free(text);
@@ -431,14 +434,14 @@ static void test_text_that_looks_like_chunks_is_text(void **state)
 static void test_a_file_under_another_name_is_told(void **state)
 {
     struct world *w = *state;
-    struct output_place moved = {1, 4, 0, UINT64_MAX};
+    struct output_place moved = {1, 4, 0, UINT64_MAX, 0};
     char *path = xasprintf("%s/1-n4.out", w->dir);
     struct buffer b = BUFFER_EMPTY;
     char *text;
 
     append(w, 7, 1, OUTPUT_STDOUT, "one");
     assert_int_equal(rename(w->file, path), 0);
-    assert_int_equal(output_scan(w->dir, &moved, gather, &b, &w->err), 0);
+    assert_int_equal(output_scan(w->source, &moved, gather, &b, &w->err), 0);
     text = text_of(&b);
     assert_string_equal(text, "[0+43 is of another run or node]");
     free(text);
@@ -486,15 +489,15 @@ static int check_order(void *data, const struct output_part *part, struct ganger
 
 static void assert_all_are_there(struct world *w)
 {
-    struct output_place all = {1, 3, 0, UINT64_MAX};
+    struct output_place all = {1, 3, 0, UINT64_MAX, 0};
     uint32_t n_seen[N_WRITERS] = {0};
 
-    assert_int_equal(output_scan(w->dir, &all, check_order, n_seen, &w->err), 0);
+    assert_int_equal(output_scan(w->source, &all, check_order, n_seen, &w->err), 0);
     for (int i = 0; i < N_WRITERS; i++) {
         uint32_t n_own[N_WRITERS] = {0};
 
         assert_int_equal(n_seen[i], N_CHUNKS);
-        assert_int_equal(output_read(w->dir, &all, (task_id)i, 1, OUTPUT_BOTH, check_order, n_own, &w->err), 0);
+        assert_int_equal(output_read(w->source, &all, (task_id)i, 1, OUTPUT_BOTH, check_order, n_own, &w->err), 0);
         assert_int_equal(n_own[i], N_CHUNKS);
     }
 }
@@ -627,16 +630,64 @@ static int refuse(void *data, const struct output_part *part, struct ganger_erro
 static void test_a_reader_can_end_the_reading(void **state)
 {
     struct world *w = *state;
-    struct output_place all = {1, 3, 0, UINT64_MAX};
+    struct output_place all = {1, 3, 0, UINT64_MAX, 0};
     int n_calls = 0;
 
     append(w, 7, 1, OUTPUT_STDOUT, "one");
     append(w, 7, 1, OUTPUT_STDOUT, "two");
-    assert_int_equal(output_read(w->dir, &all, 7, 1, OUTPUT_BOTH, refuse, &n_calls, &w->err), -1);
+    assert_int_equal(output_read(w->source, &all, 7, 1, OUTPUT_BOTH, refuse, &n_calls, &w->err), -1);
     assert_int_equal(n_calls, 1);
     assert_string_equal(w->err.text, "enough");
-    assert_int_equal(output_scan(w->dir, &all, refuse, &n_calls, &w->err), -1);
+    assert_int_equal(output_scan(w->source, &all, refuse, &n_calls, &w->err), -1);
     assert_int_equal(n_calls, 2);
+}
+
+static int count_headers(void *data, const struct output_part *part, struct ganger_error *err)
+{
+    uint64_t *n = data;
+
+    (void)err;
+    assert_int_equal(part->kind, OUTPUT_CHUNK);
+    assert_null(part->text);
+    *n += part->n_bytes;
+    return 0;
+}
+
+static void test_headers_tell_of_chunks_without_their_text(void **state)
+{
+    struct world *w = *state;
+    struct output_place all = {1, 3, 0, UINT64_MAX, 0};
+    uint64_t n = 0;
+
+    append(w, 7, 1, OUTPUT_STDOUT, "one");
+    append(w, 8, 1, OUTPUT_STDERR, "two");
+    change_byte(w->file, 42);
+    assert_int_equal(output_scan_headers(w->source, &all, count_headers, &n, &w->err), 0);
+    assert_int_equal(n, 86);
+}
+
+static void test_files_are_listed_by_epoch_and_node(void **state)
+{
+    static const char *const names[] = {"10-n0.out", "2-n10.out", "2-n9.out", "2-n9.out.old", "1-1.out"};
+    struct world *w = *state;
+    struct output_place *files;
+    size_t n;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        char *path = xasprintf("%s/%s", w->dir, names[i]);
+
+        scratch_write(path, "", 0);
+        free(path);
+    }
+    assert_int_equal(output_list(w->dir, &files, &n, &w->err), 0);
+    assert_int_equal(n, 3);
+    assert_int_equal(files[0].node, 9);
+    assert_int_equal(files[1].node, 10);
+    assert_int_equal(files[2].epoch, 10);
+    free(files);
+    assert_int_equal(output_list("/nonexistent", &files, &n, &w->err), 0);
+    assert_int_equal(n, 0);
+    free(files);
 }
 
 static void test_names_of_files_are_known(void **unused)
@@ -684,6 +735,8 @@ int main(void)
         WORLD_TEST(test_a_link_or_pipe_in_place_of_the_file_is_refused),
         WORLD_TEST(test_a_failed_write_leaves_a_gap_and_nothing_else),
         WORLD_TEST(test_a_reader_can_end_the_reading),
+        WORLD_TEST(test_headers_tell_of_chunks_without_their_text),
+        WORLD_TEST(test_files_are_listed_by_epoch_and_node),
         cmocka_unit_test(test_names_of_files_are_known),
     };
 
