@@ -60,7 +60,9 @@ int draft_put_place_in_front(const struct draft *d, struct ganger_error *err)
         used += (size_t)snprintf(place, sizeof(place), ":%" PRIu64, d->line);
     used += (size_t)snprintf(place + used, sizeof(place) - used, ": ");
     if (d->part != NULL)
-        used += (size_t)snprintf(place + used, sizeof(place) - used, "%s: ", d->part);
+        used += (size_t)snprintf(place + used, sizeof(place) - used, "\"%s\": ", d->part);
+    if (d->member != NULL)
+        used += (size_t)snprintf(place + used, sizeof(place) - used, "\"%.80s\": ", d->member);
     if (d->number > 0)
         used += (size_t)snprintf(place + used, sizeof(place) - used, "task %" PRIu64 "%s", d->number,
                                  d->id ? "" : ": ");
@@ -220,6 +222,21 @@ int draft_check_name(const struct draft *d, const char *what, const char *name, 
     return 0;
 }
 
+/* Programs write 2.0 where people write 2. */
+static bool is_whole(const json_t *value, int64_t *number)
+{
+    double real = json_number_value(value);
+
+    if (json_is_integer(value)) {
+        *number = json_integer_value(value);
+        return true;
+    }
+    if (!json_is_real(value) || !(real > -0x1p53 && real < 0x1p53) || real != (double)(int64_t)real)
+        return false;
+    *number = (int64_t)real;
+    return true;
+}
+
 /* Digits, maybe a minus in front, and nothing else; what is too large becomes the largest. */
 static bool read_digits(const char *text, int64_t *number)
 {
@@ -234,14 +251,13 @@ static bool read_digits(const char *text, int64_t *number)
 int draft_read_whole(struct draft *d, const char *key, const json_t *value, int64_t least, int64_t most,
                      int64_t *number, struct ganger_error *err)
 {
-    *number = json_integer_value(value);
     if (d->sweep != NULL && json_is_string(value)) {
         size_t n_bytes;
         const char *text = draft_text(d, value, &n_bytes);
 
         if (!read_digits(text, number))
             return draft_refuse(d, err, "\"%s\": \"%.80s\" is not a whole number", key, text);
-    } else if (!json_is_integer(value)) {
+    } else if (!is_whole(value, number)) {
         return draft_refuse(d, err, "\"%s\" must be a whole number from %" PRId64 " to %" PRId64 "%s", key, least, most,
                             json_is_string(value) ? "; take it out of the quotes" : "");
     }

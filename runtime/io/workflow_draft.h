@@ -23,6 +23,7 @@ struct json_t;
 #define TEXTS_MAX_BYTES (6 * 1024 * 1024) /* of a command, an environment: Linux never takes more, however large the
                                              stack */
 #define TASKS_MAX UINT32_C(100000000)  /* a slip in a `for` must not fill the memory */
+#define AMOUNT_MAX 1000000000          /* of tokens, and of named resources */
 #define RECENT_SETTINGS 256
 
 /* What "defaults" and a task state; what a task leaves out is that of the defaults. */
@@ -59,7 +60,8 @@ struct draft
     bool is_document; /* tasks have a number in "tasks", not a line */
     uint64_t line;    /* 0: not known */
     uint64_t number;  /* of the task in "tasks", from 1; 0: not in there */
-    const char *part; /* of the header, "\"defaults\""; NULL: not in there */
+    const char *part; /* of the header, "defaults"; NULL: not in there */
+    const char *member; /* of that part, the name of a queue or resource; NULL: not in one */
     const char *id;   /* NULL: not known yet */
 
     const struct sweep *sweep;  /* of the present task; NULL: it has no `for` */

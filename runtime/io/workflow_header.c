@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define DECLARED_MAX 1000 /* queues, and resources: they are looked up one by one */
-#define AMOUNT_MAX 1000000000
 
 static int read_name(struct draft *d, const json_t *value, struct ganger_error *err)
 {
@@ -72,16 +71,18 @@ static int read_queue(struct draft *d, const char *name, json_t *value, struct g
 
     if (draft_check_name(d, "the name of a queue", name, strlen(name), err) != 0)
         return -1;
-    if (json_is_integer(value))
-        status = read_amount(d, name, value, &queue.tokens, err);
+    d->member = name;
+    if (json_is_number(value))
+        status = read_amount(d, "tokens", value, &queue.tokens, err);
     else if (json_is_object(value))
         status = read_queue_object(d, value, &queue, err);
     else
-        status = draft_refuse(d, err, "\"%.80s\" must be the number of its tokens, or an object like {\"tokens\": 4, "
+        status = draft_refuse(d, err, "it must be the number of its tokens, or an object like {\"tokens\": 4, "
                                       "\"order\": \"strict\"}, not %s",
-                              name, draft_type_name(value));
+                              draft_type_name(value));
     if (status == 0)
         graph_add_queue(d->g, &queue);
+    d->member = NULL;
     return status;
 }
 
@@ -107,17 +108,19 @@ static int read_resource(struct draft *d, const char *name, json_t *object, stru
 
     if (draft_check_name(d, "the name of a resource", name, strlen(name), err) != 0)
         return -1;
+    d->member = name;
     if (!json_is_object(object))
-        return draft_refuse(d, err, "\"%.80s\" must be %s, not %s", name, example, draft_type_name(object));
+        return draft_refuse(d, err, "it must be %s, not %s", example, draft_type_name(object));
     if (draft_take_apart(d, object, &words_of_resource, values, &present, err) != 0)
         return -1;
     if ((values[RESOURCE_TOTAL] != NULL) == (values[RESOURCE_PER_NODE] != NULL))
-        return draft_refuse(d, err, "\"%.80s\" must be either %s", name, example);
+        return draft_refuse(d, err, "it must be either %s", example);
     named.is_per_node = values[RESOURCE_PER_NODE] != NULL;
     if (read_amount(d, named.is_per_node ? "per_node" : "total",
                     values[named.is_per_node ? RESOURCE_PER_NODE : RESOURCE_TOTAL], &named.n, err) != 0)
         return -1;
     graph_add_named(d->g, &named);
+    d->member = NULL;
     return 0;
 }
 
@@ -209,10 +212,10 @@ static const struct
     const char *part;
     read_part *read;
 } parts[] = {
-    {HEADER_QUEUES, "\"queues\"", read_queues},
-    {HEADER_RESOURCES, "\"resources\"", read_resources},
-    {HEADER_NODE, "\"node\"", read_node},
-    {HEADER_DEFAULTS, "\"defaults\"", read_defaults},
+    {HEADER_QUEUES, "queues", read_queues},
+    {HEADER_RESOURCES, "resources", read_resources},
+    {HEADER_NODE, "node", read_node},
+    {HEADER_DEFAULTS, "defaults", read_defaults},
 };
 
 int header_read(struct draft *d, json_t *object, json_t **tasks, struct ganger_error *err)

@@ -11,7 +11,6 @@
 
 #define CORES_MAX 65535
 #define GPUS_MAX 65535
-#define TOKENS_MAX 1000000000
 #define PRIORITY_MAX 1000000000
 #define RETRIES_MAX 1000000
 #define WIDTH_MAX 1000000
@@ -94,7 +93,7 @@ static int read_amount(struct draft *d, const char *name, const json_t *value, s
 
     if (resource == UINT32_MAX)
         return refuse_resource(d, name, err);
-    if (draft_read_whole(d, name, value, 0, UINT32_MAX - 1, &n, err) != 0)
+    if (draft_read_whole(d, name, value, 0, AMOUNT_MAX, &n, err) != 0)
         return -1;
     named = &d->g->named[resource];
     if (n > named->n)
@@ -188,7 +187,7 @@ static int read_resources(struct draft *d, json_t **values, struct stated *state
         stated->resources.gpus = (uint32_t)n;
     }
     if (values[KEY_TOKENS] != NULL) {
-        if (draft_read_whole(d, "tokens", values[KEY_TOKENS], 0, TOKENS_MAX, &n, err) != 0)
+        if (draft_read_whole(d, "tokens", values[KEY_TOKENS], 0, AMOUNT_MAX, &n, err) != 0)
             return -1;
         stated->tokens = (uint32_t)n;
     }
