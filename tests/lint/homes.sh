@@ -16,12 +16,12 @@ check() {
     only_in 'mpi.h' "$(header 'mpi\.h')" 'runtime/io/comm_mpi\.c|runtime/ganger_mpi\.h' <"$code"
     only_in 'hwloc' "$(header 'hwloc[^>"]*')" 'runtime/io/binding_?[a-z]*\.[ch]' <"$code"
     only_in 'jansson' "$(header 'jansson\.h')" \
-        'runtime/io/(workflow[a-z_]*|import_wfformat|journal|rundir)\.c|launch/[a-z_]*\.c' <"$code"
+        'runtime/io/(workflow[a-z_]*|import_wfformat|journal|rundir)\.c|backends/group\.c|launch/[a-z_]*\.c' <"$code"
     c_code runtime backends launch >"$code"
     only_in 'the clock' "$(call_of 'clock_gettime|gettimeofday|time|clock|timespec_get|ftime')" \
         'runtime/base/clock\.c|launch/replay/replay\.c' <"$code"
     only_in 'starting a process' "$(call_of 'fork|vfork|_Fork|clone|clone3|posix_spawnp?|system|popen')" \
-        'runtime/io/process\.c|launch/[a-z_]*\.c|launch/replay/forward\.c' <"$code"
+        'runtime/io/process\.c|backends/command\.c|launch/[a-z_]*\.c|launch/replay/forward\.c' <"$code"
     only_in 'sleeping' "$(call_of 'sleep|usleep|nanosleep|clock_nanosleep')" 'launch/replay/replay\.c' <"$code"
     rm -f "$code"
     unset code
@@ -32,6 +32,8 @@ self_test() {
     echo '#include <hwloc.h>' | bad runtime/io/process.c 'hwloc has its home'
     echo '#include <hwloc/glibc-sched.h>' | bad runtime/worker.c 'hwloc has its home'
     echo '#include <jansson.h>' | bad runtime/io/output.c 'jansson has its home'
+    echo '#include <jansson.h>' | bad backends/slurm.c 'jansson has its home'
+    echo 'int f(void) { return fork(); }' | bad backends/slurm.c 'starting a process has'
     echo 'int f(void) { return time(NULL); }' | bad runtime/core/sched.c 'the clock has its home'
     echo 'int f(void) { return clock_gettime(CLOCK_REALTIME, &t); }' | bad launch/main.c 'the clock has'
     echo 'int f(void) { return vfork(); }' | bad runtime/worker.c 'starting a process has'

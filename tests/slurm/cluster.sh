@@ -1,3 +1,4 @@
+#!/bin/bash
 # Sourced: a Slurm cluster of one's own, on this machine, for as long as a script lives.
 #
 #   cluster_enter SCRIPT [WORD...]   first of all: runs SCRIPT again as the cluster's login node, "head"

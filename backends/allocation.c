@@ -1,0 +1,160 @@
+#include "backends/allocation.h"
+
+#include "backends/hostlist.h"
+#include "base/alloc.h"
+
+#include <ctype.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int allocation_find(struct allocation *a, struct ganger_error *err)
+{
+    for (size_t i = 0; backends[i] != NULL; i++) {
+        int found = backends[i]->describe != NULL ? backends[i]->describe(a, err) : 0;
+
+        if (found != 0)
+            return found;
+    }
+    *a = (struct allocation){.backend = NULL};
+    return 0;
+}
+
+void allocation_release(struct allocation *a)
+{
+    hostlist_free(a->hosts, a->n_nodes);
+    free(a->n_cpus);
+    free(a->job);
+    *a = (struct allocation){.backend = NULL};
+}
+
+static bool is_same_host(const char *a, const char *b)
+{
+    size_t n_a = strcspn(a, "."), n_b = strcspn(b, ".");
+
+    return n_a == n_b && strncmp(a, b, n_a) == 0;
+}
+
+/* A node may have another name for Slurm than for itself. */
+uint32_t allocation_cpus_here(const struct allocation *a)
+{
+    const char *node = getenv("SLURMD_NODENAME");
+    char host[256] = "";
+
+    gethostname(host, sizeof(host) - 1);
+    for (size_t i = 0; i < a->n_nodes; i++)
+        if (is_same_host(a->hosts[i], node != NULL ? node : host))
+            return a->n_cpus[i];
+    return 0;
+}
+
+int allocation_check(const struct allocation *a, uint32_t n_cores, uint32_t n_threads, struct ganger_error *err)
+{
+    uint32_t n_cpus = allocation_cpus_here(a);
+    char host[256] = "";
+
+    if (n_threads >= n_cpus || n_cores >= n_cpus)
+        return 0;
+    gethostname(host, sizeof(host) - 1);
+    return error_set(err, ERROR_USAGE,
+                     "%s job %s has %u CPUs on %s, and whatever started ganger there lets it use only %u of them. "
+                     "`ganger run FLOW` alone in the job script starts its ranks rightly; so do `mpirun "
+                     "--bind-to none` and `srun --cpu-bind=none` with as many tasks as there are cores, and one more. Put "
+                     "no taskset around them",
+                     a->backend->name, a->job, n_cpus, host, n_threads);
+}
+
+uint32_t *allocation_workers(const struct allocation *a, uint32_t n_cores, uint32_t n_threads)
+{
+    uint32_t *workers = xcalloc(a->n_nodes, sizeof(*workers)), n_cpus = allocation_cpus_here(a);
+    /* Does the batch system count hardware threads? It does where this node has fewer cores than it says. */
+    uint32_t per_core = n_cores > 0 && n_cores < n_cpus && n_threads >= n_cpus ? n_threads / n_cores : 1;
+
+    for (size_t i = 0; i < a->n_nodes; i++) {
+        workers[i] = a->n_cpus[i] / per_core;
+        workers[i] += workers[i] == 0;
+    }
+    return workers;
+}
+
+/* ---- binding ---- */
+
+/* Adds the hardware threads of "0x3" to the mask. False when it is no such number. */
+static bool add_mask(const char *text, size_t n, cpu_set_t *mask)
+{
+    unsigned cpu = 0;
+
+    if (n < 3 || strncmp(text, "0x", 2) != 0)
+        return false;
+    for (size_t i = n; i-- > 2; cpu += 4) {
+        char digit[2] = {text[i], '\0'};
+        unsigned bits = (unsigned)strtoul(digit, NULL, 16);
+
+        if (!isxdigit((unsigned char)text[i]) || cpu + 4 > CPU_SETSIZE)
+            return false;
+        for (unsigned bit = 0; bit < 4; bit++)
+            if (bits & (1u << bit))
+                CPU_SET(cpu + bit, mask);
+    }
+    return true;
+}
+
+/* srun says in every task what it bound each task of this node to: together, what they were given. */
+static bool find_srun_mask(cpu_set_t *mask)
+{
+    const char *kind = getenv("SLURM_CPU_BIND_TYPE"), *list = getenv("SLURM_CPU_BIND_LIST");
+
+    if (getenv("SLURM_STEP_ID") == NULL || kind == NULL || list == NULL || strcmp(kind, "mask_cpu:") != 0)
+        return false;
+    CPU_ZERO(mask);
+    for (const char *p = list; *p != '\0'; p += *p == ',') {
+        size_t n = strcspn(p, ",");
+
+        if (!add_mask(p, n, mask))
+            return false;
+        p += n;
+    }
+    return CPU_COUNT(mask) > 0;
+}
+
+/* mpirun binds its ranks and not itself: its daemon on this node, our parent, has what it was given. */
+static bool find_mpirun_mask(cpu_set_t *mask)
+{
+    return getenv("OMPI_COMM_WORLD_RANK") != NULL && sched_getaffinity(getppid(), sizeof(*mask), mask) == 0;
+}
+
+void allocation_undo_binding(void)
+{
+    cpu_set_t mask, now;
+
+    if (!find_mpirun_mask(&mask) && !find_srun_mask(&mask))
+        return;
+    if (sched_getaffinity(0, sizeof(now), &now) < 0)
+        return;
+    CPU_OR(&mask, &mask, &now);
+    sched_setaffinity(0, sizeof(mask), &mask); /* if not, then it was more than a default */
+}
+
+/* ---- launching ---- */
+
+/* mpirun and hydra take as many slots on each node as Slurm says that tasks were asked for there. */
+char **allocation_variables(const struct allocation *a, const uint32_t *n_workers)
+{
+    static const char *const unwanted[] = {"SLURM_NTASKS_PER_NODE", "SLURM_CPUS_PER_TASK", "SLURM_NTASKS",
+                                           "SLURM_NPROCS", "SLURM_TRES_PER_TASK", "SLURM_NTASKS_PER_CORE"};
+    size_t n_unwanted = sizeof(unwanted) / sizeof(*unwanted);
+    uint32_t *n_ranks = xcalloc(a->n_nodes, sizeof(*n_ranks));
+    char **variables = xcalloc(n_unwanted + 2, sizeof(*variables)), *counts;
+
+    memcpy(n_ranks, n_workers, a->n_nodes * sizeof(*n_ranks));
+    n_ranks[0]++; /* the manager */
+    counts = hostlist_write_counts(n_ranks, a->n_nodes);
+    variables[0] = xasprintf("SLURM_TASKS_PER_NODE=%s", counts);
+    for (size_t i = 0; i < n_unwanted; i++)
+        variables[i + 1] = xstrdup(unwanted[i]);
+    free(counts);
+    free(n_ranks);
+    return variables;
+}

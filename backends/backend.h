@@ -1,0 +1,91 @@
+/* backend: where ranks come from. One constant table for each kind, listed in one array.
+ *
+ * A backend knows how to ask for what a group wants and what became of it. It knows nothing of workflows and
+ * journals. docs/backends.md tells how to add one. */
+#ifndef GANGER_BACKENDS_BACKEND_H
+#define GANGER_BACKENDS_BACKEND_H
+
+#include "backends/group.h"
+#include "backends/job.h"
+#include "base/buffer.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a batch system gave to the job in which this process runs. */
+struct allocation
+{
+    const struct backend *backend; /* NULL: none, this is no job */
+    char *job;
+    char **hosts;         /* n_nodes of each */
+    uint32_t *n_cpus;     /* as the batch system counts: hardware threads or cores */
+    size_t n_nodes;
+    uint64_t memory_bytes; /* on each node; 0: no limit is known */
+    double end_s;          /* when it ends, seconds since 1970; INFINITY: never; NAN: it was not asked */
+    uint32_t n_restarts;   /* how often the job was requeued */
+};
+
+/* All functions that ask a batch system are bounded in time. Those that a backend has no use for are NULL where
+ * it says so. */
+struct backend
+{
+    const char *name;
+    const char *what;      /* in one line, for people */
+    const char *directive; /* how its lines in a job script begin: "#SBATCH" */
+    const char *templates; /* folder of its templates; NULL: it needs none */
+    const char *script;    /* name of the script in the run directory */
+    const char *job_in_log; /* how its script's log is named there; may hold what the batch system replaces */
+
+    /* Could it be used here and now? If not, why. */
+    bool (*available)(struct ganger_error *why);
+
+    /* The allocation that this process is in: 1; 0: in none of this kind. NULL: there is no such thing. */
+    int (*describe)(struct allocation *a, struct ganger_error *err);
+
+    /* Refuses, all reasons in one message, what can never be given. Fills in what it learns: the workers wanted. */
+    int (*check)(const struct group *g, struct resource_set *set, struct ganger_error *err);
+
+    /* The directives that say what the group asks for, "--nodes=4"; NULL: none. */
+    void (*directives)(const struct group *g, const struct resource_set *set, struct text_list *list);
+
+    /* Hands set->script in; does not wait for it to start. Sets job, or pid. When it fails, nothing was left
+     * behind, or the message says what. */
+    int (*request)(struct resource_set *set, struct ganger_error *err);
+
+    /* What became of it; JOB_UNKNOWN when the batch system does not know it. */
+    int (*status)(const struct resource_set *set, struct job *job, struct ganger_error *err);
+
+    /* Ends it, at whatever stage it is, and waits at most `limit_s` for its end. To be called any number of times:
+     * what has ended is released. A set whose request failed half way is looked for by its token. */
+    int (*release)(struct resource_set *set, double limit_s, struct ganger_error *err);
+
+    /* Appends what its log says between the marks of the job script, last 4 KiB, and returns how the job
+     * ended as far as the batch system knows: -1 when it does not. */
+    int (*errors)(const struct resource_set *set, const struct job *job, struct buffer *text);
+
+    /* Jobs of this user that are runs of ganger: waiting, running and as many past ones as it knows. NULL: none. */
+    int (*list)(struct job **jobs, size_t *n, struct ganger_error *err);
+};
+
+extern const struct backend backend_none, backend_thread, backend_local, backend_slurm;
+
+/* All of them, ended by NULL; the first available one that describes an allocation wins. */
+extern const struct backend *const backends[];
+
+/* NULL, and an error that lists the names, when there is none of that name. */
+const struct backend *backend_find(const char *name, struct ganger_error *err);
+
+/* The marks between which a job's log is ours: what stands before is of the site's prologue and modules. */
+#define BACKEND_LOG_BEGINS "--- ganger: the job begins"
+#define BACKEND_LOG_ENDS "--- ganger: the job ends"
+
+/* What stands between the last pair of marks (the end of the file is as good as the second); at most the
+ * last `n_most` bytes, from the start of a line. Nothing when there is no such file. */
+void backend_read_log(const char *path, size_t n_most, struct buffer *text);
+
+/* Draws what a resource set's job is found by, 16 hexadecimal digits. The caller frees it. */
+char *backend_draw_token(void);
+
+#endif
