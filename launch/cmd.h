@@ -5,6 +5,7 @@
 
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_graph(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 

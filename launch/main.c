@@ -18,6 +18,7 @@ static int cmd_version(int argc, char **argv);
 static const struct command commands[] = {
     {"run", cmd_run, "run a workflow"},
     {"check", cmd_check, "look a workflow over without running it"},
+    {"graph", cmd_graph, "draw what depends on what"},
     {"logs", cmd_logs, "print what the tasks of a run wrote"},
     {"import", cmd_import, "write another system's workflow as one of ganger's"},
     {"help", cmd_help, "explain a command"},

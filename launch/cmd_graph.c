@@ -1,0 +1,136 @@
+/* `ganger graph`: draws what depends on what. */
+#include "base/log.h"
+#include "core/outline.h"
+#include "launch/cmd.h"
+#include "launch/flow.h"
+#include "launch/graph_print.h"
+#include "launch/options.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MANY_TASKS 200 /* above, programs are drawn instead of tasks */
+
+struct graph_options
+{
+    bool as_dot;
+    bool as_tree;
+    bool full;
+    const char *task; /* NULL: all */
+    uint32_t around;
+    uint32_t depth;
+    uint32_t width;
+    bool help;
+};
+
+#define ROW(...) OPTION_ROW(graph_options, __VA_ARGS__)
+
+static const struct option_row rows[] = {
+    ROW('\0', "dot", NULL, OPTION_ON, as_dot, "write it for Graphviz; default when not on a terminal"),
+    ROW('\0', "tree", NULL, OPTION_ON, as_tree, "write it as text; default on a terminal"),
+    ROW('\0', "full", NULL, OPTION_ON, full, "draw tasks, however many; default: programs above 200 tasks"),
+    ROW('t', "task", "ID", OPTION_TEXT, task, "only what this task waits for, and what waits for it"),
+    ROW('\0', "around", "N", OPTION_COUNT, around, "with --task: so many steps back and on; default: 1"),
+    ROW('\0', "depth", "N", OPTION_COUNT, depth, "with --tree: no deeper than so many levels; default: 12"),
+    ROW('\0', "width", "N", OPTION_COUNT, width, "with --tree: no more than so many lines below one; default: 12"),
+    ROW('h', "help", NULL, OPTION_ON, help, "print this"),
+};
+#define N_ROWS (sizeof(rows) / sizeof(*rows))
+
+static void print_help(void)
+{
+    printf("usage: ganger graph FLOW [OPTION]...\n\n"
+           "Draws what depends on what in FLOW (\"-\": standard input): tasks, or where these are many, programs with\n"
+           "their numbers of tasks. `ganger graph FLOW --dot | dot -Tsvg >flow.svg` makes a picture of it.\n\n");
+    options_print(rows, N_ROWS, stdout);
+    printf("\nExit status: 0 drawn; 2 usage or bad workflow, which standard error explains.\n");
+}
+
+static uint32_t count_tasks(const struct graph *g, const bool *chosen)
+{
+    uint32_t n = 0;
+
+    for (task_id t = 0; t < g->n_tasks; t++)
+        n += !task_is_join(&g->tasks[t]) && (chosen == NULL || chosen[t]);
+    return n;
+}
+
+static void draw(const struct graph_options *o, const struct workflow *w, const bool *chosen)
+{
+    struct outline outline;
+    bool is_large = count_tasks(w->graph, chosen) > MANY_TASKS && !o->full;
+    bool as_tree = o->as_tree || (!o->as_dot && isatty(STDOUT_FILENO));
+
+    (is_large ? outline_programs : outline_tasks)(&outline, w->graph, chosen);
+    if (as_tree)
+        graph_print_tree(&outline, o->depth, o->width, stdout);
+    else
+        graph_print_dot(&outline, w->name, stdout);
+    outline_release(&outline);
+}
+
+static int choose_and_draw(const struct graph_options *o, const struct workflow *w, struct ganger_error *err)
+{
+    bool *chosen = NULL;
+    task_id task;
+
+    if (o->task != NULL) {
+        task = graph_find(w->graph, o->task, strlen(o->task));
+        if (task == TASK_NONE)
+            return error_set(err, ERROR_USAGE, "there is no task \"%s\" in %s", o->task, w->name);
+        chosen = outline_neighbourhood(w->graph, task, o->around);
+    }
+    draw(o, w, chosen);
+    free(chosen);
+    if (fflush(stdout) != 0)
+        return error_set_errno(err, ERROR_SYSTEM, "cannot write to standard output");
+    return 0;
+}
+
+static int check_options(const struct graph_options *o, struct ganger_error *err)
+{
+    if (o->as_dot && o->as_tree)
+        return error_set(err, ERROR_USAGE, "--dot or --tree, not both");
+    if (o->depth > GRAPH_DEPTH_MAX)
+        return error_set(err, ERROR_USAGE, "--depth goes up to %d", GRAPH_DEPTH_MAX);
+    if (o->around != 0 && o->task == NULL)
+        return error_set(err, ERROR_USAGE, "--around needs --task ID: around which one?");
+    return 0;
+}
+
+static int read_and_draw(struct graph_options *o, int argc, char **argv, struct ganger_error *err)
+{
+    int first = options_read(rows, N_ROWS, o, argc, argv, err), status;
+    struct workflow w;
+
+    if (first < 0)
+        return -1;
+    if (o->help) {
+        print_help();
+        return 0;
+    }
+    if (first == argc)
+        return error_set(err, ERROR_USAGE, "which workflow? `ganger help graph` explains");
+    if (first + 1 < argc)
+        return error_set(err, ERROR_USAGE, "one workflow at a time, not \"%s\" as well", argv[first + 1]);
+    if (check_options(o, err) != 0 || flow_load(&w, argv[first], NULL, err) != 0)
+        return -1;
+    if (o->around == 0)
+        o->around = 1;
+    status = choose_and_draw(o, &w, err);
+    workflow_release(&w);
+    return status;
+}
+
+int cmd_graph(int argc, char **argv)
+{
+    struct ganger_error err = {.cause = ERROR_NONE};
+    struct graph_options o = {.depth = 12, .width = 12};
+
+    if (read_and_draw(&o, argc, argv, &err) != 0)
+        log_error("%s", err.text);
+    return error_exit_status(&err);
+}
