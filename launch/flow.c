@@ -24,8 +24,8 @@ static int choose(const char *option, const char *word, const char *const *known
             return 0;
         }
     }
-    return error_set(err, ERROR_USAGE, "--%s takes %s, %s%s%s, not \"%s\"", option, known[0],
-                     n_known > 2 ? known[1] : "", n_known > 2 ? " or " : "or ", known[n_known - 1], word);
+    return error_set(err, ERROR_USAGE, "--%s takes %s%s%s or %s, not \"%s\"", option, known[0],
+                     n_known > 2 ? ", " : "", n_known > 2 ? known[1] : "", known[n_known - 1], word);
 }
 
 int flow_read_replay(struct replay_options *replay, const struct replay_words *words, struct ganger_error *err)

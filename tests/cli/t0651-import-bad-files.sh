@@ -1,0 +1,56 @@
+# Files of other formats that cannot be imported: each is refused with its place and a remedy, by every command.
+. "$GANGER_SOURCE_DIR/tests/cli/lib.sh"
+
+# refused FILE TEXT: by import and by check, with status 2.
+refused() {
+    g 2 import "$1"
+    says err "$2"
+    same out ""
+    g 2 check "$1"
+    says err "$2"
+}
+
+printf 'TASK A true\nEDGE A B\n' >edge.dag
+refused edge.dag 'edge.dag:2: EDGE names "B", which no TASK above it is called'
+printf '# x\nTASK A -x 1 true\n' >option.dag
+refused option.dag 'option.dag:2: task "A": "-x" is no option of a TASK'
+printf 'TASK A true\nTASK B false\nsleep 1\n' >stray.dag
+refused stray.dag 'stray.dag:3: "sleep" begins no record'
+printf 'TASK A -m 10 \377\n' >bytes.dag
+refused bytes.dag 'not UTF-8'
+
+echo '{"name":"x","workflow":{"specification":{"tasks":[{"id":"a","parents":["b"]}]}}}' >parent.json
+refused parent.json 'task "a": "parents" names "b"'
+echo '{"name":"x","schemaVersion":"9","workflow":{"tasks":[{"id":"a"}]}}' >version.json
+refused version.json 'WfFormat "9" is not known'
+echo '{"name":"x","schemaVersion":"1.5","workflow":{"specification":{"tasks":[{"id":"a"}]}}}' >command.json
+refused command.json 'has no recorded command; --replay SCALE runs stand-ins'
+printf '{"name":"x",\n"workflow":{"specification"' >cut.json
+refused cut.json 'cut.json:2: '
+
+# What is ours is not imported, nor replayed.
+echo 'echo one' >list.txt
+g 2 import list.txt
+says err "there is nothing to import"
+g 2 run list.txt --replay 1
+says err "records no run times"
+g 2 run edge.dag --replay 1
+says err "records no run times"
+g 2 import no-such-file
+says err "no-such-file"
+g 2 import .
+g 2 import edge.dag option.dag
+says err "one file at a time"
+
+# The options of a replay.
+echo '{"workflow":{"specification":{"tasks":[{"id":"a"}]}}}' >trace.json
+for bad in 0 -1 x 1x nan; do
+    g 2 import trace.json --replay $bad
+    says err "takes a number above 0"
+done
+g 2 import trace.json --replay 1 --replay-mode dance
+says err "--replay-mode takes sleep or spin"
+g 2 import trace.json --replay 1 --replay-files some
+says err "--replay-files takes sparse, full or none"
+g 2 import trace.json --replay-mode spin
+says err "need --replay SCALE"

@@ -1,0 +1,46 @@
+# `ganger import`: what it writes can be checked, changed and run; recognising is by content, from files and pipes.
+. "$GANGER_SOURCE_DIR/tests/cli/lib.sh"
+
+printf '\n# c\nTASK "a" -c 2 true\nTASK b true\nEDGE "a" b\n' >a.txt
+g 0 import a.txt
+same out '{"name":"a"}
+{"id":"\"a\"","command":["true"],"cores":2}
+{"id":"b","command":["true"],"after":["\"a\""]}'
+mv out a.jsonl
+g 0 check a.jsonl
+says out "tasks          2"
+says out "edges          1"
+g 0 import a.txt --json -o a.json
+same out ""
+g 0 check a.json
+says out "tasks          2"
+g 0 check a.txt
+says out "edges          1"
+
+# From a pipe, and from one with a name.
+status=0
+"$GANGER" import - <a.txt >out 2>err || status=$?
+[ $status = 0 ] || fail "import -: exit status $status"
+says out '{"name":"stdin"}'
+cat a.txt | "$GANGER" check - >out 2>err || fail "check - from a pipe"
+says out "edges          1"
+"$GANGER" check <(cat a.txt) >out 2>err || fail "check of a named pipe"
+says out "edges          1"
+cat a.jsonl | "$GANGER" check - >out 2>err || fail "check - of our own format from a pipe"
+says out "edges          1"
+
+# A long first comment is read past.
+{ seq -f '# %0100g' 3000; printf 'TASK a true\n'; } >comments.dag
+g 0 check comments.dag
+says out "tasks          1"
+
+# A list of commands stays one, even if a command is called TASK.
+printf 'TASK\nTASK 1\necho EDGE a b\n' >list.txt
+g 0 check list.txt
+says out "tasks          3"
+
+# Warnings tell each kind once.
+for i in 1 2 3; do echo "TASK t$i -c 0 true"; done >warn.dag
+g 0 check warn.dag
+says err "--request-cpus 0 became one core: a task occupies at least one (3 times, first at t1)"
+[ "$(wc -l <err)" = 1 ] || fail "more than one line of warnings"
