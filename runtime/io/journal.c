@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "core/past.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -521,228 +522,62 @@ static int open_to_read(const char *path, struct ganger_error *err)
 
 /* --- recovering --- */
 
-struct digest_place
-{
-    uint64_t digest;
-    task_id task;
-    uint32_t n_done; /* in the first place of each digest: so many of its tasks are done */
-};
-
-enum mark
-{
-    WAS_NOT_NEEDED = 1, /* the journal said so last */
-    NOT_NEEDED_NOW = 2, /* a parent that is settled says so */
-    UNSETTLED = 4,      /* a parent runs again */
-};
-
-struct recovery
-{
-    const struct graph *graph;
-    struct journal_past *past;
-    uint32_t *done_at; /* for each task: the line that said last that it was done, or not needed; 0: not so */
-    uint8_t *marks;    /* for each task: see enum mark */
-    uint32_t n_lines;
-    uint32_t n_known;  /* done tasks that the workflow has */
-
-    struct digest_place *places; /* where ids are places: all tasks, by digest */
-    uint32_t n_places;
-
-    const char **unknown; /* ids */
-    size_t unknown_capacity;
-    struct name_index unknown_index;
-    struct arena unknown_text;
-};
-
-static const char *unknown_id(const void *data, uint32_t number)
-{
-    return ((const struct recovery *)data)->unknown[number];
-}
-
-static void note_unknown(struct recovery *r, const char *id, size_t n_id)
-{
-    struct journal_past *past = r->past;
-
-    if (name_index_find(&r->unknown_index, id, n_id, unknown_id, r) != NAME_NOT_FOUND)
-        return;
-    r->unknown = xgrow(r->unknown, past->n_unknown, &r->unknown_capacity, sizeof(*r->unknown));
-    r->unknown[past->n_unknown] = arena_text(&r->unknown_text, id, n_id);
-    name_index_add(&r->unknown_index, id, n_id, past->n_unknown, unknown_id, r);
-    past->n_unknown++;
-}
-
-static int compare_places(const void *a, const void *b)
-{
-    const struct digest_place *x = a, *y = b;
-
-    if (x->digest != y->digest)
-        return x->digest < y->digest ? -1 : 1;
-    return x->task < y->task ? -1 : x->task > y->task;
-}
-
-static void sort_places(struct recovery *r)
-{
-    const struct graph *g = r->graph;
-
-    r->places = xcalloc(g->n_tasks, sizeof(*r->places));
-    for (task_id t = 0; t < g->n_tasks; t++)
-        if (!task_is_join(&g->tasks[t]))
-            r->places[r->n_places++] = (struct digest_place){g->tasks[t].digest, t, 0};
-    qsort(r->places, r->n_places, sizeof(*r->places), compare_places);
-}
-
-/* One more of the tasks with this digest is done. */
-static void note_done_digest(struct recovery *r, uint64_t digest)
-{
-    uint32_t low = 0, high = r->n_places;
-    struct digest_place *first, *next;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (r->places[middle].digest < digest)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    first = &r->places[low];
-    if (low < r->n_places && first->digest == digest) {
-        next = first + first->n_done;
-        if (next < r->places + r->n_places && next->digest == digest) {
-            first->n_done++;
-            r->n_known++;
-            r->done_at[next->task] = r->n_lines;
-            r->past->is_done[next->task] = true;
-            return;
-        }
-    }
-    r->past->n_unknown++;
-}
-
-/* A task was done, was not needed, or (started) is not as settled as it was. */
-static void note_task(struct recovery *r, const struct record_fields *f)
-{
-    task_id task = graph_find(r->graph, f->task, f->n_task);
-    bool is_done = f->kind == RECORD_DONE;
-
-    if (task != TASK_NONE && !task_is_join(&r->graph->tasks[task])) {
-        r->n_known += is_done && r->done_at[task] == 0;
-        if (f->kind != RECORD_NOT_NEEDED || (r->marks[task] & WAS_NOT_NEEDED) == 0) /* each epoch says so again */
-            r->done_at[task] = f->kind == RECORD_START ? 0 : r->n_lines;
-        r->past->is_done[task] = is_done && f->digest == r->graph->tasks[task].digest;
-        r->marks[task] = f->kind == RECORD_NOT_NEEDED ? WAS_NOT_NEEDED : 0;
-    } else if (is_done) {
-        note_unknown(r, f->task, f->n_task);
-    }
-}
-
 static int recover_line(void *data, const struct journal_line *line, struct ganger_error *err)
 {
-    const struct record_fields *f = line->fields;
-    struct recovery *r = data;
-
     (void)err;
-    r->n_lines++;
-    if (f == NULL || (f->kind != RECORD_DONE && f->kind != RECORD_START && f->kind != RECORD_NOT_NEEDED))
-        return 0;
-    if (r->places == NULL)
-        note_task(r, f);
-    else if (f->kind == RECORD_DONE)
-        note_done_digest(r, f->digest);
+    if (line->fields != NULL)
+        past_note(data, line->fields);
     return 0;
 }
 
-static bool is_settled(const struct recovery *r, task_id t)
+static void count_past(struct journal_past *past, const struct past *lines, const struct graph *g)
 {
-    uint8_t marks = r->marks[t];
-
-    if ((marks & UNSETTLED) != 0)
-        return false;
-    return r->past->is_done[t] || (marks & (WAS_NOT_NEEDED | NOT_NEEDED_NOW)) == (WAS_NOT_NEEDED | NOT_NEEDED_NOW);
-}
-
-/* A join has no line of its own: it was done as late as the last of its parents. */
-static void tell_child(struct recovery *r, task_id parent, bool is_parent_settled, uint64_t edge)
-{
-    const struct graph *g = r->graph;
-    task_id child = g->children[edge];
-    bool is_join = task_is_join(&g->tasks[child]);
-    bool is_needed = (r->marks[parent] & NOT_NEEDED_NOW) == 0;
-    enum graph_condition on = graph_condition_at(g, edge);
-
-    if (!is_parent_settled || (!is_join && r->done_at[parent] > r->done_at[child]))
-        r->marks[child] |= UNSETTLED;
-    if (is_join && r->done_at[parent] > r->done_at[child])
-        r->done_at[child] = r->done_at[parent];
-    if (on != ON_ANY && (on == ON_NOTOK || !is_needed))
-        r->marks[child] |= NOT_NEEDED_NOW;
-}
-
-/* A task is done only when its parents are settled, and were so before it. */
-static void settle_descendants(struct recovery *r)
-{
-    const struct graph *g = r->graph;
-    task_id *order = graph_topological_order(g);
-
-    for (uint32_t i = 0; i < g->n_tasks; i++) {
-        task_id parent = order[i];
-        bool is_join = task_is_join(&g->tasks[parent]);
-        bool settled;
-
-        if (is_join)
-            r->past->is_done[parent] = true;
-        else if (r->past->is_done[parent])
-            r->marks[parent] &= (uint8_t)~NOT_NEEDED_NOW; /* it was needed when it ran */
-        settled = is_settled(r, parent);
-        for (uint64_t e = g->child_first[parent]; e < g->child_first[parent + 1]; e++)
-            tell_child(r, parent, settled, e);
-        r->past->is_done[parent] &= settled;
-    }
-    free(order);
-}
-
-static void warn_of_strangers(const struct recovery *r, const char *path)
-{
-    if (r->past->n_unknown > r->n_known)
-        log_warning("%s: %s%" PRIu32 " of %" PRIu32 " tasks that are done there are not in this workflow: is it "
-                    "the right one?", path, r->n_known == 0 ? "it is another workflow's journal: " : "",
-                    r->past->n_unknown, r->past->n_unknown + r->n_known);
-}
-
-static void count_past(struct recovery *r)
-{
-    for (task_id t = 0; t < r->graph->n_tasks; t++) {
-        if (task_is_join(&r->graph->tasks[t]))
+    past->n_unknown = past_n_unknown(lines);
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        if (task_is_join(&g->tasks[t]))
             continue;
-        r->past->n_done += r->past->is_done[t];
-        r->past->n_changed += r->done_at[t] != 0 && !r->past->is_done[t] && (r->marks[t] & WAS_NOT_NEEDED) == 0;
+        past->n_done += past->is_done[t];
+        past->n_changed += past_was_done(lines, t) && !past->is_done[t];
     }
 }
 
-static int recover_from(int fd, struct recovery *r, const char *path, struct ganger_error *err)
+static void warn_of_strangers(const struct past *lines, const char *path)
 {
-    struct scan scan = {.path = path, .reader = recover_line, .data = r};
+    uint32_t n_known = past_n_known(lines), n_unknown = past_n_unknown(lines);
 
-    if (scan_lines(&scan, fd, err) != 0)
-        return -1;
-    if (scan.n_torn > 0)
-        log_warning("%s: the last %" PRIu64 " bytes, torn by a crash, are dropped", path,
-                    scan.n_torn);
-    if (scan.n_damaged > 0)
-        log_warning("%s: damaged lines of the journal are ignored: %" PRIu32, path, scan.n_damaged);
-    warn_of_strangers(r, path);
-    r->past->epoch = scan.epoch;
-    r->past->n_bytes = scan.n_bytes;
-    r->past->n_damaged = scan.n_damaged;
-    if (scan.epoch > 0)
-        settle_descendants(r);
-    count_past(r);
-    return 0;
+    if (n_unknown > n_known)
+        log_warning("%s: %s%" PRIu32 " of %" PRIu32 " tasks that are done there are not in this workflow: is it "
+                    "the right one?", path, n_known == 0 ? "it is another workflow's journal: " : "", n_unknown,
+                    n_unknown + n_known);
+}
+
+static int recover_from(int fd, const struct graph *g, struct journal_past *past, const char *path,
+                        struct ganger_error *err)
+{
+    struct past *lines = past_new(g);
+    struct scan scan = {.path = path, .reader = recover_line, .data = lines};
+    int status = scan_lines(&scan, fd, err);
+
+    if (status == 0) {
+        if (scan.n_torn > 0)
+            log_warning("%s: the last %" PRIu64 " bytes, torn by a crash, are dropped", path, scan.n_torn);
+        if (scan.n_damaged > 0)
+            log_warning("%s: damaged lines of the journal are ignored: %" PRIu32, path, scan.n_damaged);
+        warn_of_strangers(lines, path);
+        past->epoch = scan.epoch;
+        past->n_bytes = scan.n_bytes;
+        past->n_damaged = scan.n_damaged;
+        if (scan.epoch > 0)
+            past_settle(lines, past->is_done);
+        count_past(past, lines, g);
+    }
+    past_free(lines);
+    return status;
 }
 
 int journal_recover(const char *path, const struct graph *g, struct journal_past *past,
                     struct ganger_error *err)
 {
-    struct recovery r = {.graph = g, .past = past};
     int fd = open_to_read(path, err);
     int status = 0;
 
@@ -752,18 +587,8 @@ int journal_recover(const char *path, const struct graph *g, struct journal_past
     past->is_done = xcalloc(g->n_tasks, sizeof(*past->is_done));
     if (fd < 0)
         return 0;
-    r.done_at = xcalloc(g->n_tasks, sizeof(*r.done_at));
-    r.marks = xcalloc(g->n_tasks, sizeof(*r.marks));
-    if (g->ids_are_places)
-        sort_places(&r);
-    status = recover_from(fd, &r, path, err);
+    status = recover_from(fd, g, past, path, err);
     close(fd);
-    free(r.done_at);
-    free(r.marks);
-    free(r.places);
-    free(r.unknown);
-    name_index_release(&r.unknown_index);
-    arena_release(&r.unknown_text);
     if (status != 0)
         journal_past_release(past);
     return status;

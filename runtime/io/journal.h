@@ -29,15 +29,9 @@ struct journal_past
     uint32_t n_damaged; /* lines whose checksum is wrong: ignored */
 };
 
-/* Reads the journal at `path`. A missing file is no error; one that is no journal, or is of a newer
- * format, is. Warns (log) of a torn end, of damaged lines, and when most of what it says is done is unknown to the
- * workflow. A task is done when
- *  - the last line that says so gives the definition that it has now, and it was not started since:
- *    its files may be half written again (no other end undoes that it was done);
- *  - all its parents are done, and were so before it, whatever it waits for: a parent that ran again later, even
- *    in a run that did not get as far as this task, has made other results than this task has seen. A parent that
- *    failed runs again. One that was not needed, and still is not, holds nobody up.
- * Where ids are places (plain lists), equal lines are interchangeable: as many are done as were. */
+/* Reads the journal at `path`; core/past.h says which tasks are done. A missing file is no error; one that is no
+ * journal, or is of a newer format, is. Warns (log) of a torn end, of damaged lines, and when most of what it says
+ * is done is unknown to the workflow. */
 int journal_recover(const char *path, const struct graph *g, struct journal_past *past,
                     struct ganger_error *err);
 void journal_past_release(struct journal_past *past);

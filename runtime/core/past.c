@@ -1,0 +1,234 @@
+#include "core/past.h"
+
+#include "base/alloc.h"
+#include "base/name_index.h"
+
+#include <stdlib.h>
+
+struct digest_place
+{
+    uint64_t digest;
+    task_id task;
+    uint32_t n_done; /* in the first place of each digest: so many of its tasks are done */
+};
+
+/* What the lines said last of a task; the last two are only for past_settle. */
+enum mark
+{
+    WAS_DONE = 1,        /* with the definition that it has now */
+    WAS_DONE_OTHERWISE = 2,
+    WAS_NOT_NEEDED = 4,
+    NOT_NEEDED_NOW = 8,  /* a parent that is settled says so */
+    UNSETTLED = 16,      /* a parent runs again */
+};
+
+struct past
+{
+    const struct graph *graph;
+    uint32_t *done_at; /* for each task: the line that said last that it was done, or not needed; 0: not so */
+    uint8_t *marks;
+    uint32_t n_lines;
+    uint32_t n_known;
+    uint32_t n_unknown;
+
+    struct digest_place *places; /* where ids are places: all tasks, by digest */
+    uint32_t n_places;
+
+    const char **unknown; /* ids */
+    size_t unknown_capacity;
+    struct name_index unknown_index;
+    struct arena unknown_text;
+};
+
+static const char *unknown_id(const void *data, uint32_t number)
+{
+    return ((const struct past *)data)->unknown[number];
+}
+
+static void note_unknown(struct past *p, const char *id, size_t n_id)
+{
+    if (name_index_find(&p->unknown_index, id, n_id, unknown_id, p) != NAME_NOT_FOUND)
+        return;
+    p->unknown = xgrow(p->unknown, p->n_unknown, &p->unknown_capacity, sizeof(*p->unknown));
+    p->unknown[p->n_unknown] = arena_text(&p->unknown_text, id, n_id);
+    name_index_add(&p->unknown_index, id, n_id, p->n_unknown, unknown_id, p);
+    p->n_unknown++;
+}
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct digest_place *x = a, *y = b;
+
+    if (x->digest != y->digest)
+        return x->digest < y->digest ? -1 : 1;
+    return x->task < y->task ? -1 : x->task > y->task;
+}
+
+static void sort_places(struct past *p)
+{
+    const struct graph *g = p->graph;
+
+    p->places = xcalloc(g->n_tasks, sizeof(*p->places));
+    for (task_id t = 0; t < g->n_tasks; t++)
+        if (!task_is_join(&g->tasks[t]))
+            p->places[p->n_places++] = (struct digest_place){g->tasks[t].digest, t, 0};
+    qsort(p->places, p->n_places, sizeof(*p->places), compare_places);
+}
+
+struct past *past_new(const struct graph *g)
+{
+    struct past *p = xcalloc(1, sizeof(*p));
+
+    p->graph = g;
+    p->done_at = xcalloc(g->n_tasks, sizeof(*p->done_at));
+    p->marks = xcalloc(g->n_tasks, sizeof(*p->marks));
+    if (g->ids_are_places)
+        sort_places(p);
+    return p;
+}
+
+void past_free(struct past *p)
+{
+    if (p == NULL)
+        return;
+    free(p->done_at);
+    free(p->marks);
+    free(p->places);
+    free(p->unknown);
+    name_index_release(&p->unknown_index);
+    arena_release(&p->unknown_text);
+    free(p);
+}
+
+/* --- lines --- */
+
+/* One more of the tasks with this digest is done. */
+static void note_done_digest(struct past *p, uint64_t digest)
+{
+    uint32_t low = 0, high = p->n_places;
+    struct digest_place *first, *next;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (p->places[middle].digest < digest)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    first = &p->places[low];
+    if (low < p->n_places && first->digest == digest) {
+        next = first + first->n_done;
+        if (next < p->places + p->n_places && next->digest == digest) {
+            first->n_done++;
+            p->n_known++;
+            p->done_at[next->task] = p->n_lines;
+            p->marks[next->task] = WAS_DONE;
+            return;
+        }
+    }
+    p->n_unknown++;
+}
+
+/* A task was done, was not needed, or (started) is not as settled as it was. */
+static void note_task(struct past *p, const struct record_fields *f)
+{
+    task_id task = graph_find(p->graph, f->task, f->n_task);
+
+    if (task == TASK_NONE || task_is_join(&p->graph->tasks[task])) {
+        if (f->kind == RECORD_DONE)
+            note_unknown(p, f->task, f->n_task);
+        return;
+    }
+    if (f->kind == RECORD_START) {
+        p->done_at[task] = 0;
+        p->marks[task] = 0;
+    } else if (f->kind == RECORD_DONE) {
+        p->n_known += p->done_at[task] == 0;
+        p->done_at[task] = p->n_lines;
+        p->marks[task] = f->digest == p->graph->tasks[task].digest ? WAS_DONE : WAS_DONE_OTHERWISE;
+    } else if ((p->marks[task] & WAS_NOT_NEEDED) == 0) { /* else it is only said again */
+        p->done_at[task] = p->n_lines;
+        p->marks[task] = WAS_NOT_NEEDED;
+    }
+}
+
+void past_note(struct past *p, const struct record_fields *line)
+{
+    p->n_lines++;
+    if (line->kind != RECORD_DONE && line->kind != RECORD_START && line->kind != RECORD_NOT_NEEDED)
+        return;
+    if (p->places == NULL)
+        note_task(p, line);
+    else if (line->kind == RECORD_DONE)
+        note_done_digest(p, line->digest);
+}
+
+/* --- what follows --- */
+
+static bool is_settled(const struct past *p, task_id t, bool is_join)
+{
+    uint8_t marks = p->marks[t];
+
+    if ((marks & UNSETTLED) != 0)
+        return false;
+    return is_join || (marks & WAS_DONE) != 0 ||
+           (marks & (WAS_NOT_NEEDED | NOT_NEEDED_NOW)) == (WAS_NOT_NEEDED | NOT_NEEDED_NOW);
+}
+
+/* A join has no line of its own: it was done as late as the last of its parents. */
+static void tell_child(struct past *p, task_id parent, bool is_parent_settled, uint64_t edge)
+{
+    const struct graph *g = p->graph;
+    task_id child = g->children[edge];
+    bool is_join = task_is_join(&g->tasks[child]);
+    bool is_needed = (p->marks[parent] & NOT_NEEDED_NOW) == 0;
+    enum graph_condition on = graph_condition_at(g, edge);
+
+    if (!is_parent_settled || (!is_join && p->done_at[parent] > p->done_at[child]))
+        p->marks[child] |= UNSETTLED;
+    if (is_join && p->done_at[parent] > p->done_at[child])
+        p->done_at[child] = p->done_at[parent];
+    if (on != ON_ANY && (on == ON_NOTOK || !is_needed))
+        p->marks[child] |= NOT_NEEDED_NOW;
+}
+
+void past_settle(struct past *p, bool *is_done)
+{
+    const struct graph *g = p->graph;
+    task_id *order = graph_topological_order(g);
+
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        p->marks[t] &= WAS_DONE | WAS_DONE_OTHERWISE | WAS_NOT_NEEDED;
+        if (task_is_join(&g->tasks[t]))
+            p->done_at[t] = 0;
+    }
+    for (uint32_t i = 0; i < g->n_tasks; i++) {
+        task_id t = order[i];
+        bool is_join = task_is_join(&g->tasks[t]);
+        bool settled;
+
+        if ((p->marks[t] & WAS_DONE) != 0)
+            p->marks[t] &= (uint8_t)~NOT_NEEDED_NOW; /* it was needed when it ran */
+        settled = is_settled(p, t, is_join);
+        for (uint64_t e = g->child_first[t]; e < g->child_first[t + 1]; e++)
+            tell_child(p, t, settled, e);
+        is_done[t] = settled && (is_join || (p->marks[t] & WAS_DONE) != 0);
+    }
+    free(order);
+}
+
+bool past_was_done(const struct past *p, task_id task)
+{
+    return (p->marks[task] & (WAS_DONE | WAS_DONE_OTHERWISE)) != 0;
+}
+
+uint32_t past_n_known(const struct past *p)
+{
+    return p->n_known;
+}
+
+uint32_t past_n_unknown(const struct past *p)
+{
+    return p->n_unknown;
+}

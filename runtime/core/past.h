@@ -1,0 +1,37 @@
+/* past: what earlier epochs of a run have done, of what the workflow is now.
+ *
+ * Is told the lines of the journal one after the other, and says which tasks need not run again. A task is done when
+ *  - the last line that says so gives the definition that it has now, and it was not started since:
+ *    its files may be half written again (no other end undoes that it was done);
+ *  - all its parents are done, and were so before it, whatever it waits for: a parent that ran again later, even
+ *    in a run that did not get as far as this task, has made other results than this task has seen. A parent that
+ *    failed runs again. One that was not needed, and still is not, holds nobody up.
+ * Where ids are places (plain lists), equal lines are interchangeable: as many are done as were. */
+#ifndef GANGER_CORE_PAST_H
+#define GANGER_CORE_PAST_H
+
+#include "core/graph.h"
+#include "core/record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct past;
+
+struct past *past_new(const struct graph *g); /* sealed; borrowed */
+void past_free(struct past *past);            /* takes NULL */
+
+/* The next line of the journal. */
+void past_note(struct past *past, const struct record_fields *line);
+
+/* Fills `is_done`, n_tasks elements: the task need not run again; a join: none of its parents must. O(tasks + edges);
+ * may be asked for at any time. */
+void past_settle(struct past *past, bool *is_done);
+
+/* Did the last lines about it say that it was done, whatever its definition was, or its parents are? */
+bool past_was_done(const struct past *past, task_id task);
+
+uint32_t past_n_known(const struct past *past);   /* tasks that were done, and that the workflow has */
+uint32_t past_n_unknown(const struct past *past); /* … and that it has not */
+
+#endif
