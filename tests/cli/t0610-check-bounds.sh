@@ -37,14 +37,9 @@ says out "simulated"
 
 # Numbers for programs: the simulation is not below the bound.
 g 0 check flow.json --node 64 --json -s
-python3 - <<'P' || fail "the JSON is not as it should be"
-import json
-r = json.load(open("out"))
-(b,) = r["bounds"]
-assert b["cores"] == 64 and b["limit"] == "resource" and b["limit_name"] == "licence", b
-assert b["at_least_s"] == 500 and 500 <= b["simulated_s"] <= 501 and 0 < b["busy"] < 1, b
-assert r["unused"] == {"queues": ["idle"], "resources": ["tape"]} and r["fits_nowhere"] == []
-P
+says out '"bounds": [{"cores": 64, "at_least_s": 500.0, "limit": "resource", "limit_name": "licence", "simulated_s": 500.0, '
+says out '"fits_nowhere": []'
+says out '"unused": {"queues": ["idle"], "resources": ["tape"]}'
 g 1 check flow.json -n 8 --json
 says out '"fits_nowhere": [{"tasks": 1, "example": "big", "cores": 48, "memory_bytes": 107374182400, "gpus": 0}]'
 
