@@ -15,8 +15,8 @@ _ganger_commands() {
 # Lines "OPTION ARGUMENT", one for each way to write an option; the argument is missing where there is none.
 _ganger_options() {
     _ganger_help "$1" "$2" | sed -nE \
-        -e 's/^  +-(.), --([a-z-]+)( ([A-Z][A-Za-z=:+]*))?( .*|$)/-\1 \4\n--\2 \4/p' \
-        -e 's/^      +--([a-z-]+)( ([A-Z][A-Za-z=:+]*))?( .*|$)/--\1 \3/p'
+        -e 's/^  +-(.), --([a-z-]+)( ([A-Z][^ ]*))?( .*|$)/-\1 \4\n--\2 \4/p' \
+        -e 's/^      +--([a-z-]+)( ([A-Z][^ ]*))?( .*|$)/--\1 \3/p'
 }
 
 # The operands of a command, as its usage names them: "FLOW", "RUN TASK".
