@@ -124,6 +124,7 @@ static _Noreturn void be_worker(const struct fixture *f, int fd)
 
     end_init(&end, 1, fd);
     process_adopt_orphans();
+    process_die_with_parent(SIGKILL); /* if an assertion fails */
     status = worker_run(&options, &err);
     if (status < 0)
         fprintf(stderr, "worker: %s\n", err.text);
