@@ -180,12 +180,14 @@ static void test_pegasus_words_may_be_quoted(void **state)
     assert_becomes(IMPORT_PMC, &plain,
                    "TASK A x \"first one\" \"\" a\\ b \"say \\\"hi\\\"\" end\\\\\\\n"
                    "TASK B x /a\"b c\"/d \"not closed\n"
-                   "TASK C x {T} * # $HOME\n",
+                   "TASK C x {T} * # $HOME $PMC_RANK\n",
                    "{'name':'flow'}\n"
                    "{'id':'A','command':['x','first one','','a b','say \\'hi\\'','end\\\\\\\\']}\n"
                    "{'id':'B','command':['x','/ab c/d','not closed']}\n"
-                   "{'id':'C','command':['x','{T}','*','#','$HOME']}\n",
-                   "dir/flow.x: a quote that is not closed is taken to end with its line (at B)\n");
+                   "{'id':'C','command':['x','{T}','*','#','$HOME','$PMC_RANK']}\n",
+                   "dir/flow.x: a quote that is not closed is taken to end with its line (at B)\n"
+                   "dir/flow.x: a command speaks of PMC_ variables, which are not set here; GANGER_TASK_ID, GANGER_CORES "
+                   "and GANGER_WORKER are (at C)\n");
 }
 
 static void test_pegasus_marks_name_the_program_of_the_next_task(void **state)
