@@ -370,8 +370,8 @@ static int put_command(struct pmc *p, const struct pmc_task *task, const char **
         if (put_word(p, task, err) != 0)
             return -1;
         if (strstr(p->word.bytes, "PMC_") != NULL)
-            import_warn(p->im, "a command speaks of PMC_ variables, which are not set here; GANGER_TASK_ID, GANGER_CORES "
-                        "and GANGER_WORKER are", task->id);
+            import_warn(p->im, "a command speaks of PMC_ variables, which are not set here; GANGER_TASK_ID, "
+                        "GANGER_CORES and GANGER_WORKER are", task->id);
         taken = next_word(p, task, next, end, err);
         if (taken > 0)
             buffer_put_u8(ours, ',');

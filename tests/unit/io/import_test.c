@@ -186,8 +186,8 @@ static void test_pegasus_words_may_be_quoted(void **state)
                    "{'id':'B','command':['x','/ab c/d','not closed']}\n"
                    "{'id':'C','command':['x','{T}','*','#','$HOME','$PMC_RANK']}\n",
                    "dir/flow.x: a quote that is not closed is taken to end with its line (at B)\n"
-                   "dir/flow.x: a command speaks of PMC_ variables, which are not set here; GANGER_TASK_ID, GANGER_CORES "
-                   "and GANGER_WORKER are (at C)\n");
+                   "dir/flow.x: a command speaks of PMC_ variables, which are not set here; GANGER_TASK_ID, "
+                   "GANGER_CORES and GANGER_WORKER are (at C)\n");
 }
 
 static void test_pegasus_marks_name_the_program_of_the_next_task(void **state)
