@@ -2,7 +2,7 @@
 set(CPACK_GENERATOR DEB TGZ)
 set(CPACK_PACKAGE_NAME ganger)
 set(CPACK_PACKAGE_VENDOR "the ganger developers")
-set(CPACK_PACKAGE_CONTACT "the ganger developers <ganger@localhost.localdomain>")
+set(CPACK_PACKAGE_CONTACT "the ganger developers <ganger@lists.example.org>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "run many dependent tasks on the cores of a cluster")
 set(CPACK_PACKAGE_DESCRIPTION
 "ganger takes a graph of many commands and runs it over MPI on the cores that a

@@ -1,0 +1,85 @@
+#!/bin/sh
+# What is installed works from wherever it is put: the .deb (elsewhere than on Debian: the .tar.gz) is made,
+# unpacked into a folder, and used from there by a run, by a replay, by CMake and by pkg-config.
+set -eu
+cd "$(dirname "$0")/../.."
+build=$PWD/build/package
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+
+fail() { echo "package: $*" >&2; exit 1; }
+
+cmake -S . -B "$build" -DGANGER_TESTS=OFF -DGANGER_BENCH=OFF >/dev/null
+cmake --build "$build" --parallel "$(nproc)"
+rm -rf "$build/packages" "$build/unpacked" "$build/try"
+mkdir -p "$build/unpacked" "$build/try"
+
+if command -v dpkg-deb >/dev/null && command -v dpkg-shlibdeps >/dev/null; then
+    cpack --config "$build/CPackConfig.cmake" -G DEB -B "$build/packages" >/dev/null
+    deb=$(ls "$build"/packages/*.deb)
+    dpkg-deb -x "$deb" "$build/unpacked"
+    depends=$(dpkg-deb -f "$deb" Depends)
+    for library in libhwloc libjansson libxxhash libc6; do
+        case $depends in *$library*) ;; *) fail "the .deb does not depend on $library: $depends" ;; esac
+    done
+    case $depends in *openmpi-bin* | *mpich*) ;; *) fail "the .deb does not bring mpirun: $depends" ;; esac
+    ls "$build"/unpacked/usr/share/man/man1/ganger-run.1.gz "$build"/unpacked/usr/share/doc/ganger/copyright \
+        "$build"/unpacked/usr/share/zsh/vendor-completions/_ganger >/dev/null || fail "the .deb is not as Debian wants it"
+    if command -v lintian >/dev/null; then
+        lintian --fail-on error "$deb" || fail "lintian objects"
+    else
+        echo "package: lintian is not installed: the .deb was not checked by it"
+    fi
+else
+    echo "package: no dpkg-deb and dpkg-shlibdeps here: NO .deb was made, the .tar.gz is tested instead"
+    cpack --config "$build/CPackConfig.cmake" -G TGZ -B "$build/packages" >/dev/null
+    tar -xzf "$build"/packages/*.tar.gz --strip-components=1 -C "$build/unpacked"
+    mkdir -p "$build/unpacked/usr"
+    (cd "$build/unpacked" && for part in bin lib lib64 libexec share; do [ ! -e $part ] || mv $part usr/; done)
+fi
+
+# The folder is moved, and nothing of the build is beside it.
+mv "$build/unpacked/usr" "$build/try/some prefix"
+prefix="$build/try/some prefix"
+cd "$build/try"
+"$prefix/bin/ganger" version | grep -q '^ganger ' || fail "no version"
+
+printf '%s\n' 'echo one > 1' 'echo two > 2' >tasks.txt
+timeout -s KILL 120 "$prefix/bin/ganger" run -n 2 tasks.txt || fail "a run ended with $?"
+[ "$(cat 1 2 | tr '\n' ' ')" = "one two " ] || fail "the tasks did not run"
+
+# A replay needs the programs of libexec.
+cat >trace.json <<'TRACE'
+{"name": "trace", "schemaVersion": "1.5", "workflow": {
+    "specification": {
+        "tasks": [
+            {"name": "a", "id": "a", "parents": [], "children": ["b"], "inputFiles": [], "outputFiles": ["f"]},
+            {"name": "b", "id": "b", "parents": ["a"], "children": [], "inputFiles": ["f"], "outputFiles": []}],
+        "files": [{"id": "f", "sizeInBytes": 1000}]},
+    "execution": {"makespanInSeconds": 2, "executedAt": "2026-01-01T00:00:00Z", "tasks": [
+        {"id": "a", "runtimeInSeconds": 1}, {"id": "b", "runtimeInSeconds": 1}]}}}
+TRACE
+timeout -s KILL 120 "$prefix/bin/ganger" run -n 2 --replay 0.1 trace.json || fail "a replay ended with $?"
+[ "$(stat -c %s trace.replay/f)" = 1000 ] || fail "the replay made no file of 1000 bytes"
+
+# Other builds find it.
+mkdir user
+cat >user/CMakeLists.txt <<'USER'
+cmake_minimum_required(VERSION 3.21)
+project(user NONE)
+find_package(ganger 0.1 REQUIRED)
+get_target_property(program ganger::ganger LOCATION)
+execute_process(COMMAND "${program}" check "${CMAKE_SOURCE_DIR}/../tasks.txt" COMMAND_ERROR_IS_FATAL ANY)
+if(NOT EXISTS "${ganger_DATADIR}/workflow.schema.json")
+  message(FATAL_ERROR "no schema in ${ganger_DATADIR}")
+endif()
+USER
+cmake -S user -B user/build -DCMAKE_PREFIX_PATH="$prefix" >/dev/null || fail "find_package"
+found=$(PKG_CONFIG_PATH="$prefix/share/pkgconfig" pkg-config --modversion ganger)
+[ "ganger $found" = "$("$prefix/bin/ganger" version | cut -d' ' -f1,2)" ] || fail "pkg-config says version $found"
+
+# What the manual names is there.
+for file in share/ganger/workflow.schema.json share/ganger/slurm-templates/whole-nodes.sbatch \
+    share/doc/ganger/install.md share/bash-completion/completions/ganger; do
+    [ -e "$prefix/$file" ] || fail "$file is not installed"
+done
+echo "package: made, unpacked, moved, used"
