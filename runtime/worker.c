@@ -86,7 +86,8 @@ struct worker
     bool is_welcome;
     bool is_stopping; /* nothing new, and leave when nothing runs */
     char *run_dir;
-    char *cwd;
+    char *cwd;              /* of tasks that do not say */
+    struct buffer task_cwd; /* see cwd_of */
     struct environment environment;
     double grace_s;
     double latency_wait_s;
@@ -274,9 +275,16 @@ static int choose_affinity(struct worker *w, const struct run *run, struct bindi
     return 0;
 }
 
-static const char *cwd_of(const struct worker *w, const struct run *run)
+/* Absolute; good until the next call. */
+static const char *cwd_of(struct worker *w, const struct run *run)
 {
-    return run->has_cwd ? run->cwd.bytes : w->cwd;
+    if (!run->has_cwd)
+        return w->cwd;
+    if (*run->cwd.bytes == '/')
+        return run->cwd.bytes;
+    w->task_cwd.n = 0; /* our own directory may be another, as mpirun likes */
+    buffer_printf(&w->task_cwd, "%s/%s%c", w->cwd, run->cwd.bytes, 0);
+    return w->task_cwd.bytes;
 }
 
 static const char *path_or_none(struct text path)
@@ -365,7 +373,7 @@ static void keep_run(struct worker *w, struct buffer *kept, const struct run *ru
 
 /* ---- declared files ---- */
 
-static void describe_missing(const struct worker *w, const struct run *run, const char *path, int number,
+static void describe_missing(struct worker *w, const struct run *run, const char *path, int number,
                              char why[TASK_TAIL_BYTES])
 {
     if (*path == '/')
@@ -842,6 +850,7 @@ int worker_run(const struct worker_options *options, struct ganger_error *err)
         close(w.manager_watch);
     buffer_release(&w.message);
     buffer_release(&w.current_run);
+    buffer_release(&w.task_cwd);
     buffer_release(&w.advance);
     free(w.run_dir);
     free(w.cwd);

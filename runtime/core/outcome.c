@@ -1,5 +1,6 @@
 #include "core/outcome.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,13 +56,24 @@ static const char *reason_starts(enum task_end end)
     }
 }
 
+/* One that needed KILL says so: the program does not heed TERM. */
+static void describe_timeout(int signal, char text[OUTCOME_BYTES])
+{
+    if (signal != 0 && signal != SIGTERM)
+        describe_signal("ended at its timeout, with ", signal, text);
+    else
+        outcome_classify(TASK_TIMED_OUT, signal, text);
+}
+
 void outcome_describe(const struct task_result *result, char text[OUTCOME_BYTES])
 {
     const char *why = result->tail != NULL ? result->tail : "";
     int n = (int)strnlen(why, result->n_tail_bytes);
     const char *known = strerror(result->code);
 
-    if (!task_end_has_reason(result->end) || n == 0)
+    if (result->end == TASK_TIMED_OUT)
+        describe_timeout(result->code, text);
+    else if (!task_end_has_reason(result->end) || n == 0)
         outcome_classify(result->end, result->code, text);
     else if (result->end != TASK_NOT_STARTED || memmem(why, (size_t)n, known, strlen(known)) != NULL)
         snprintf(text, OUTCOME_BYTES, "%s%.*s", reason_starts(result->end), n, why);

@@ -270,7 +270,7 @@ static void send_timed(struct fixture *f, double timeout_s, const char *script)
 
 static void send_stop(struct fixture *f, enum stop_mode mode)
 {
-    struct stop stop = {mode};
+    struct stop stop = {.mode = mode};
 
     message_begin(&f->message, MESSAGE_STOP, EPOCH, 1);
     message_add_stop(&f->message, &stop);
@@ -665,6 +665,25 @@ static void test_inputs_are_relative_to_the_task_s_directory(void **unused)
     end(&f);
 }
 
+static void test_a_relative_directory_starts_from_the_run_s(void **unused)
+{
+    struct run run = run_with_inputs(1, "in", 3);
+    struct fixture f;
+
+    (void)unused;
+    begin_with(&f, 5, 0);
+    mkdir(path_in(&f, "sub"), 0700);
+    put_file(&f, "sub/in", "here\n");
+    run.has_cwd = true;
+    run.cwd = text_of("sub");
+    run.stdin_path = text_of("in");
+    send_run(&f, &run, "cat; pwd; exit 1");
+    expect_end(&f, TASK_EXITED, 1);
+    assert_memory_equal(f.tail.bytes, "here\n", 5);
+    assert_string_equal(f.tail.bytes + f.tail.n - 6, "/sub\n");
+    end(&f);
+}
+
 static void test_waiting_for_inputs_does_not_make_deaf(void **unused)
 {
     struct run run = run_with_inputs(1, "never", 6);
@@ -792,6 +811,7 @@ int main(void)
         cmocka_unit_test(test_inputs_that_come_late_are_waited_for),
         cmocka_unit_test(test_an_input_that_does_not_come_is_named),
         cmocka_unit_test(test_inputs_are_relative_to_the_task_s_directory),
+        cmocka_unit_test(test_a_relative_directory_starts_from_the_run_s),
         cmocka_unit_test(test_waiting_for_inputs_does_not_make_deaf),
         cmocka_unit_test(test_what_fails_to_start_after_waiting_lets_the_next_run),
         cmocka_unit_test(test_outputs_must_be_there_at_the_end),

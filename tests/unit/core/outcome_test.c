@@ -28,6 +28,30 @@ static void test_each_end_has_its_words(void **state)
     assert_described(TASK_SIGNALLED, 40, NULL, "signal 40"); /* a real-time one has no name */
     assert_described(TASK_CANCELLED, 0, NULL, "cancelled");
     assert_described(TASK_CANCELLED, SIGTERM, NULL, "cancelled with signal 15 (TERM)");
+    assert_described(TASK_TIMED_OUT, 0, "its output", "ended at its timeout");
+    assert_described(TASK_TIMED_OUT, SIGTERM, "its output", "ended at its timeout");
+    assert_described(TASK_TIMED_OUT, SIGKILL, "its output", "ended at its timeout, with signal 9 (KILL)");
+}
+
+static void test_missing_files_are_named(void **state)
+{
+    (void)state;
+    assert_described(TASK_INPUT_MISSING, ENOENT, "a.txt: No such file or directory",
+                     "a declared input is missing: a.txt: No such file or directory");
+    assert_described(TASK_OUTPUT_MISSING, EACCES, "b.txt: Permission denied",
+                     "a declared output is missing: b.txt: Permission denied");
+    assert_described(TASK_OUTPUT_MISSING, EACCES, NULL, "a declared output is missing: Permission denied");
+}
+
+static void test_equal_causes_are_counted_as_one(void **state)
+{
+    char text[OUTCOME_BYTES];
+
+    (void)state;
+    outcome_classify(TASK_TIMED_OUT, SIGKILL, text);
+    assert_string_equal(text, "ended at its timeout");
+    outcome_classify(TASK_INPUT_MISSING, ENOENT, text);
+    assert_string_equal(text, "a declared input is missing: No such file or directory");
 }
 
 static void test_what_could_not_start_says_why_once(void **state)
@@ -58,6 +82,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_end_has_its_words),
+        cmocka_unit_test(test_missing_files_are_named),
+        cmocka_unit_test(test_equal_causes_are_counted_as_one),
         cmocka_unit_test(test_what_could_not_start_says_why_once),
         cmocka_unit_test(test_long_reasons_are_cut),
     };
