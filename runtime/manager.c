@@ -38,10 +38,8 @@ const struct task *manager_task(const struct manager *m, task_id task)
 /* ---- stopping ---- */
 
 void manager_tell_to_stop(struct comm *comm, struct buffer *message, uint32_t worker, uint32_t epoch,
-                          enum stop_mode mode)
+                          struct stop stop)
 {
-    struct stop stop = {mode};
-
     message_begin(message, MESSAGE_STOP, epoch, worker);
     message_add_stop(message, &stop);
     comm_send(comm, worker, message->bytes, message->n, NULL); /* whoever is gone need not hear it */
@@ -70,7 +68,8 @@ static void stop(struct manager *m, enum stop_mode mode, const char *why)
     m->give_up_s = clock_now_s() + (mode == STOP_TERM ? m->o->grace_s : 0) + LEAVING_S;
     for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++)
         if (m->peers[worker].is_here)
-            manager_tell_to_stop(m->comm, &m->message, worker, m->o->epoch, mode);
+            manager_tell_to_stop(m->comm, &m->message, worker, m->o->epoch,
+                                 (struct stop){mode, mode < STOP_KILL && nodes_await_teardown(m, worker)});
 }
 
 /* An error that ends the run was put into m->err. */
@@ -453,7 +452,7 @@ static void check_time(struct manager *m)
         progress_tick(m->o->progress, now_s - m->o->origin_s);
     if (are_expected(m) && now_s >= m->coming_s)
         stop_expecting(m);
-    if (now_s >= m->give_up_s)
+    if (now_s >= m->give_up_s && sched_n_in_flight(m->sched) > 0)
         error_set(m->err, ERROR_SYSTEM, "%u tasks did not end within %g s of being told to: they are left",
                   sched_n_in_flight(m->sched), m->o->grace_s + LEAVING_S);
     if (m->o->journal != NULL && journal_has_failed(m->o->journal) && !m->is_stopping)
@@ -468,7 +467,7 @@ static void check_time(struct manager *m)
 
 static double next_deadline_s(const struct manager *m)
 {
-    double deadline_s = fmin(m->give_up_s, nodes_deadline_s(m));
+    double deadline_s = fmin(sched_n_in_flight(m->sched) > 0 ? m->give_up_s : INFINITY, nodes_deadline_s(m));
 
     if (are_expected(m))
         deadline_s = fmin(deadline_s, m->coming_s);
@@ -526,8 +525,9 @@ static void run(struct manager *m)
         hear(m);
         check_time(m);
     }
-    nodes_begin_teardown(m);
-    while (!nodes_are_torn_down(m) && m->mode == STOP_WHEN_DONE) {
+    if (m->mode < STOP_KILL)
+        nodes_begin_teardown(m);
+    while (!nodes_are_torn_down(m) && m->mode < STOP_KILL) {
         wait_for_one_thing(m);
         hear(m);
         check_time(m);
@@ -539,7 +539,7 @@ void manager_dismiss(struct comm *comm)
     struct buffer message = BUFFER_EMPTY;
 
     for (uint32_t worker = 1; worker < comm->size; worker++)
-        manager_tell_to_stop(comm, &message, worker, 0, STOP_KILL);
+        manager_tell_to_stop(comm, &message, worker, 0, (struct stop){.mode = STOP_KILL});
     buffer_release(&message);
 }
 
@@ -558,7 +558,7 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     m.fds[FD_LAUNCHER] = (struct pollfd){options->launcher_fd, POLLIN, 0};
     run(&m);
     for (uint32_t worker = 1; worker <= manager_n_workers(&m); worker++)
-        manager_tell_to_stop(m.comm, &m.message, worker, options->epoch, m.mode);
+        manager_tell_to_stop(m.comm, &m.message, worker, options->epoch, (struct stop){.mode = m.mode});
     *report = (struct manager_report){m.signal, m.n_came};
     binding_move_back(&m.home);
     if (m.watch >= 0)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define TEARDOWN_S 60.0 /* how long a teardown without a timeout of its own is waited for */
+#define HURRIED_S 10.0  /* the same, and at most, when the run was told to end */
 
 static struct node_entry *node_of(struct manager *m, uint32_t worker)
 {
@@ -193,7 +194,7 @@ void nodes_hear_hello(struct manager *m, uint32_t worker, struct cursor *c)
                                             .slots = &peer->slot});
     bring_in(m, worker);
     if (m->mode > STOP_WHEN_DONE) /* it comes to a run that ends */
-        manager_tell_to_stop(m->comm, &m->message, worker, m->o->epoch, m->mode);
+        manager_tell_to_stop(m->comm, &m->message, worker, m->o->epoch, (struct stop){.mode = m->mode});
     nodes_check_placeable(m);
 }
 
@@ -312,6 +313,19 @@ void nodes_hear_done(struct manager *m, uint32_t worker, const struct done *done
         end_teardown(m, worker, &done->result);
 }
 
+bool nodes_await_teardown(const struct manager *m, uint32_t worker)
+{
+    return m->o->graph->teardown != NULL && m->nodes[m->peers[worker].node].stage == NODE_READY;
+}
+
+static double teardown_limit_s(const struct manager *m)
+{
+    double timeout_s = m->o->graph->policies[m->o->graph->teardown->policy].timeout_s;
+    double limit_s = timeout_s > 0 ? timeout_s + 2 * m->o->grace_s : TEARDOWN_S;
+
+    return m->mode == STOP_WHEN_DONE ? limit_s : fmin(limit_s, HURRIED_S);
+}
+
 void nodes_begin_teardown(struct manager *m)
 {
     double now_s = clock_now_s();
@@ -319,12 +333,11 @@ void nodes_begin_teardown(struct manager *m)
     for (uint32_t node = 0; m->o->graph->teardown != NULL && node < m->n_nodes; node++) {
         struct node_entry *n = &m->nodes[node];
         uint32_t worker = find_worker_on(m, node);
-        double timeout_s = m->o->graph->policies[m->o->graph->teardown->policy].timeout_s;
 
         if (n->stage != NODE_READY || worker == 0)
             continue;
         n->stage = NODE_TEARING_DOWN;
-        n->give_up_s = now_s + (timeout_s > 0 ? timeout_s + 2 * m->o->grace_s : TEARDOWN_S);
+        n->give_up_s = now_s + teardown_limit_s(m);
         send_to_node(m, worker, TASK_TEARDOWN);
     }
 }

@@ -90,7 +90,7 @@ double manager_epoch_s(const struct manager *m);
 uint32_t manager_n_workers(const struct manager *m);
 const struct task *manager_task(const struct manager *m, task_id task); /* TASK_SETUP and TASK_TEARDOWN, too */
 void manager_tell_to_stop(struct comm *comm, struct buffer *message, uint32_t worker, uint32_t epoch,
-                          enum stop_mode mode);
+                          struct stop stop);
 /* An error that ends the run was put into m->err. */
 void manager_stop_for_error(struct manager *m);
 void manager_send_run(struct manager *m, const struct placement *p, bool is_in_advance);
@@ -117,8 +117,9 @@ void nodes_fail_unplaceable(struct manager *m);
 /* The end of node.setup or node.teardown on a node. */
 void nodes_hear_done(struct manager *m, uint32_t worker, const struct done *done);
 
-/* Runs node.teardown on each node that was ready. */
+/* Runs node.teardown on each node that was ready. A run that was told to end gives it little time. */
 void nodes_begin_teardown(struct manager *m);
+bool nodes_await_teardown(const struct manager *m, uint32_t worker); /* its node does, that is */
 bool nodes_are_torn_down(struct manager *m);
 double nodes_deadline_s(const struct manager *m);
 

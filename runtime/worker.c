@@ -660,7 +660,7 @@ static int be_stopped(struct worker *w, struct cursor *c, struct ganger_error *e
 
     if (message_next_stop(c, &stop, err) < 0)
         return -1;
-    w->is_stopping = true;
+    w->is_stopping |= !stop.stays;
     if (give_advance_back(w, err) < 0)
         return -1;
     if (stop.mode == STOP_WHEN_DONE && !w->awaiting.is_on) /* what has not begun will not */

@@ -147,6 +147,7 @@ void message_add_stop(struct buffer *b, const struct stop *r)
     size_t start = begin_record(b);
 
     buffer_put_u8(b, (uint8_t)r->mode);
+    buffer_put_u8(b, r->stays);
     end_record(b, start);
 }
 
@@ -331,6 +332,7 @@ int message_next_stop(struct cursor *c, struct stop *r, struct ganger_error *err
     struct cursor record = next_record(c);
     uint8_t mode = cursor_u8(&record);
 
+    r->stays = cursor_u8(&record) != 0;
     if (check_record(&record, "STOP", err) < 0)
         return -1;
     if (mode > STOP_KILL)

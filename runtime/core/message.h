@@ -30,7 +30,7 @@ enum message_kind
     MESSAGE_RUN = 3,     /* manager -> worker */
     MESSAGE_STARTED = 4, /* worker -> manager, for tasks that run for longer than a moment */
     MESSAGE_DONE = 5,    /* worker -> manager */
-    MESSAGE_STOP = 6,    /* manager -> worker: run nothing more, and leave */
+    MESSAGE_STOP = 6,    /* manager -> worker: end what runs, and leave */
     MESSAGE_RECALL = 7,  /* manager -> worker: give a task back that it was sent in advance */
     MESSAGE_RETURNED = 8, /* worker -> manager: it has not started, and will not */
 };
@@ -133,6 +133,7 @@ enum stop_mode
 struct stop
 {
     enum stop_mode mode;
+    bool stays; /* it does not leave yet: its node is still to be torn down */
 };
 
 /* Writing: begin, add records of that kind, send the buffer's bytes. begin empties the buffer. */

@@ -89,7 +89,7 @@ static int script_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
         break;
     case MESSAGE_STOP:
         assert_int_equal(message_next_stop(&cursor, &stop, err), 0);
-        buffer_printf(&s->transcript, "%u STOP %s\n", to, modes[stop.mode]);
+        buffer_printf(&s->transcript, "%u STOP %s%s\n", to, modes[stop.mode], stop.stays ? ", stay" : "");
         break;
     default: fail();
     }
@@ -606,6 +606,21 @@ static void test_node_is_set_up_once_before_its_tasks_and_torn_down_after_them(v
                 &plain);
 }
 
+static void test_node_is_torn_down_also_when_the_run_is_told_to_end(void **unused)
+{
+    const struct manager_options plain = {0};
+
+    (void)unused;
+    expect_with(with_node_tasks("a"), 1, "1 hello\n1 done setup 0\nsignal 15\n1 killed a 15\n1 done teardown 0\n",
+                "1 WELCOME\n1 RUN setup\nsetup ended\n1 RUN a\nstopping: told to end\n1 STOP term, stay\n"
+                "cancelled a\n1 RUN teardown\nteardown ended\n1 STOP term\n",
+                &plain);
+    expect_with(with_node_tasks("a"), 1, "1 hello\n1 done setup 0\nsignal 15\nsignal 15\n1 killed a 9\n",
+                "1 WELCOME\n1 RUN setup\nsetup ended\n1 RUN a\nstopping: told to end\n1 STOP term, stay\n"
+                "1 STOP kill\ncancelled a\n1 STOP kill\n",
+                &plain);
+}
+
 static void test_run_ends_when_its_only_node_cannot_be_set_up(void **unused)
 {
     const struct manager_options plain = {0};
@@ -658,6 +673,7 @@ int main(void)
         cmocka_unit_test(test_run_without_workers_ends),
         cmocka_unit_test(test_what_only_the_dead_could_hold_fails),
         cmocka_unit_test(test_node_is_set_up_once_before_its_tasks_and_torn_down_after_them),
+        cmocka_unit_test(test_node_is_torn_down_also_when_the_run_is_told_to_end),
         cmocka_unit_test(test_run_ends_when_its_only_node_cannot_be_set_up),
         cmocka_unit_test(test_setup_goes_on_when_its_worker_dies),
     };

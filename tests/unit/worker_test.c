@@ -150,7 +150,7 @@ static void send_shell(struct fixture *f, task_id task, const char *script)
 
 static void send_stop(struct fixture *f, enum stop_mode mode)
 {
-    struct stop stop = {mode};
+    struct stop stop = {.mode = mode};
 
     message_begin(&f->message, MESSAGE_STOP, EPOCH, 1);
     message_add_stop(&f->message, &stop);
@@ -519,7 +519,7 @@ static void test_kill_is_immediate(void **unused)
 static void test_messages_of_another_epoch_are_dropped(void **unused)
 {
     struct fixture f;
-    struct stop stop = {STOP_KILL};
+    struct stop stop = {.mode = STOP_KILL};
 
     (void)unused;
     begin(&f);
