@@ -213,7 +213,7 @@ static int next_done(struct cursor *c, struct ganger_error *err)
     return message_next_done(c, &r, err);
 }
 
-static const struct record_kind
+static const struct kept_kind
 {
     const char *name;
     enum message_kind kind;
@@ -224,7 +224,7 @@ static const struct record_kind
     {"DONE", MESSAGE_DONE, add_done, next_done},
 };
 
-static void measure_batch(const struct record_kind *kind, uint32_t n_batch)
+static void measure_batch(const struct kept_kind *kind, uint32_t n_batch)
 {
     enum { N = 1 << 18 };
     struct buffer b = BUFFER_EMPTY;
