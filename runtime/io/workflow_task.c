@@ -122,18 +122,32 @@ int task_read_command(struct draft *d, const char *key, const json_t *value, con
 
 /* ---- program */
 
-/* The end of the shell word that begins at `text`. */
+static bool ends_word(char c)
+{
+    return text_is_blank(c) || strchr(";|&<>()", c) != NULL;
+}
+
+/* The end of the shell word that begins at `text`. What stands in quotes, or in $(...), is a part of it. */
 static const char *end_of_word(const char *text)
 {
     char quote = '\0';
+    unsigned depth = 0;
 
-    for (; *text != '\0' && (quote != '\0' || (!text_is_blank(*text) && strchr(";|&<>()", *text) == NULL)); text++) {
-        if (*text == '\\' && quote != '\'' && text[1] != '\0')
+    for (; *text != '\0' && (quote != '\0' || depth > 0 || !ends_word(*text)); text++) {
+        bool is_quoted = quote != '\0';
+
+        if (*text == '\\' && quote != '\'' && text[1] != '\0') {
             text++;
-        else if (*text == quote)
+        } else if (*text == quote) {
             quote = '\0';
-        else if (quote == '\0' && (*text == '"' || *text == '\''))
+        } else if (!is_quoted && strchr("\"'`", *text) != NULL) {
             quote = *text;
+        } else if (!is_quoted && text[0] == '$' && text[1] == '(') {
+            depth++;
+            text++;
+        } else if (!is_quoted && depth > 0 && *text == ')') {
+            depth--;
+        }
     }
     return text;
 }

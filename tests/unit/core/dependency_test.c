@@ -38,6 +38,11 @@ static void state_dependency(struct dependency_list *l, const char *child, const
     dependency_add(l, find(l->g, child), text, strlen(text), ON_OK, 7);
 }
 
+static void state_condition(struct dependency_list *l, const char *child, const char *text, enum graph_condition on)
+{
+    dependency_add(l, find(l->g, child), text, strlen(text), on, 7);
+}
+
 static void resolve(struct dependency_list *l)
 {
     struct ganger_error err = {0};
@@ -162,6 +167,48 @@ static void test_sorted_ids_match_as_unsorted_ones_do(void **state)
     graph_free(g);
 }
 
+static void test_a_condition_holds_for_ids_and_for_all_that_match(void **state)
+{
+    struct graph *g = tasks_named("p1 p2 c");
+    struct dependency_list l;
+
+    (void)state;
+    dependency_init(&l, g);
+    state_condition(&l, "c", "p?", ON_ANY);
+    state_condition(&l, "c", "p1", ON_NOTOK);
+    resolve(&l);
+    assert_int_equal(graph_seal(g, NULL), 0);
+    assert_int_equal(g->n_edges, 3);
+    assert_int_equal(g->n_parents[find(g, "c")], 3);
+    assert_int_equal(graph_condition_at(g, g->child_first[find(g, "p2")]), ON_ANY);
+    assert_int_equal(graph_condition_at(g, g->child_first[find(g, "p1")]) +
+                         graph_condition_at(g, g->child_first[find(g, "p1")] + 1),
+                     ON_ANY + ON_NOTOK);
+    graph_free(g);
+}
+
+static void test_the_same_wildcard_on_two_conditions_is_two_joins(void **state)
+{
+    struct graph *g = tasks_named("p1 p2 p3 c1 c2 c3 d1 d2 d3");
+    struct dependency_list l;
+    unsigned n_of[3] = {0};
+
+    (void)state;
+    dependency_init(&l, g);
+    for (char i = '1'; i <= '3'; i++) {
+        state_condition(&l, (char[]){'c', i, '\0'}, "p*", ON_NOTOK);
+        state_condition(&l, (char[]){'d', i, '\0'}, "p*", ON_OK);
+    }
+    resolve(&l);
+    assert_int_equal(graph_seal(g, NULL), 0);
+    assert_int_equal(g->n_joins, 2);
+    for (uint64_t i = 0; i < g->n_edges; i++)
+        n_of[graph_condition_at(g, i)]++;
+    assert_int_equal(n_of[ON_NOTOK], 3);
+    assert_int_equal(n_of[ON_OK], 3 + 6);
+    graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +218,8 @@ int main(void)
         cmocka_unit_test(test_many_uses_share_a_join),
         cmocka_unit_test(test_tasks_that_match_their_own_pattern_are_a_cycle_without_many_edges),
         cmocka_unit_test(test_sorted_ids_match_as_unsorted_ones_do),
+        cmocka_unit_test(test_a_condition_holds_for_ids_and_for_all_that_match),
+        cmocka_unit_test(test_the_same_wildcard_on_two_conditions_is_two_joins),
     };
 
     return cmocka_run_group_tests_name("dependency", tests, NULL, NULL);
