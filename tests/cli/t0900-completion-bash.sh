@@ -1,3 +1,4 @@
+#!/bin/bash
 # Completion in bash: commands and options are those that the program has, operands what the usage says.
 . "${BASH_SOURCE%/*}/lib.sh"
 
