@@ -25,6 +25,7 @@
 #define FIRST_WORD_S 120.0  /* how long to wait for WELCOME */
 #define FIRST_PAUSE_S 0.01  /* between the first two looks for an input that is missing; doubles … */
 #define LAST_PAUSE_S 1.0    /* … up to this */
+#define ORPHANS_S 1.0       /* how often a running task's dead orphans are taken away */
 #define KILL_AGAIN_S 1.0    /* how soon what could not be killed is tried again, by an idle worker */
 #define DELAYED_BY 2.0      /* a task that ran so many times longer than tasks compute is asked for its delay */
 #define READS_PER_ROUND 16  /* chunks taken from one pipe before looking at anything else */
@@ -60,6 +61,7 @@ struct attempt
     double tell_started_s; /* INFINITY: told */
     double timeout_s;      /* when its time is over; INFINITY: never, or it is */
     double kill_s;         /* INFINITY: not being ended */
+    double orphans_s;      /* when to look for dead orphans */
     enum intent intent;
     struct output_place output; /* where it lies */
     char tail[2 * TASK_TAIL_BYTES]; /* the last bytes of its output, and older ones */
@@ -345,6 +347,7 @@ static int start_task(struct worker *w, const struct run *run, struct ganger_err
 
     a->start_s = clock_now_s();
     a->tell_started_s = a->start_s + STARTED_AFTER_S;
+    a->orphans_s = a->start_s + ORPHANS_S;
     if (run->timeout_s > 0)
         a->timeout_s = a->start_s + run->timeout_s;
     if (start_process(w, run, &failed, &why) == 0) {
@@ -730,13 +733,15 @@ static int hear_signal(struct worker *w, struct ganger_error *err)
 
 static double next_deadline_s(const struct worker *w, double first_word_s)
 {
+    const struct attempt *a = &w->current;
+
     if (!w->is_welcome)
         return first_word_s;
     if (w->awaiting.is_on)
         return w->awaiting.look_s;
     if (!is_running(w))
         return w->kill_again_s;
-    return fmin(fmin(w->current.tell_started_s, w->current.kill_s), w->current.timeout_s);
+    return fmin(fmin(a->tell_started_s, a->orphans_s), fmin(a->kill_s, a->timeout_s));
 }
 
 static int wait_for_one_thing(struct worker *w, double deadline_s, struct ganger_error *err)
@@ -772,6 +777,10 @@ static int attend_process(struct worker *w, struct ganger_error *err)
         end_process(w, SIGKILL, 0);
     if (a->timeout_s <= now_s)
         time_task_out(w);
+    if (a->orphans_s <= now_s) {
+        process_reap_orphans(&a->process);
+        a->orphans_s = now_s + ORPHANS_S;
+    }
     return a->tell_started_s <= now_s ? say_started(w, err) : 0;
 }
 

@@ -447,6 +447,17 @@ bool process_kill_others(double limit_s)
     return kill_others(0, limit_s);
 }
 
+void process_reap_orphans(const struct process *p)
+{
+    siginfo_t info = {0};
+
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WNOTHREAD) == 0 && info.si_pid > 0 &&
+           info.si_pid != p->pid) {
+        wait4(info.si_pid, NULL, WNOHANG | __WNOTHREAD, NULL);
+        info.si_pid = 0;
+    }
+}
+
 static double seconds(struct timeval t)
 {
     return (double)t.tv_sec + 1e-6 * (double)t.tv_usec;

@@ -73,6 +73,10 @@ struct process_end
 #define PROCESS_KILL_S 0.8
 void process_reap(struct process *p, bool ask_delay, struct process_end *end);
 
+/* Takes away the dead among what `p` left to us while it still runs. Orphans are ours to wait for: those of a
+ * task that runs for days would fill the system's table of processes. */
+void process_reap_orphans(const struct process *p);
+
 /* Kills every child of this thread, and what it inherits by that, over and over until none is left or
  * `limit_s` is over. False: some are left, stuck in the kernel or forking faster than they die. */
 bool process_kill_others(double limit_s);

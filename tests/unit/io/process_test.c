@@ -306,6 +306,41 @@ static void test_a_storm_of_forks_is_killed(void **unused)
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+/* Children of this thread, the dead included. */
+static int count_children(void)
+{
+    FILE *file = fopen("/proc/thread-self/children", "r");
+    int n = 0, child;
+
+    assert_non_null(file);
+    while (fscanf(file, "%d", &child) == 1)
+        n++;
+    fclose(file);
+    return n;
+}
+
+static void test_dead_orphans_are_taken_away_while_a_task_runs(void **unused)
+{
+    const char *script = "for i in 1 2 3 4 5 6 7 8; do (true &); done; sleep 1000; true";
+    struct process_order o = {.argv = WORDS("sh", "-c", script)};
+    struct ganger_error err = {0};
+    struct process p;
+
+    (void)unused;
+    assert_int_equal(process_adopt_orphans(), 0);
+    assert_int_equal(start(&p, &o, &err), 0);
+    for (int i = 0; i < LIMIT_MS && count_children() < 9; i++)
+        poll(NULL, 0, 1);
+    assert_int_equal(count_children(), 9);
+    for (int i = 0; i < LIMIT_MS && count_children() > 1; i++) {
+        process_reap_orphans(&p);
+        poll(NULL, 0, 1);
+    }
+    assert_int_equal(count_children(), 1);
+    process_signal(&p, SIGTERM);
+    assert_int_equal(wait_for(&p).code, SIGTERM); /* its own end was left for us */
+}
+
 static void test_a_leader_that_left_its_group_is_reached(void **unused)
 {
     struct process_pipes pipes = PROCESS_PIPES_CLOSED;
@@ -568,6 +603,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_whole_group_gets_the_signal),
         cmocka_unit_test(test_what_a_task_leaves_behind_is_killed),
         cmocka_unit_test(test_a_storm_of_forks_is_killed),
+        cmocka_unit_test(test_dead_orphans_are_taken_away_while_a_task_runs),
         cmocka_unit_test(test_a_leader_that_left_its_group_is_reached),
         cmocka_unit_test(test_what_is_stopped_is_killed),
         cmocka_unit_test(test_streams_are_files_below_the_directory),
