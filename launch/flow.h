@@ -18,14 +18,15 @@ struct replay_words
 
 /* Their rows; `field` is the struct replay_words in `struct options`. */
 #define FLOW_REPLAY_ROWS(options, field)                                                                             \
-    OPTION_ROW(options, '\0', "replay", "SCALE", OPTION_TEXT, field.scale,                                           \
-               "replay a WfFormat trace: SCALE seconds for each recorded second"),                                   \
-    OPTION_ROW(options, '\0', "replay-mode", "MODE", OPTION_TEXT, field.mode,                                        \
-               "what a replayed task does: sleep (default) or spin"),                                                \
-    OPTION_ROW(options, '\0', "replay-files", "KIND", OPTION_TEXT, field.files,                                      \
-               "its files: sparse (default), full or none"),                                                         \
-    OPTION_ROW(options, '\0', "replay-dir", "DIR", OPTION_TEXT, field.dir,                                           \
-               "where they are made; default: NAME.replay")
+    FLOW_REPLAY_ROW(options, field, "replay", "SCALE", scale,                                                        \
+                    "replay a WfFormat trace: SCALE seconds for each recorded second"),                              \
+    FLOW_REPLAY_ROW(options, field, "replay-mode", "MODE", mode,                                                     \
+                    "what a replayed task does: sleep (default) or spin"),                                           \
+    FLOW_REPLAY_ROW(options, field, "replay-files", "KIND", files, "its files: sparse (default), full or none"),     \
+    FLOW_REPLAY_ROW(options, field, "replay-dir", "DIR", dir, "where they are made; default: NAME.replay")
+
+#define FLOW_REPLAY_ROW(options, field, name, value, word, help)                                                     \
+    {'\0', name, value, OPTION_TEXT, offsetof(struct options, field) + offsetof(struct replay_words, word), help}
 
 /* What the words ask for; no --replay: scale 0. The words are borrowed. */
 int flow_read_replay(struct replay_options *replay, const struct replay_words *words, struct ganger_error *err);

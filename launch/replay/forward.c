@@ -303,31 +303,41 @@ static int keep(struct forward *forwards, int n)
     return append(forwards, n);
 }
 
-int main(int argc, char **argv)
+/* Runs the command and keeps what it gives; *ended is how waitpid tells its end. -1 when something failed here. */
+static int run(struct forward *forwards, int n, char **command, int *ended)
 {
-    struct forward *forwards = calloc((size_t)argc, sizeof(*forwards));
-    int command, ended = 0, status;
-    int n = read_words(argc, argv, forwards, &command);
     pid_t child;
+    int status;
 
-    if (n < 0)
-        return 2;
-    if (open_pipes(forwards, n) != 0 || (child = start(argv + command)) < 0)
-        return 1;
+    if (open_pipes(forwards, n) != 0 || (child = start(command)) < 0)
+        return -1;
     for (int i = 0; i < n; i++)
         if (forwards[i].write_fd >= 0)
             close(forwards[i].write_fd);
     status = drain_while_running(forwards, n, child);
-    while (waitpid(child, &ended, 0) < 0 && errno == EINTR)
+    while (waitpid(child, ended, 0) < 0 && errno == EINTR)
         ;
-    if (ended == 0 && told_to_end == 0 && status == 0)
+    if (*ended == 0 && told_to_end == 0 && status == 0)
         status = keep(forwards, n);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         if (forwards[i].source != NULL)
             unlink(forwards[i].source); /* of a failed attempt, too */
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct forward *forwards = calloc((size_t)argc, sizeof(*forwards));
+    int command = 0, ended = 0, status = -1;
+    int n = forwards != NULL ? read_words(argc, argv, forwards, &command) : -1;
+
+    if (n >= 0)
+        status = run(forwards, n, argv + command, &ended);
+    for (int i = 0; i < n; i++)
         buffer_release(&forwards[i].bytes);
-    }
     free(forwards);
+    if (n < 0)
+        return 2;
     if (WIFSIGNALED(ended))
         return die_by(WTERMSIG(ended));
     if (ended == 0 && told_to_end != 0)
