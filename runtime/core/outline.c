@@ -80,7 +80,8 @@ struct task_drawing
 static void choose_vertices(struct task_drawing *d)
 {
     const struct graph *g = d->g;
-    uint32_t *n_in = xcalloc((size_t)g->n_tasks + 1, sizeof(*n_in)), *n_out = xcalloc((size_t)g->n_tasks + 1, sizeof(*n_out));
+    uint32_t *n_in = xcalloc((size_t)g->n_tasks + 1, sizeof(*n_in));
+    uint32_t *n_out = xcalloc((size_t)g->n_tasks + 1, sizeof(*n_out));
 
     for (task_id t = 0; t < g->n_tasks; t++)
         for (uint64_t e = g->child_first[t]; is_chosen(d->chosen, t) && e < g->child_first[t + 1]; e++)
@@ -129,8 +130,9 @@ static void draw_children(struct task_drawing *d, task_id t, const struct outlin
 
 void outline_tasks(struct outline *o, const struct graph *g, const bool *chosen)
 {
-    struct task_drawing d = {.g = g, .chosen = chosen, .o = o, .vertex = xcalloc((size_t)g->n_tasks + 1, sizeof(uint32_t))};
+    struct task_drawing d = {.g = g, .chosen = chosen, .o = o};
 
+    d.vertex = xcalloc((size_t)g->n_tasks + 1, sizeof(*d.vertex));
     *o = (struct outline){.vertices = xcalloc((size_t)g->n_tasks + 1, sizeof(*o->vertices))};
     choose_vertices(&d);
     for (task_id t = 0; t < g->n_tasks; t++) {
@@ -217,11 +219,11 @@ static void pass_join(struct program_drawing *d, task_id join)
 static void pass_task(struct program_drawing *d, task_id t)
 {
     const struct graph *g = d->g;
+    uint32_t from = d->vertex[g->tasks[t].program];
 
     for (uint64_t e = g->child_first[t]; e < g->child_first[t + 1]; e++)
         if (is_chosen(d->chosen, g->children[e]))
-            draw_to(d, g->children[e],
-                    (struct outline_edge){.from = d->vertex[g->tasks[t].program], .on = graph_condition_at(g, e), .n = 1});
+            draw_to(d, g->children[e], (struct outline_edge){.from = from, .on = graph_condition_at(g, e), .n = 1});
 }
 
 /* The edges that were drawn are merged now and then, so that there are never many more than programs have. */

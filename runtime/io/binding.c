@@ -2,13 +2,9 @@
 
 #include "base/alloc.h"
 
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define NO_LIMIT_BYTES ((unsigned long long)1 << 60)
 
 static int describe(const struct binding *b, hwloc_topology_t topology)
 {
@@ -17,15 +13,36 @@ static int describe(const struct binding *b, hwloc_topology_t topology)
     return b->xml != NULL ? hwloc_topology_set_xml(topology, b->xml) : 0;
 }
 
-int binding_load(const struct binding *b, bool with_devices, hwloc_topology_t *topology)
+/* What hwloc need not do: ask X servers for their displays; start OpenCL where another library knows the GPUs; read the
+ * PCI bus through libpciaccess, which leaks, when Linux itself tells of it. */
+static void leave_out(hwloc_topology_t topology, enum binding_detail detail)
+{
+#if HWLOC_API_VERSION >= 0x00020100
+    hwloc_topology_set_components(topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "gl");
+    hwloc_topology_set_components(topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "pci");
+    if (detail != DETAIL_OPENCL)
+        hwloc_topology_set_components(topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "opencl");
+#else
+    (void)topology;
+    (void)detail;
+#endif
+}
+
+int binding_load(const struct binding *b, enum binding_detail detail, hwloc_topology_t *topology)
 {
     if (hwloc_topology_init(topology) < 0)
         return -1;
+    leave_out(*topology, detail);
     /* Packages and shared caches stay, where they make a difference: cores are ordered by them. */
     hwloc_topology_set_all_types_filter(*topology, HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
-    hwloc_topology_set_io_types_filter(*topology, with_devices ? HWLOC_TYPE_FILTER_KEEP_IMPORTANT
-                                                               : HWLOC_TYPE_FILTER_KEEP_NONE);
+    hwloc_topology_set_io_types_filter(*topology, detail == DETAIL_CORES ? HWLOC_TYPE_FILTER_KEEP_NONE
+                                                                         : HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
     hwloc_topology_set_type_filter(*topology, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
+    if (detail == DETAIL_ALL) {
+        hwloc_topology_set_type_filter(*topology, HWLOC_OBJ_PACKAGE, HWLOC_TYPE_FILTER_KEEP_ALL);
+        hwloc_topology_set_type_filter(*topology, HWLOC_OBJ_L3CACHE, HWLOC_TYPE_FILTER_KEEP_ALL);
+        hwloc_topology_set_flags(*topology, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
+    }
     if (describe(b, *topology) == 0 && hwloc_topology_load(*topology) == 0)
         return 0;
     hwloc_topology_destroy(*topology);
@@ -71,7 +88,7 @@ static struct binding *open_machine(const char *synthetic, const char *xml, bool
     b->is_described = is_described;
     b->synthetic = synthetic != NULL ? xstrdup(synthetic) : NULL;
     b->xml = xml != NULL ? xstrdup(xml) : NULL;
-    if (binding_load(b, false, &b->topology) < 0) {
+    if (binding_load(b, DETAIL_CORES, &b->topology) < 0) {
         error_set_errno(err, is_described ? ERROR_USAGE : ERROR_SYSTEM, "hwloc cannot read %s%s",
                         synthetic != NULL ? "the synthetic topology "
                         : xml != NULL     ? "the topology in "
@@ -198,67 +215,28 @@ void binding_move_back(const struct binding_mask *mask)
     sched_setaffinity(0, sizeof(mask->sets), mask->sets);
 }
 
-/* The least limit in `file` on the way from the cgroup `path` (which is cut off on the way) up to `root`;
- * 0: none. Version 1 writes a huge number where there is none, version 2 a word. */
-static uint64_t least_limit_bytes(const char *root, char *path, const char *file)
-{
-    uint64_t least = 0;
-
-    for (char *end = path + strlen(path); end != NULL; end = strrchr(path, '/')) {
-        char name[2 * PATH_MAX];
-        unsigned long long limit;
-        FILE *f;
-
-        *end = '\0';
-        snprintf(name, sizeof(name), "%s%s/%s", root, path, file);
-        f = fopen(name, "re");
-        if (f != NULL && fscanf(f, "%llu", &limit) == 1 && limit < NO_LIMIT_BYTES &&
-            (least == 0 || limit < least))
-            least = limit;
-        if (f != NULL)
-            fclose(f);
-    }
-    return least;
-}
-
-/* Of the cgroup this process is in, version 2 or 1. Lines are NUMBER:CONTROLLERS:PATH. */
-static uint64_t cgroup_memory_bytes(void)
-{
-    char line[PATH_MAX];
-    uint64_t limit = 0;
-    FILE *file = fopen("/proc/self/cgroup", "re");
-
-    while (file != NULL && limit == 0 && fgets(line, sizeof(line), file) != NULL) {
-        char *controllers = strchr(line, ':');
-        char *path = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
-
-        if (path == NULL)
-            continue;
-        *path++ = '\0';
-        path[strcspn(path, "\n")] = '\0';
-        if (strcmp(controllers, ":") == 0)
-            limit = least_limit_bytes("/sys/fs/cgroup", path, "memory.max");
-        else if (strcmp(controllers, ":memory") == 0)
-            limit = least_limit_bytes("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes");
-    }
-    if (file != NULL)
-        fclose(file);
-    return limit;
-}
-
-/* NUMA nodes do not always add up to what the kernel has, where memory is plugged in while it runs. */
-static uint64_t machine_memory_bytes(const struct binding *b)
+/* NUMA nodes do not always add up to what the kernel has, where memory is plugged in while it runs. Where only
+ * some of them may be used, they say more. */
+uint64_t binding_machine_memory_bytes(const struct binding *b)
 {
     long n_pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    uint64_t on_nodes = hwloc_get_root_obj(b->topology)->total_memory;
 
-    if (hwloc_topology_is_thissystem(b->topology) && n_pages > 0 && page_bytes > 0)
-        return (uint64_t)n_pages * (uint64_t)page_bytes;
-    return hwloc_get_root_obj(b->topology)->total_memory;
+    if (!hwloc_topology_is_thissystem(b->topology) || n_pages <= 0 || page_bytes <= 0)
+        return on_nodes;
+    if (!hwloc_bitmap_isequal(hwloc_topology_get_allowed_nodeset(b->topology),
+                              hwloc_topology_get_complete_nodeset(b->topology)) &&
+        on_nodes > 0)
+        return on_nodes;
+    return (uint64_t)n_pages * (uint64_t)page_bytes;
 }
 
 uint64_t binding_memory_bytes(const struct binding *b)
 {
-    uint64_t machine = machine_memory_bytes(b), limit = b->is_described ? 0 : cgroup_memory_bytes();
+    uint64_t machine = binding_machine_memory_bytes(b);
+    struct binding_limits limits = {0};
 
-    return limit != 0 && (machine == 0 || limit < machine) ? limit : machine;
+    if (!b->is_described)
+        binding_read_limits(&limits, "/proc/self/cgroup", "/sys/fs/cgroup");
+    return limits.memory_bytes != 0 && (machine == 0 || limits.memory_bytes < machine) ? limits.memory_bytes : machine;
 }

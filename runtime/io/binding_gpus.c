@@ -123,17 +123,24 @@ static void add_devices(struct binding *b, hwloc_topology_t topology, const stru
 }
 
 /* In a topology of its own: looking for devices can take long, and most binding is done without. */
-static void ask_hwloc(struct binding *b)
+static void ask_hwloc(struct binding *b, enum binding_detail detail)
 {
     hwloc_topology_t topology;
 
-    if (binding_load(b, true, &topology) < 0)
+    if (binding_load(b, detail, &topology) < 0)
         return;
     for (size_t i = 0; i < N_DEVICE_KINDS && b->gpus.n == 0; i++)
         add_devices(b, topology, &device_kinds[i]);
     if (b->gpus.n > 0)
         b->gpus.source = GPUS_FROM_HWLOC;
     hwloc_topology_destroy(topology);
+}
+
+static void find_devices(struct binding *b)
+{
+    ask_hwloc(b, DETAIL_DEVICES);
+    if (b->gpus.n == 0)
+        ask_hwloc(b, DETAIL_OPENCL);
 }
 
 const struct binding_gpus *binding_gpus(struct binding *b)
@@ -144,7 +151,7 @@ const struct binding_gpus *binding_gpus(struct binding *b)
         return &b->gpus;
     b->has_gpus = true;
     if (b->is_described) {
-        ask_hwloc(b);
+        find_devices(b);
     } else if (cuda != NULL) {
         b->gpus.source = GPUS_FROM_CUDA_VISIBLE_DEVICES;
         b->gpus.is_disputed = rocr != NULL && strcmp(cuda, rocr) != 0;
@@ -153,7 +160,7 @@ const struct binding_gpus *binding_gpus(struct binding *b)
         b->gpus.source = GPUS_FROM_ROCR_VISIBLE_DEVICES;
         add_listed(b, rocr);
     } else {
-        ask_hwloc(b);
+        find_devices(b);
     }
     b->gpus.ids = b->gpu_ids.bytes;
     b->gpus.n_bytes = (uint32_t)b->gpu_ids.n;

@@ -20,8 +20,29 @@ struct binding
     struct buffer gpu_ids;
 };
 
-/* A topology of the binding's machine, with its devices or without; the caller destroys it. Returns -1
- * with errno. */
-int binding_load(const struct binding *b, bool with_devices, hwloc_topology_t *topology);
+/* How much of a machine is asked for. */
+enum binding_detail
+{
+    DETAIL_CORES,   /* what binding needs */
+    DETAIL_DEVICES, /* GPUs as well, as CUDA, NVML and RSMI know them */
+    DETAIL_OPENCL,  /* as OpenCL knows them, too */
+    DETAIL_ALL,     /* also what may not be used, and caches that make no difference */
+};
+
+/* A topology of the binding's machine; the caller destroys it. Returns -1 with errno. */
+int binding_load(const struct binding *b, enum binding_detail detail, hwloc_topology_t *topology);
+
+/* Without regard to cgroups. */
+uint64_t binding_machine_memory_bytes(const struct binding *b);
+
+/* What the cgroups of a process allow it; 0: no limit. */
+struct binding_limits
+{
+    uint64_t memory_bytes;
+    double cpus; /* processor time per time */
+};
+
+/* `cgroups`: the process's list of them (/proc/self/cgroup); `root`: where they are mounted, of version 2 or 1. */
+void binding_read_limits(struct binding_limits *limits, const char *cgroups, const char *root);
 
 #endif

@@ -1,4 +1,7 @@
-#include "io/binding.h"
+#include "io/binding_parts.h"
+#include "io/binding_report.h"
+
+#include "io/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -245,22 +249,37 @@ static const char xml_head[] =
     "pci_type=\"0302 [10de:2330] [10de:16c1] a1\" pci_link_speed=\"31.5\">\n";
 static const char xml_tail[] = "</object></object></object></topology>\n";
 
-static struct binding *open_with_devices(const char *devices)
+/* The caller unlinks and frees it. */
+static char *write_machine(const char *devices)
 {
-    char path[] = "/tmp/ganger-binding-XXXXXX.xml";
+    char *path = xstrdup("/tmp/ganger-binding-XXXXXX.xml");
     int fd = mkstemps(path, 4);
-    struct binding_machine machine = {.xml = path};
-    struct ganger_error err = {0};
-    struct binding *b;
 
     assert_true(fd >= 0);
     dprintf(fd, "%s%s%s", xml_head, devices, xml_tail);
     close(fd);
-    b = binding_open_machine(&machine, &err);
+    return path;
+}
+
+static struct binding *open_written(const char *path)
+{
+    struct binding_machine machine = {.xml = path};
+    struct ganger_error err = {0};
+    struct binding *b = binding_open_machine(&machine, &err);
+
     assert_string_equal(err.text, "");
     assert_non_null(b);
+    return b;
+}
+
+static struct binding *open_with_devices(const char *devices)
+{
+    char *path = write_machine(devices);
+    struct binding *b = open_written(path);
+
     binding_gpus(b);
     unlink(path);
+    free(path);
     return b;
 }
 
@@ -300,6 +319,173 @@ static void test_what_is_no_machine_is_refused(void **unused)
     assert_non_null(strstr(err2.text, "/nowhere.xml"));
 }
 
+/* ---- cgroups ---- */
+
+/* Writes a file of one line somewhere below the folder, which it makes. */
+static void put(const char *folder, const char *below, const char *file, const char *line)
+{
+    char *path = xasprintf("%s/%s", folder, below);
+
+    for (char *slash = path + strlen(folder) + 1; slash != NULL && (slash = strchr(slash, '/')) != NULL; slash++) {
+        *slash = '\0';
+        mkdir(path, 0777);
+        *slash = '/';
+    }
+    mkdir(path, 0777);
+    free(path);
+    path = xasprintf("%s/%s/%s", folder, below, file);
+    scratch_write(path, line, strlen(line));
+    free(path);
+}
+
+static struct binding_limits limits_in(const char *folder, const char *cgroups)
+{
+    char *path = xasprintf("%s/cgroup", folder);
+    struct binding_limits limits;
+
+    scratch_write(path, cgroups, strlen(cgroups));
+    binding_read_limits(&limits, path, folder);
+    free(path);
+    return limits;
+}
+
+static void test_cgroups_of_version_2_limit_what_is_below_them(void **unused)
+{
+    char *folder = scratch_make();
+    struct binding_limits limits;
+
+    (void)unused;
+    put(folder, "job", "memory.max", "8000000\n");
+    put(folder, "job", "cpu.max", "150000 100000\n");
+    put(folder, "job/step", "memory.max", "max\n");
+    put(folder, "job/step", "cpu.max", "max 100000\n");
+    limits = limits_in(folder, "0::/job/step\n");
+    assert_int_equal(limits.memory_bytes, 8000000);
+    assert_float_equal(limits.cpus, 1.5, 1e-9);
+    put(folder, "job/step", "memory.max", "5000000\n");
+    assert_int_equal(limits_in(folder, "0::/job/step\n").memory_bytes, 5000000);
+    limits = limits_in(folder, "0::/other\n");
+    assert_int_equal(limits.memory_bytes, 0);
+    assert_float_equal(limits.cpus, 0, 0);
+    scratch_remove(folder);
+}
+
+static void test_cgroups_of_version_1_limit_too(void **unused)
+{
+    char *folder = scratch_make();
+    struct binding_limits limits;
+    const char *cgroups = "5:cpuset:/a\n4:memory:/a\n3:cpu,cpuacct:/a\n1:name=systemd:/\n0::/\n";
+
+    (void)unused;
+    put(folder, "memory/a", "memory.limit_in_bytes", "7000000\n");
+    put(folder, "memory", "memory.limit_in_bytes", "9223372036854771712\n");
+    put(folder, "cpu/a", "cpu.cfs_quota_us", "50000\n");
+    put(folder, "cpu/a", "cpu.cfs_period_us", "100000\n");
+    put(folder, "cpu", "cpu.cfs_quota_us", "-1\n");
+    put(folder, "cpu", "cpu.cfs_period_us", "100000\n");
+    limits = limits_in(folder, cgroups);
+    assert_int_equal(limits.memory_bytes, 7000000);
+    assert_float_equal(limits.cpus, 0.5, 1e-9);
+    scratch_remove(folder);
+}
+
+static void test_strange_cgroup_files_limit_nothing(void **unused)
+{
+    char *folder = scratch_make();
+
+    (void)unused;
+    put(folder, "a", "memory.max", "-5\n");
+    put(folder, "a", "cpu.max", "100 0\n");
+    assert_int_equal(limits_in(folder, "0::/a\n\nnonsense\n7:x\n0::").memory_bytes, 0);
+    assert_float_equal(limits_in(folder, "0::/a\n").cpus, 0, 0);
+    scratch_remove(folder);
+}
+
+/* ---- reports ---- */
+
+static void test_a_report_tells_of_every_core(void **unused)
+{
+    struct binding_machine machine = {.synthetic = "pack:2 numa:2 l3:2 core:4 pu:2"};
+    struct ganger_error err = {0};
+    struct binding *b = binding_open_machine(&machine, &err);
+    struct binding_report r;
+
+    (void)unused;
+    assert_int_equal(binding_report_make(&r, b, &err), 0);
+    assert_int_equal(r.n_packages, 2);
+    assert_int_equal(r.n_numas, 4);
+    assert_int_equal(r.n_l3s, 8);
+    assert_int_equal(r.n_cores, 32);
+    assert_int_equal(r.n_threads, 64);
+    assert_int_equal(r.cores[21].package, 1);
+    assert_int_equal(r.cores[21].numa, 2);
+    assert_int_equal(r.cores[21].l3, 5);
+    assert_int_equal(r.cores[21].slot, 21);
+    assert_int_equal(r.threads[r.cores[21].first_thread].number, 42);
+    assert_int_equal(r.cores[21].n_threads, 2);
+    assert_int_equal(r.memory_source, MEMORY_OF_MACHINE);
+    assert_float_equal(r.cpu_limit, 0, 0);
+    binding_report_release(&r);
+    binding_close(b);
+}
+
+static void test_a_report_says_why_a_core_is_no_slot(void **unused)
+{
+    struct binding_mask before, one;
+    struct ganger_error err = {0};
+    struct binding_report r;
+    struct binding *b;
+    uint32_t n_slots = 0;
+    int first = 0;
+
+    (void)unused;
+    binding_remember(&before);
+    while (!CPU_ISSET_S((size_t)first, sizeof(before.sets), before.sets))
+        first++;
+    binding_mask_clear(&one);
+    CPU_SET_S((size_t)first, sizeof(one.sets), one.sets);
+    binding_move_back(&one);
+    b = open_machine(NULL);
+    assert_int_equal(binding_report_make(&r, b, &err), 0);
+    for (uint32_t i = 0; i < r.n_cores; i++) {
+        const struct binding_core *core = &r.cores[i];
+
+        n_slots += core->use == CORE_IS_SLOT;
+        for (uint32_t t = 0; t < core->n_threads; t++) {
+            const struct binding_thread *thread = &r.threads[core->first_thread + t];
+
+            assert_int_equal(thread->is_usable, thread->number == (uint32_t)first);
+            if (CPU_ISSET_S(thread->number, sizeof(before.sets), before.sets) && core->use != CORE_IS_SLOT)
+                assert_int_equal(core->use, CORE_NOT_IN_MASK);
+        }
+    }
+    assert_int_equal(n_slots, 1);
+    binding_report_release(&r);
+    binding_close(b);
+    binding_move_back(&before);
+}
+
+static void test_a_report_says_what_gpus_are_near_to(void **unused)
+{
+    char *path = write_machine(CUDA("cuda1", "20") NVML("nvml1", "21"));
+    struct binding *b = open_written(path);
+    struct ganger_error err = {0};
+    struct binding_report r;
+
+    (void)unused;
+    assert_int_equal(binding_report_make(&r, b, &err), 0);
+    assert_int_equal(r.gpu_source, GPUS_FROM_HWLOC);
+    assert_int_equal(r.n_gpus, 1);
+    assert_string_equal(r.gpus[0].id, "1");
+    assert_string_equal(r.gpus[0].bus, "0000:10:00.0");
+    assert_int_equal(r.gpus[0].numa, 0);
+    assert_int_equal(r.gpus[0].package, BINDING_NONE);
+    binding_report_release(&r);
+    binding_close(b);
+    unlink(path);
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +502,12 @@ int main(void)
         cmocka_unit_test(test_of_two_variables_cudas_counts),
         cmocka_unit_test(test_without_the_variables_hwloc_says_which),
         cmocka_unit_test(test_what_is_no_machine_is_refused),
+        cmocka_unit_test(test_cgroups_of_version_2_limit_what_is_below_them),
+        cmocka_unit_test(test_cgroups_of_version_1_limit_too),
+        cmocka_unit_test(test_strange_cgroup_files_limit_nothing),
+        cmocka_unit_test(test_a_report_tells_of_every_core),
+        cmocka_unit_test(test_a_report_says_why_a_core_is_no_slot),
+        cmocka_unit_test(test_a_report_says_what_gpus_are_near_to),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
