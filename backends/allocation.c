@@ -61,8 +61,8 @@ int allocation_check(const struct allocation *a, uint32_t n_cores, uint32_t n_th
     return error_set(err, ERROR_USAGE,
                      "%s job %s has %u CPUs on %s, and whatever started ganger there lets it use only %u of them. "
                      "`ganger run FLOW` alone in the job script starts its ranks rightly; so do `mpirun "
-                     "--bind-to none` and `srun --cpu-bind=none` with as many tasks as there are cores, and one more. Put "
-                     "no taskset around them",
+                     "--bind-to none` and `srun --cpu-bind=none` with as many tasks as there are cores, and one more. "
+                     "Put no taskset around them",
                      a->backend->name, a->job, n_cpus, host, n_threads);
 }
 

@@ -168,8 +168,9 @@ int slurm_judge(struct slurm_nodes *nodes, size_t n, const struct group *g, stru
         set->n_workers = n_nodes * (g->n_cores > 0 ? g->n_cores : offer.n_cores);
     else
         status = error_set(err, ERROR_USAGE,
-                           "Slurm cannot give this%.*s; `sinfo -e -o \"%%P %%l %%D %%c %%m %%G %%f\"` shows what there is",
-                           (int)why.n, why.bytes);
+                           "Slurm cannot give this: %.*s; `sinfo -e -o \"%%P %%l %%D %%c %%m %%G %%f\"` shows what "
+                           "there is",
+                           (int)why.n - 2, why.bytes + 2); /* without the first separator */
     buffer_release(&why);
     return status;
 }

@@ -371,7 +371,8 @@ static void take_shown_line(void *data, char *line)
         take_field(line, "EndTime", &text);
         slurm_read_date(text, &job->end_s);
         take_field(line, "ExitCode", &text);
-        read_exit_code(text, job);
+        if (job->state == JOB_ENDED) /* before, it is 0:0 */
+            read_exit_code(text, job);
     }
     free(id);
     free(array);

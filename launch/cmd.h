@@ -4,6 +4,9 @@
 #define GANGER_LAUNCH_CMD_H
 
 int cmd_run(int argc, char **argv);
+int cmd_submit(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_cancel(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_graph(int argc, char **argv);
 int cmd_logs(int argc, char **argv);

@@ -17,6 +17,9 @@ static int cmd_version(int argc, char **argv);
 
 static const struct command commands[] = {
     {"run", cmd_run, "run a workflow"},
+    {"submit", cmd_submit, "hand a run to a batch system"},
+    {"status", cmd_status, "tell how far a run is"},
+    {"cancel", cmd_cancel, "end a run that was submitted"},
     {"check", cmd_check, "look a workflow over without running it"},
     {"graph", cmd_graph, "draw what depends on what"},
     {"logs", cmd_logs, "print what the tasks of a run wrote"},

@@ -245,6 +245,7 @@ static void test_a_job_is_read_from_what_scontrol_shows(void **state)
     assert_string_equal(jobs[1].reason, "Dependency");
     assert_string_equal(jobs[1].hosts, "");
     assert_true(isnan(jobs[1].start_s));
+    assert_int_equal(jobs[1].exit_status, -1); /* it has not ended */
     job_free_all(jobs, n);
     slurm_read_shown("slurm_load_jobs error: Invalid job id specified\n", &jobs, &n);
     assert_int_equal(n, 0);

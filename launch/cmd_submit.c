@@ -1,0 +1,492 @@
+/* `ganger submit`: hands a run to a batch system, or to the background of this machine. */
+#include "backends/backend.h"
+#include "backends/command.h"
+#include "base/alloc.h"
+#include "base/amount.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "io/rundir.h"
+#include "launch/cmd.h"
+#include "launch/flow.h"
+#include "launch/follow.h"
+#include "launch/options.h"
+#include "launch/submission.h"
+#include "launch/template.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct submit_options
+{
+    const char *backend;
+    const char *run_dir;
+    const char *name;
+    uint32_t n_nodes;
+    uint32_t n_cores;
+    uint32_t n_tasks;
+    uint32_t n_gpus;
+    const char *memory;
+    const char *time;
+    const char *partition;
+    const char *account;
+    const char *qos;
+    const char *constraint;
+    struct option_list directives;
+    struct option_list before;
+    struct option_list after;
+    const char *prefix;
+    const char *template;
+    bool resume;
+    bool dry_run;
+    bool wait;
+    bool help;
+};
+
+#define ROW(...) OPTION_ROW(submit_options, __VA_ARGS__)
+
+static const struct option_row rows[] = {
+    ROW('b', "backend", "NAME", OPTION_TEXT, backend, "slurm or local; default: slurm where there is Slurm"),
+    ROW('d', "run-dir", "DIR", OPTION_TEXT, run_dir, "where the run is kept; default: FLOW.run"),
+    ROW('N', "nodes", "N", OPTION_COUNT, n_nodes, "nodes; default: 1"),
+    ROW('c', "cores-per-node", "N", OPTION_COUNT, n_cores, "cores on each, a worker for each; default: whole nodes"),
+    ROW('\0', "tasks-per-node", "N", OPTION_COUNT, n_tasks, "the same, as Slurm calls it"),
+    ROW('m', "memory", "SIZE", OPTION_TEXT, memory, "on each node: 64GiB, 500MB"),
+    ROW('g', "gpus-per-node", "N", OPTION_COUNT, n_gpus, "GPUs on each node"),
+    ROW('t', "time", "TIME", OPTION_TEXT, time, "limit of the job: 90m, 1h30m, 2d; or with colons: 1:30:00"),
+    ROW('p', "partition", "NAME", OPTION_TEXT, partition, "partition, or several with commas"),
+    ROW('A', "account", "NAME", OPTION_TEXT, account, "account that pays"),
+    ROW('q', "qos", "NAME", OPTION_TEXT, qos, "quality of service"),
+    ROW('C', "constraint", "FEATURE", OPTION_TEXT, constraint, "features that the nodes must have"),
+    ROW('J', "name", "NAME", OPTION_TEXT, name, "of the job; default: the workflow's"),
+    ROW('D', "directive", "OPTION", OPTION_LIST, directives, "a further option of sbatch: --mail-type=END"),
+    ROW('\0', "before", "COMMAND", OPTION_LIST, before, "a line of shell before the run: 'module load openmpi'"),
+    ROW('\0', "after", "COMMAND", OPTION_LIST, after, "a line of shell after the run"),
+    ROW('\0', "prefix", "WORDS", OPTION_TEXT, prefix, "put before the launch line: 'apptainer exec image.sif'"),
+    ROW('T', "template", "NAME", OPTION_TEXT, template, "a file, or one of ganger's: several-nodes, requeue, ..."),
+    ROW('r', "resume", NULL, OPTION_ON, resume, "go on with the run that is in the run directory"),
+    ROW('\0', "dry-run", NULL, OPTION_ON, dry_run, "print the job script and submit nothing"),
+    ROW('w', "wait", NULL, OPTION_ON, wait, "wait for the end, and end with the run's exit status"),
+    ROW('h', "help", NULL, OPTION_ON, help, "print this"),
+};
+#define N_ROWS (sizeof(rows) / sizeof(*rows))
+
+static void print_help(void)
+{
+    printf("usage: ganger submit FLOW [OPTION]... [-- OPTION-OF-RUN...]\n\n"
+           "Submits a job that runs FLOW. The workflow is copied into the run directory, so that it can be edited\n"
+           "while the job waits. `ganger status FLOW.run` tells how far it is, `ganger cancel FLOW.run` ends it.\n\n");
+    options_print(rows, N_ROWS, stdout);
+    printf("\nExit status: 0 submitted (with --wait: all done); 1 with --wait, some task failed; 2 usage, a bad\n"
+           "workflow, or more than can be given; 3 the batch system failed, or the job ended without the run.\n");
+}
+
+/* All of one submission, from the words to the job. */
+struct submit
+{
+    const struct submit_options *options;
+    char **run_words;   /* further options of `ganger run` */
+    const struct backend *backend;
+    struct submission s;
+    char *script;       /* its text */
+    bool made_run;      /* the run directory was not there before */
+    bool made_copy;
+};
+
+/* ---- from words to a group ---- */
+
+static char *copy_of(const char *text)
+{
+    return text != NULL ? xstrdup(text) : NULL;
+}
+
+/* "90m" as everywhere in ganger, "1:30:00" or "1-00:00:00" as Slurm has it. A lone number would be minutes for
+ * one and nothing for the other: it is refused. */
+static int read_time(const char *text, double *seconds, struct ganger_error *err)
+{
+    unsigned d = 0, h = 0, m = 0, s = 0;
+    int n = 0;
+
+    if (amount_read_duration(text, seconds) && *seconds > 0)
+        return 0;
+    if ((sscanf(text, "%9u-%9u:%9u:%9u%n", &d, &h, &m, &s, &n) == 4 && text[n] == '\0') ||
+        (d = 0, sscanf(text, "%9u:%9u:%9u%n", &h, &m, &s, &n) == 3 && text[n] == '\0')) {
+        *seconds = ((d * 24.0 + h) * 60 + m) * 60 + s;
+        return *seconds > 0 ? 0 : error_set(err, ERROR_USAGE, "--time %s: no time at all", text);
+    }
+    return error_set(err, ERROR_USAGE, "--time %s: write it with units, like 90m, 1h30m or 2d, or as 1:30:00", text);
+}
+
+static int set_group(struct submit *x, const char *name, struct ganger_error *err)
+{
+    const struct submit_options *o = x->options;
+    struct group *g = &x->s.group;
+
+    g->name = xstrdup(o->name != NULL ? o->name : name);
+    g->backend = xstrdup(x->backend->name);
+    g->n_nodes = o->n_nodes > 0 ? o->n_nodes : 1;
+    g->n_cores = o->n_cores > 0 ? o->n_cores : o->n_tasks;
+    g->n_gpus = o->n_gpus;
+    g->partition = copy_of(o->partition);
+    g->account = copy_of(o->account);
+    g->qos = copy_of(o->qos);
+    g->constraint = copy_of(o->constraint);
+    for (size_t i = 0; i < o->directives.n; i++)
+        text_list_add(&g->directives, o->directives.each[i]);
+    if (o->n_cores > 0 && o->n_tasks > 0 && o->n_cores != o->n_tasks)
+        return error_set(err, ERROR_USAGE,
+                         "--cores-per-node %u and --tasks-per-node %u: there is a worker for each core, so these are "
+                         "the same; give one", o->n_cores, o->n_tasks);
+    if (o->memory != NULL && !amount_read_bytes(o->memory, &g->memory_bytes))
+        return error_set(err, ERROR_USAGE, "--memory %s: write it with a unit, like 64GiB or 500MB", o->memory);
+    if (o->time != NULL && read_time(o->time, &g->runtime_s, err) < 0)
+        return -1;
+    if (strpbrk(g->name, "\n\"\\") != NULL)
+        return error_set(err, ERROR_USAGE, "--name %s: a job's name has no such characters", g->name);
+    return 0;
+}
+
+static int choose_backend(struct submit *x, struct ganger_error *err)
+{
+    struct ganger_error why = {0};
+    const char *name = x->options->backend;
+
+    if (name == NULL)
+        name = backend_slurm.available(NULL) ? "slurm" : "local";
+    x->backend = backend_find(name, err);
+    if (x->backend == NULL)
+        return -1;
+    if (x->backend->available(&why) || (x->options->dry_run && x->backend->request != NULL))
+        return 0;
+    return error_set(err, why.cause, "--backend %s: %s", name, why.text);
+}
+
+/* ---- the script ---- */
+
+static const char local_template[] = "#!/bin/bash\n"
+                                     "# Started by `ganger submit --backend local`.\n"
+                                     "exec ganger run\n";
+
+static char *read_template(struct submit *x, const char **name, struct ganger_error *err)
+{
+    *name = x->options->template;
+    if (*name == NULL && x->backend->templates == NULL) {
+        *name = "the built-in template";
+        return xstrdup(local_template);
+    }
+    if (*name == NULL)
+        *name = x->s.group.n_cores == 0 ? "whole-nodes" : x->s.group.n_nodes == 1 ? "part-of-a-node" : "several-nodes";
+    return template_read(x->backend->templates != NULL ? x->backend->templates : "", *name, err);
+}
+
+static void find_self(char self[PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", self, PATH_MAX - 1);
+
+    snprintf(self + (n > 0 ? n : 0), n > 0 ? 1 : PATH_MAX, "%s", n > 0 ? "" : "ganger");
+}
+
+/* `ganger run …` as the job is to say it. The caller frees the array and its first word. */
+static char **launch_words(struct submit *x)
+{
+    static char run[] = "run", run_dir[] = "--run-dir", resume[] = "--resume", workers[] = "--workers", count[16];
+    size_t n = 0, n_words = 0;
+    char **words, self[PATH_MAX];
+
+    while (x->run_words[n_words] != NULL)
+        n_words++;
+    words = xcalloc(n_words + 9, sizeof(*words));
+    find_self(self);
+    words[n++] = xstrdup(self);
+    words[n++] = run;
+    words[n++] = run_dir;
+    words[n++] = x->s.run;
+    if (x->options->resume)
+        words[n++] = resume;
+    if (x->backend->describe == NULL && x->s.group.n_cores > 0) { /* no batch system tells it */
+        snprintf(count, sizeof(count), "%u", x->s.group.n_cores);
+        words[n++] = workers;
+        words[n++] = count;
+    }
+    memcpy(words + n, x->run_words, n_words * sizeof(*words));
+    words[n + n_words] = x->s.copy;
+    return words;
+}
+
+static struct text_list list_of(const struct option_list *options)
+{
+    struct text_list list = {NULL, 0, 0};
+
+    for (size_t i = 0; i < options->n; i++)
+        text_list_add(&list, options->each[i]);
+    return list;
+}
+
+static int make_script(struct submit *x, struct ganger_error *err)
+{
+    struct text_list directives = {NULL, 0, 0};
+    struct text_list before = list_of(&x->options->before), after = list_of(&x->options->after);
+    char **launch = launch_words(x);
+    struct template_changes changes = {x->backend->directive, &directives, &before, &after,
+                                       x->s.cwd, x->options->prefix, launch};
+    const char *name;
+    char *text = read_template(x, &name, err);
+
+    if (x->backend->directives != NULL)
+        x->backend->directives(&x->s.group, &x->s.set, &directives);
+    if (text != NULL)
+        x->script = template_change(text, name, &changes, err);
+    free(launch[0]);
+    free(launch);
+    free(text);
+    text_list_release(&directives);
+    text_list_release(&before);
+    text_list_release(&after);
+    return x->script != NULL ? 0 : -1;
+}
+
+/* ---- names ---- */
+
+static char *absolute(const char *path)
+{
+    char *cwd = getcwd(NULL, 0), *result;
+
+    result = path[0] == '/' || cwd == NULL ? xstrdup(path) : xasprintf("%s/%s", cwd, path);
+    free(cwd);
+    return result;
+}
+
+static void set_names(struct submit *x, const char *flow, uint32_t n_tasks)
+{
+    char *run = x->options->run_dir != NULL ? xstrdup(x->options->run_dir) : rundir_default_path(flow);
+    const char *slash = strrchr(flow, '/');
+    struct submission *s = &x->s;
+
+    s->run = absolute(run);
+    s->workflow = absolute(flow);
+    s->copy = xasprintf("%s/%s", s->run, slash != NULL ? slash + 1 : flow);
+    s->cwd = getcwd(NULL, 0);
+    s->n_tasks = n_tasks;
+    s->set = (struct resource_set){
+        .type = xstrdup(x->backend->name),
+        .group = xstrdup(s->group.name),
+        .runtime_s = s->group.runtime_s,
+        .job = xstrdup(""),
+        .token = backend_draw_token(),
+        .script = xasprintf("%s/%s", s->run, x->backend->script),
+        .log = xasprintf("%s/%s", s->run, x->backend->job_in_log),
+        .host = xstrdup(""),
+    };
+    s->set.comment = xasprintf("ganger:%s:%s", s->set.token, s->run);
+    free(run);
+}
+
+/* ---- what is stored ---- */
+
+static int copy_file(const char *from, const char *to, struct ganger_error *err)
+{
+    char beside[PATH_MAX], bytes[65536];
+    FILE *in = fopen(from, "re"), *out;
+    size_t n;
+    int status;
+
+    if (in == NULL)
+        return error_set_errno(err, ERROR_USAGE, "%s", from);
+    snprintf(beside, sizeof(beside), "%s.new", to);
+    out = fopen(beside, "we");
+    while (out != NULL && (n = fread(bytes, 1, sizeof(bytes), in)) > 0 && fwrite(bytes, 1, n, out) == n)
+        ;
+    status = out != NULL && !ferror(in) && !ferror(out) && fflush(out) == 0 && fsync(fileno(out)) == 0 ? 0 : -1;
+    if (status < 0)
+        error_set_errno(err, ERROR_SYSTEM, "%s: cannot be copied to %s", from, to);
+    fclose(in);
+    if (out != NULL && fclose(out) != 0 && status == 0)
+        status = error_set_errno(err, ERROR_SYSTEM, "%s: cannot be written", to);
+    if (status == 0 && rename(beside, to) < 0)
+        status = error_set_errno(err, ERROR_SYSTEM, "%s: cannot be made", to);
+    if (status < 0)
+        unlink(beside);
+    return status;
+}
+
+static int write_script(const struct submit *x, struct ganger_error *err)
+{
+    int fd = open(x->s.set.script, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0700);
+    size_t n = strlen(x->script);
+    int status = fd >= 0 && write(fd, x->script, n) == (ssize_t)n ? 0 : -1;
+
+    if (status < 0)
+        error_set_errno(err, ERROR_SYSTEM, "%s: cannot be written", x->s.set.script);
+    if (fd >= 0 && close(fd) != 0 && status == 0)
+        status = error_set_errno(err, ERROR_SYSTEM, "%s: cannot be written", x->s.set.script);
+    return status;
+}
+
+/* An earlier submission whose job still lives would run the same tasks. */
+static int check_earlier(const struct submit *x, struct ganger_error *err)
+{
+    struct submission earlier;
+    struct job job;
+    int found = submission_read(&earlier, x->s.run, err), status = found;
+
+    if (found <= 0)
+        return found;
+    status = follow_ask(&earlier, &job, err);
+    if (status == 0 && job.state != JOB_ENDED && job.state != JOB_UNKNOWN)
+        status = error_set(err, ERROR_USAGE,
+                           "%s: this run is submitted already, and its job %s is %s; `ganger cancel` it first, or give "
+                           "another --run-dir", x->s.run, job.id, job_state_name(job.state));
+    job_release(&job);
+    submission_release(&earlier);
+    return status;
+}
+
+/* With the lock while it is written; without it, and with the record in place, when the job may start. */
+static int store(struct submit *x, struct ganger_error *err)
+{
+    struct rundir dir = {.path = NULL};
+    struct stat file;
+    int status;
+
+    x->made_run = lstat(x->s.run, &file) < 0 && errno == ENOENT;
+    if (rundir_open(&dir, x->s.run, x->options->resume, err) < 0)
+        return -1;
+    x->made_copy = true;
+    status = copy_file(x->s.workflow, x->s.copy, err);
+    if (status == 0)
+        status = write_script(x, err);
+    if (status == 0)
+        status = submission_write(&x->s, err);
+    rundir_close(&dir);
+    return status;
+}
+
+/* What store made, and nothing else. */
+static void unstore(const struct submit *x)
+{
+    char *output = xasprintf("%s/output", x->s.run);
+
+    if (x->made_copy) {
+        submission_remove(&x->s);
+        unlink(x->s.set.script);
+        unlink(x->s.copy);
+    }
+    if (x->made_run) {
+        rmdir(output);
+        rmdir(x->s.run);
+    }
+    free(output);
+}
+
+/* The record is there before the job can start; afterwards it learns the job's id. */
+static int hand_in(struct submit *x, struct ganger_error *err)
+{
+    if (store(x, err) < 0 || x->backend->request(&x->s.set, err) < 0) {
+        unstore(x);
+        return -1;
+    }
+    if (submission_write(&x->s, err) == 0)
+        return 0;
+    if (x->backend->release(&x->s.set, 60, NULL) == 0) {
+        unstore(x);
+        return error_prefix(err, "the job is cancelled again: ");
+    }
+    return error_prefix(err, "job %s is submitted, and cannot be cancelled again: ", x->s.set.job);
+}
+
+/* ---- the command ---- */
+
+static int print_script(const struct submit *x, struct ganger_error *err)
+{
+    fputs(x->script, stdout);
+    if (fflush(stdout) != 0)
+        return error_set_errno(err, ERROR_SYSTEM, "cannot write to standard output");
+    return 0;
+}
+
+static int load(struct submit *x, const char *flow, struct ganger_error *err)
+{
+    struct workflow workflow = {0};
+    uint32_t n_tasks;
+    int status;
+
+    if (strcmp(flow, "-") == 0)
+        return error_set(err, ERROR_USAGE, "a submission needs a file, which the job can read: not \"-\"");
+    if (flow_load(&workflow, flow, NULL, err) < 0)
+        return -1;
+    n_tasks = workflow.graph->n_tasks - workflow.graph->n_joins;
+    status = set_group(x, workflow.name, err);
+    if (status == 0)
+        set_names(x, flow, n_tasks);
+    workflow_release(&workflow);
+    return status;
+}
+
+/* Returns 0 or -1; with --wait sets the exit status of the run. */
+static int submit(struct submit *x, const char *flow, int *exit_status, struct ganger_error *err)
+{
+    bool is_there;
+
+    if (choose_backend(x, err) < 0 || load(x, flow, err) < 0)
+        return -1;
+    is_there = x->backend->available(NULL);
+    if (is_there && x->backend->check(&x->s.group, &x->s.set, err) < 0)
+        return -1;
+    if (!is_there)
+        log_note("there is no %s here: what it can give was not looked at", x->backend->name);
+    if (make_script(x, err) < 0)
+        return -1;
+    if (x->options->dry_run)
+        return print_script(x, err);
+    if (check_earlier(x, err) < 0 || hand_in(x, err) < 0)
+        return -1;
+    printf("%s job %s: %s\n", x->backend->name, x->s.set.job, x->s.run);
+    fflush(stdout);
+    if (!x->options->wait)
+        return 0;
+    return follow_to_end(&x->s, exit_status, err);
+}
+
+static int read_words(struct submit_options *options, int argc, char **argv, struct ganger_error *err)
+{
+    int first = options_read(rows, N_ROWS, options, argc, argv, err);
+
+    if (first >= 0 && !options->help && first == argc)
+        return error_set(err, ERROR_USAGE, "which workflow? See `ganger help submit`");
+    return first;
+}
+
+int cmd_submit(int argc, char **argv)
+{
+    struct submit_options options = {.backend = NULL};
+    struct submit x = {.options = &options};
+    struct ganger_error err = {0};
+    int first = read_words(&options, argc, argv, &err), exit_status = 0, status = first;
+
+    if (first >= 0 && options.help) {
+        print_help();
+        return 0;
+    }
+    if (first >= 0) {
+        x.run_words = argv + first + 1;
+        if (x.run_words[0] != NULL && x.run_words[0][0] != '-')
+            status = error_set(&err, ERROR_USAGE, "%s: one workflow at a time; options of `ganger run` come behind --",
+                               x.run_words[0]);
+        else
+            status = submit(&x, argv[first], &exit_status, &err);
+    }
+    if (err.cause != ERROR_NONE)
+        log_error("%s", err.text);
+    submission_release(&x.s);
+    free(x.script);
+    free(options.directives.each);
+    free(options.before.each);
+    free(options.after.each);
+    return status < 0 ? error_exit_status(&err) : exit_status;
+}
