@@ -575,10 +575,8 @@ task_id *graph_topological_order(const struct graph *g)
     return order;
 }
 
-void graph_b_levels(const struct graph *g, const float *cost_s, float *b_level_s)
+void graph_b_levels_along(const struct graph *g, const task_id *order, const float *cost_s, float *b_level_s)
 {
-    task_id *order = graph_topological_order(g);
-
     for (uint32_t i = g->n_tasks; i-- > 0;) {
         task_id t = order[i];
         float longest = 0;
@@ -588,6 +586,13 @@ void graph_b_levels(const struct graph *g, const float *cost_s, float *b_level_s
                 longest = b_level_s[g->children[c]];
         b_level_s[t] = longest + (task_is_join(&g->tasks[t]) ? 0 : cost_s[t]);
     }
+}
+
+void graph_b_levels(const struct graph *g, const float *cost_s, float *b_level_s)
+{
+    task_id *order = graph_topological_order(g);
+
+    graph_b_levels_along(g, order, cost_s, b_level_s);
     free(order);
 }
 

@@ -146,6 +146,9 @@ void graph_measure(const struct graph *g, struct graph_shape *shape);
  * is its expected run time. Both have n_tasks elements. O(tasks + edges). (Kahn's order, backwards.) */
 void graph_b_levels(const struct graph *g, const float *cost_s, float *b_level_s);
 
+/* The same for who asks again and keeps an order in which parents come first. */
+void graph_b_levels_along(const struct graph *g, const task_id *order, const float *cost_s, float *b_level_s);
+
 /* Tasks in an order in which parents come first; the caller frees it. */
 task_id *graph_topological_order(const struct graph *g);
 

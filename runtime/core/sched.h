@@ -75,7 +75,7 @@ void sched_lose_worker(struct sched *s, uint32_t worker);
 uint32_t sched_n_lost(const struct sched *s, task_id task);
 
 /* A task that has not ended and that no node could hold if it were empty, or TASK_NONE. */
-task_id sched_find_unplaceable(const struct sched *s);
+task_id sched_find_unplaceable(struct sched *s);
 
 /* Gives up a ready task that no node could hold if it were empty: it failed, and what waits for it learns of
  * that. False when there is none. */
@@ -155,6 +155,10 @@ task_id sched_advance_of(const struct sched *s, uint32_t worker);
 /* The slots that its task holds, ascending; borrowed until it is finished. */
 const uint16_t *sched_slots_of(const struct sched *s, uint32_t worker);
 uint32_t sched_n_slots_of(const struct sched *s, uint32_t worker);
+
+/* Likewise its GPUs, by number on the node. */
+const uint16_t *sched_gpus_of(const struct sched *s, uint32_t worker);
+uint32_t sched_n_gpus_of(const struct sched *s, uint32_t worker);
 
 uint32_t sched_n_free_slots(const struct sched *s);
 

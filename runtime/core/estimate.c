@@ -1,0 +1,154 @@
+#include "core/estimate.h"
+
+#include "base/alloc.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define UNKNOWN_S 1.0        /* what a task counts of which nothing is known */
+#define RECENT_WEIGHT 0.05   /* of the last task in the running mean */
+#define FIRST_LOOK 16        /* so many done tasks make the first means */
+#define MOVED_MUCH 0.125     /* by this part a mean must have moved for b-levels to be worth computing */
+
+static double mean_s(const struct estimate_program *p)
+{
+    return p->n_done > 0 ? p->sum_s / p->n_done : UNKNOWN_S;
+}
+
+/* Counts what a task will take among what is left; returns its run time, as far as it is stated. */
+static float count_task(struct estimate *e, const struct task *task)
+{
+    uint32_t cores = e->graph->resources[task->resource_class].cores;
+
+    if (task_is_join(task))
+        return 0;
+    if (task->cost_s > 0)
+        e->cost_left_s += (double)task->cost_s * cores;
+    else
+        e->programs[task->program].n_cores_left += cores;
+    return task->cost_s > 0 ? task->cost_s : (float)UNKNOWN_S;
+}
+
+/* With one unknown alone all b-levels grow or shrink by the same factor. */
+static bool may_order_change(const struct estimate *e)
+{
+    uint32_t n_unknown = 0;
+
+    for (uint32_t i = 0; i < e->graph->n_programs; i++)
+        n_unknown += e->programs[i].n_cores_left > 0;
+    return n_unknown > 1 || (n_unknown == 1 && e->cost_left_s > 0);
+}
+
+void estimate_init(struct estimate *e, const struct graph *g)
+{
+    float *run_s = xmalloc(g->n_tasks * sizeof(*run_s));
+
+    *e = (struct estimate){.graph = g, .n_done_next = FIRST_LOOK};
+    e->programs = xcalloc(g->n_programs, sizeof(*e->programs));
+    e->b_level_s = xmalloc(g->n_tasks * sizeof(*e->b_level_s));
+    e->order = graph_topological_order(g);
+    for (uint32_t i = 0; i < g->n_programs; i++)
+        e->programs[i].assumed_s = (float)UNKNOWN_S;
+    for (task_id t = 0; t < g->n_tasks; t++)
+        run_s[t] = count_task(e, &g->tasks[t]);
+    graph_b_levels_along(g, e->order, run_s, e->b_level_s);
+    free(run_s);
+    if (!may_order_change(e)) {
+        free(e->order);
+        e->order = NULL;
+    }
+}
+
+static void compute_again(struct estimate *e)
+{
+    const struct graph *g = e->graph;
+    float *run_s = xmalloc(g->n_tasks * sizeof(*run_s));
+
+    for (uint32_t i = 0; i < g->n_programs; i++)
+        e->programs[i].assumed_s = (float)mean_s(&e->programs[i]);
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        const struct task *task = &g->tasks[t];
+
+        run_s[t] = task->cost_s > 0 ? task->cost_s : e->programs[task->program].assumed_s;
+    }
+    graph_b_levels_along(g, e->order, run_s, e->b_level_s);
+    free(run_s);
+}
+
+void estimate_release(struct estimate *e)
+{
+    free(e->programs);
+    free(e->b_level_s);
+    free(e->order);
+}
+
+static bool have_means_moved(const struct estimate *e)
+{
+    for (uint32_t i = 0; i < e->graph->n_programs; i++) {
+        const struct estimate_program *p = &e->programs[i];
+        double assumed_s = (double)p->assumed_s;
+
+        if (p->n_cores_left > 0 && fabs(mean_s(p) - assumed_s) > MOVED_MUCH * assumed_s)
+            return true;
+    }
+    return false;
+}
+
+bool estimate_learn(struct estimate *e, task_id task, double run_s)
+{
+    struct estimate_program *p = &e->programs[e->graph->tasks[task].program];
+
+    p->recent_s = p->n_done == 0 ? run_s : p->recent_s + RECENT_WEIGHT * (run_s - p->recent_s);
+    p->sum_s += run_s;
+    p->n_done++;
+    e->n_done++;
+    if (e->n_done < e->n_done_next)
+        return false;
+    e->n_done_next = e->n_done < UINT32_MAX / 2 ? 2 * e->n_done : UINT32_MAX;
+    if (e->order == NULL || !have_means_moved(e))
+        return false;
+    compute_again(e);
+    return true;
+}
+
+void estimate_forget(struct estimate *e, task_id task)
+{
+    const struct task *t = &e->graph->tasks[task];
+    uint32_t cores = e->graph->resources[t->resource_class].cores;
+
+    if (t->cost_s > 0)
+        e->cost_left_s -= (double)t->cost_s * cores;
+    else
+        e->programs[t->program].n_cores_left -= cores;
+}
+
+double estimate_run_s(const struct estimate *e, task_id task)
+{
+    const struct task *t = &e->graph->tasks[task];
+    const struct estimate_program *p = &e->programs[t->program];
+
+    if (t->cost_s > 0)
+        return (double)t->cost_s;
+    return p->n_done > 0 ? mean_s(p) : (double)NAN;
+}
+
+bool estimate_is_below(const struct estimate *e, task_id task, double limit_s)
+{
+    const struct estimate_program *p = &e->programs[e->graph->tasks[task].program];
+
+    return p->n_done > 0 && p->recent_s < limit_s;
+}
+
+double estimate_left_s(const struct estimate *e, bool *is_guess)
+{
+    double left_s = fmax(0, e->cost_left_s); /* of many sums and differences a little may be left */
+
+    *is_guess = false;
+    for (uint32_t i = 0; i < e->graph->n_programs; i++) {
+        const struct estimate_program *p = &e->programs[i];
+
+        left_s += (double)p->n_cores_left * mean_s(p);
+        *is_guess |= p->n_cores_left > 0 && p->n_done == 0;
+    }
+    return left_s;
+}

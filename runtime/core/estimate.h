@@ -1,0 +1,55 @@
+/* estimate: how long tasks will take, and what that means for their order.
+ *
+ * A task takes its stated cost, else the mean of the tasks of its program that are done, else nobody knows, and it
+ * counts as a second. From that follow the b-levels: the longest path from a task's start to the end of the
+ * run, by which a list scheduler comes close to the best makespan (T. L. Adam, K. M. Chandy, J. R. Dickson, "A
+ * comparison of list schedules for parallel processing systems", CACM 17(12), 1974). They are computed anew when the
+ * number of done tasks has doubled, unless what was learned since cannot change the order or is too little to
+ * matter; so the whole run spends O((tasks + edges) log tasks) on them, and mostly O(tasks + edges). */
+#ifndef GANGER_CORE_ESTIMATE_H
+#define GANGER_CORE_ESTIMATE_H
+
+#include "core/graph.h"
+
+#include <stdbool.h>
+
+struct estimate_program
+{
+    uint32_t n_done;
+    float assumed_s; /* the mean that the b-levels rest on */
+    double sum_s;
+    double recent_s; /* running mean, which forgets */
+    uint64_t n_cores_left; /* of its tasks that have not ended and whose cost is not stated */
+};
+
+struct estimate
+{
+    const struct graph *graph;
+    float *b_level_s; /* by task */
+    task_id *order;   /* parents first; NULL: the b-levels never change */
+    struct estimate_program *programs;
+    double cost_left_s; /* core-seconds of tasks that have not ended and whose cost is stated */
+    uint32_t n_done;
+    uint32_t n_done_next; /* at which the b-levels are looked at again */
+};
+
+/* Borrows the sealed graph. O(tasks + edges). */
+void estimate_init(struct estimate *e, const struct graph *g);
+void estimate_release(struct estimate *e);
+
+/* A task is done, after so long. True: b-levels have changed. */
+bool estimate_learn(struct estimate *e, task_id task, double run_s);
+
+/* It has ended, or will not run: there is no work left in it. */
+void estimate_forget(struct estimate *e, task_id task);
+
+/* Its cost, else the mean of its program, else NAN. */
+double estimate_run_s(const struct estimate *e, task_id task);
+
+/* Are the tasks of its program known to be shorter than so many seconds, of late? */
+bool estimate_is_below(const struct estimate *e, task_id task, double limit_s);
+
+/* Core-seconds of all that has not ended. `is_guess`: nothing is known of some of it. O(programs). */
+double estimate_left_s(const struct estimate *e, bool *is_guess);
+
+#endif
