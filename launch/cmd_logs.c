@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct logs_options
 {
@@ -339,21 +338,6 @@ static void print_all(struct printer *p, print_task *print)
     free(order);
 }
 
-/* The workflow stands for its run. */
-static int open_run(struct rundir *dir, const char *path, struct ganger_error *err)
-{
-    struct stat file;
-    char *run_path;
-    int status;
-
-    if (stat(path, &file) != 0 || !S_ISREG(file.st_mode))
-        return rundir_open_to_read(dir, path, err);
-    run_path = rundir_default_path(path);
-    status = rundir_open_to_read(dir, run_path, err);
-    free(run_path);
-    return status == 0 ? 0 : error_prefix(err, "%s: no run of this workflow here: ", path);
-}
-
 static int print_logs(const struct logs_options *o, struct ganger_error *err)
 {
     struct rundir dir = {.path = NULL};
@@ -361,7 +345,7 @@ static int print_logs(const struct logs_options *o, struct ganger_error *err)
     struct printer printer = {.options = o, .dir = &dir, .index = &index, .which = choose_streams(o)};
     int status;
 
-    if (open_run(&dir, o->run, err) != 0)
+    if (rundir_find(&dir, o->run, err) != 0)
         return error_exit_status(err);
     status = run_index_read(&index, &dir, err);
     if (status == 0) {

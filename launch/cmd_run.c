@@ -179,33 +179,29 @@ static void open_sinks(struct manager_rank *m)
     event_add_sink(&m->sinks, summary_sink, m->summary);
 }
 
-/* "NAME=N", as --resource has it. */
-static int set_amount(struct workflow *w, const char *words, struct ganger_error *err)
+static int load_workflow(const struct run_options *o, struct workflow *w, struct ganger_error *err)
 {
-    const char *equals = strchr(words, '=');
-    char *end = NULL, *name;
-    unsigned long long n = equals ? strtoull(equals + 1, &end, 10) : 0;
-    int status;
-
-    if (equals == NULL || end == equals + 1 || *end != '\0' || equals[1] == '-' || n > UINT32_MAX)
-        return error_set(err, ERROR_USAGE, "--resource takes NAME=N, N a whole number, not \"%s\"", words);
-    name = xstrndup(words, (size_t)(equals - words));
-    status = workflow_set_amount(w, name, (uint32_t)n, err);
-    free(name);
-    return status;
+    return load_run_workflow(w, o->workflow, &o->replay, &o->amounts, err);
 }
 
-static int load_workflow(const struct run_options *options, struct workflow *w, struct ganger_error *err)
+static int write_record(const struct manager_rank *m, struct ganger_error *err)
 {
-    struct replay_options replay;
+    const struct run_options *o = m->options;
+    const struct run_asked asked = {
+        .workflow_path = o->workflow,
+        .cwd = m->origin.cwd,
+        .n_workers = m->comm->size - 1,
+        .resume = o->resume,
+        .grace_s = o->grace_s,
+        .latency_wait_s = o->latency_wait_s,
+        .max_failures = o->fail_fast ? 1 : o->max_failures,
+        .max_failures_in_a_row = o->max_failures_in_a_row,
+        .gpus_per_node = o->gpus_per_node,
+        .amounts = &o->amounts,
+        .replay = &o->replay,
+    };
 
-    if (flow_read_replay(&replay, &options->replay, err) < 0 ||
-        flow_load(w, options->workflow, &replay, err) < 0)
-        return -1;
-    for (size_t i = 0; i < options->amounts.n; i++)
-        if (set_amount(w, options->amounts.each[i], err) < 0)
-            return -1;
-    return 0;
+    return write_run_record(&m->dir, &asked, &m->workflow, m->epoch, err);
 }
 
 static int prepare(struct manager_rank *m, struct ganger_error *err)
@@ -216,7 +212,7 @@ static int prepare(struct manager_rank *m, struct ganger_error *err)
     if (load_workflow(m->options, &m->workflow, err) < 0 || open_run_dir(m, err) < 0 || open_journal(m, err) < 0)
         return -1;
     open_sinks(m);
-    return write_run_record(&m->dir, m->options->workflow, &m->workflow, m->epoch, m->comm->size - 1, err);
+    return write_record(m, err);
 }
 
 static int manage(struct manager_rank *m, int signal_fd, struct ganger_error *err)

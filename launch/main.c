@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"check", cmd_check, "look a workflow over without running it"},
     {"graph", cmd_graph, "draw what depends on what"},
     {"logs", cmd_logs, "print what the tasks of a run wrote"},
+    {"verify", cmd_verify, "prove that a run did what its workflow asks for"},
     {"import", cmd_import, "write another system's workflow as one of ganger's"},
     {"help", cmd_help, "explain a command"},
     {"version", cmd_version, "print the version"},

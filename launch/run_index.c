@@ -106,7 +106,10 @@ static void note_return(struct run_index *x, const struct record_fields *f, uint
 
 static void note_skipped(struct run_index *x, const struct record_fields *f, uint32_t epoch)
 {
-    add_attempt(x, task_named(x, f->task, f->n_task), epoch, 0)->kind = f->kind;
+    struct attempt *a = add_attempt(x, task_named(x, f->task, f->n_task), epoch, 0);
+
+    a->index = f->index;
+    a->kind = f->kind;
 }
 
 static int read_line(void *data, const struct journal_line *line, struct ganger_error *err)
@@ -345,7 +348,6 @@ static int compare_places(const void *a, const void *b)
     return x->task < y->task ? -1 : x->task > y->task;
 }
 
-/* Lines about skipped tasks do not say which place a task had. */
 static struct place_in_order place_of(const struct run_index *x, uint32_t task)
 {
     struct place_in_order place = {INT64_MAX, 0, task};

@@ -1,42 +1,163 @@
 #include "launch/run_record.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "io/comm.h"
 
-#include <jansson.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-int write_run_record(const struct rundir *dir, const char *workflow_path, const struct workflow *workflow,
-                     uint32_t epoch, uint32_t n_workers, struct ganger_error *err)
+#define FORMAT 1
+
+/* --- the workflow that a run runs --- */
+
+static int set_amount(struct workflow *w, const char *words, struct ganger_error *err)
+{
+    const char *equals = strchr(words, '=');
+    char *end = NULL, *name;
+    unsigned long long n = equals ? strtoull(equals + 1, &end, 10) : 0;
+    int status;
+
+    if (equals == NULL || end == equals + 1 || *end != '\0' || equals[1] == '-' || n > UINT32_MAX)
+        return error_set(err, ERROR_USAGE, "--resource takes NAME=N, N a whole number, not \"%s\"", words);
+    name = xstrndup(words, (size_t)(equals - words));
+    status = workflow_set_amount(w, name, (uint32_t)n, err);
+    free(name);
+    return status;
+}
+
+int load_run_workflow(struct workflow *w, const char *path, const struct replay_words *words,
+                      const struct option_list *amounts, struct ganger_error *err)
+{
+    struct replay_options replay;
+
+    if (flow_read_replay(&replay, words, err) < 0 || flow_load(w, path, &replay, err) < 0)
+        return -1;
+    for (size_t i = 0; i < amounts->n; i++) {
+        if (set_amount(w, amounts->each[i], err) < 0) {
+            workflow_release(w);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* --- writing --- */
+
+/* JSON takes no other bytes than UTF-8. */
+static json_t *text_of(const char *bytes)
+{
+    char *text = utf8_repaired(bytes);
+    json_t *value = json_string(text);
+
+    free(text);
+    return value;
+}
+
+static void add_text(json_t *object, const char *key, const char *text)
+{
+    if (text != NULL)
+        json_object_set_new(object, key, text_of(text));
+}
+
+static json_t *options_of(const struct run_asked *asked)
+{
+    json_t *amounts = json_array(), *replay = json_object();
+    json_t *options = json_pack("{s:b, s:f, s:f, s:I, s:I, s:I, s:o, s:o}", "resume", asked->resume, "grace_s",
+                                asked->grace_s, "latency_wait_s", asked->latency_wait_s, "max_failures",
+                                (json_int_t)asked->max_failures, "max_consecutive_failures",
+                                (json_int_t)asked->max_failures_in_a_row, "gpus_per_node",
+                                (json_int_t)asked->gpus_per_node, "resources", amounts, "replay", replay);
+
+    for (size_t i = 0; i < asked->amounts->n; i++)
+        json_array_append_new(amounts, text_of(asked->amounts->each[i]));
+    add_text(replay, "scale", asked->replay->scale);
+    add_text(replay, "mode", asked->replay->mode);
+    add_text(replay, "files", asked->replay->files);
+    add_text(replay, "dir", asked->replay->dir);
+    return options;
+}
+
+int write_run_record(const struct rundir *dir, const struct run_asked *asked, const struct workflow *workflow,
+                     uint32_t epoch, struct ganger_error *err)
 {
     char host[256] = "", path[PATH_MAX], digest[17];
-    char *path_text, *name;
     json_t *record;
     char *text;
     int status;
 
     gethostname(host, sizeof(host) - 1);
-    if (realpath(workflow_path, path) == NULL)
-        snprintf(path, sizeof(path), "%s", workflow_path);
-    snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)workflow->digest);
-    path_text = utf8_repaired(path); /* JSON takes no other bytes; the name may be the file's */
-    name = utf8_repaired(workflow->name);
-    record = json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:s, s:i, s:f, s:s}", "format", 1, "ganger",
-                       GANGER_VERSION, "workflow", path_text, "name", name, "digest", digest, "tasks",
-                       (int)(workflow->graph->n_tasks - workflow->graph->n_joins), "epoch", (int)epoch,
-                       "workers", (int)n_workers, "host", host, "pid", (int)getpid(), "start",
-                       clock_wall_s(), "mpi", comm_mpi_library());
+    if (realpath(asked->workflow_path, path) == NULL)
+        snprintf(path, sizeof(path), "%s", asked->workflow_path);
+    snprintf(digest, sizeof(digest), "%016" PRIx64, workflow->digest);
+    record = json_pack("{s:i, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:i, s:f, s:s}", "format", FORMAT,
+                       "ganger", GANGER_VERSION, "workflow", text_of(path), "name", text_of(workflow->name), "digest",
+                       digest, "tasks", (json_int_t)(workflow->graph->n_tasks - workflow->graph->n_joins), "epoch",
+                       (json_int_t)epoch, "workers", (json_int_t)asked->n_workers, "options", options_of(asked), "cwd",
+                       text_of(asked->cwd), "host", text_of(host), "pid", (int)getpid(), "start", clock_wall_s(),
+                       "mpi", comm_mpi_library());
     text = record != NULL ? json_dumps(record, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
     json_decref(record);
-    free(path_text);
-    free(name);
     if (text == NULL)
         return error_set(err, ERROR_SYSTEM, "%s: the record of the run cannot be written as JSON", dir->path);
     status = rundir_write_record(dir, text, err);
     free(text);
     return status;
+}
+
+/* --- reading --- */
+
+static const char *text_at(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+int read_run_record(struct run_record *record, const struct rundir *dir, struct ganger_error *err)
+{
+    char *path = xasprintf("%s/run.json", dir->path);
+    json_error_t why;
+    json_t *document = json_load_file(path, 0, &why), *options, *replay, *amount;
+    size_t i;
+
+    *record = (struct run_record){.document = document};
+    record->workflow_path = text_at(document, "workflow");
+    if (record->workflow_path == NULL) {
+        error_set(err, ERROR_SYSTEM, "%s: %s", path,
+                  document == NULL ? why.text : "it names no workflow: it is no record of a run, or a newer ganger's");
+        json_decref(document);
+        free(path);
+        return -1;
+    }
+    free(path);
+    options = json_object_get(document, "options");
+    replay = json_object_get(options, "replay");
+    record->replay = (struct replay_words){text_at(replay, "scale"), text_at(replay, "mode"), text_at(replay, "files"),
+                                           text_at(replay, "dir")};
+    json_array_foreach(json_object_get(options, "resources"), i, amount) {
+        struct option_list *list = &record->amounts;
+
+        if (!json_is_string(amount))
+            continue;
+        list->each = xgrow(list->each, list->n, &list->capacity, sizeof(*list->each));
+        list->each[list->n++] = json_string_value(amount);
+    }
+    return 0;
+}
+
+void release_run_record(struct run_record *record)
+{
+    free(record->amounts.each);
+    json_decref(record->document);
+    *record = (struct run_record){.document = NULL};
+}
+
+int load_recorded_workflow(struct workflow *w, const struct run_record *record, const char *path,
+                           struct ganger_error *err)
+{
+    return load_run_workflow(w, path != NULL ? path : record->workflow_path, &record->replay, &record->amounts, err);
 }

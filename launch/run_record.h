@@ -5,10 +5,51 @@
 #include "base/error.h"
 #include "io/rundir.h"
 #include "io/workflow.h"
+#include "launch/flow.h"
+#include "launch/options.h"
 
+#include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-int write_run_record(const struct rundir *dir, const char *workflow_path, const struct workflow *workflow,
-                     uint32_t epoch, uint32_t n_workers, struct ganger_error *err);
+/* What was asked, as typed; all borrowed. */
+struct run_asked
+{
+    const char *workflow_path;
+    const char *cwd; /* where it was typed */
+    uint32_t n_workers;
+    bool resume;
+    double grace_s;
+    double latency_wait_s;
+    uint32_t max_failures;          /* 0: no limit; with --fail-fast 1 */
+    uint32_t max_failures_in_a_row; /* likewise */
+    uint32_t gpus_per_node;         /* 0: those that are found */
+    const struct option_list *amounts;
+    const struct replay_words *replay;
+};
+
+int write_run_record(const struct rundir *dir, const struct run_asked *asked, const struct workflow *workflow,
+                     uint32_t epoch, struct ganger_error *err);
+
+/* What is in it of use for whoever wants to load the workflow again. */
+struct run_record
+{
+    json_t *document; /* owns all below */
+    const char *workflow_path;
+    struct replay_words replay;
+    struct option_list amounts;
+};
+
+/* Fails when it is missing or is no record of ganger's. */
+int read_run_record(struct run_record *record, const struct rundir *dir, struct ganger_error *err);
+void release_run_record(struct run_record *record);
+
+/* Loads the workflow with the options that change it. `path`: from there; NULL: from where it was. */
+int load_recorded_workflow(struct workflow *w, const struct run_record *record, const char *path,
+                           struct ganger_error *err);
+
+/* The workflow of a run: what flow_load gives, and amounts of resources, each "NAME=N", as --resource has them. */
+int load_run_workflow(struct workflow *w, const char *path, const struct replay_words *replay,
+                      const struct option_list *amounts, struct ganger_error *err);
 
 #endif

@@ -267,6 +267,8 @@ static char *put_node_end(char *p, const struct event *e, uint32_t epoch)
 static char *put_skipped(char *p, const struct graph *g, const struct event *e)
 {
     p = put_task(p, ",\"task\":", g, e->task);
+    p = PUT(p, ",\"index\":");
+    p = put_number(p, e->task);
     if (e->cause < g->n_tasks)
         p = put_task(p, ",\"cause\":", g, e->cause);
     return p;

@@ -595,6 +595,20 @@ int rundir_open_to_read(struct rundir *d, const char *path, struct ganger_error 
     return -1;
 }
 
+int rundir_find(struct rundir *d, const char *path, struct ganger_error *err)
+{
+    struct stat file;
+    char *run_path;
+    int status;
+
+    if (stat(path, &file) != 0 || !S_ISREG(file.st_mode))
+        return rundir_open_to_read(d, path, err);
+    run_path = rundir_default_path(path);
+    status = rundir_open_to_read(d, run_path, err);
+    free(run_path);
+    return status == 0 ? 0 : error_prefix(err, "%s: no run of this workflow here: ", path);
+}
+
 int rundir_write_record(const struct rundir *d, const char *json, struct ganger_error *err)
 {
     char token[33];

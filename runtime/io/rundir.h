@@ -39,6 +39,9 @@ int rundir_check(const char *path, bool resume, struct ganger_error *err);
 /* Opens an existing one for reading; takes no lock. */
 int rundir_open_to_read(struct rundir *d, const char *path, struct ganger_error *err);
 
+/* The same of what people name: a run directory, or the workflow whose run is in the current directory. */
+int rundir_find(struct rundir *d, const char *path, struct ganger_error *err);
+
 /* Replaces run.json whole (written beside it, then renamed). */
 int rundir_write_record(const struct rundir *d, const char *json, struct ganger_error *err);
 

@@ -258,8 +258,8 @@ static void test_lines_say_what_happened(void **state)
                             "'attempt':1,'worker':4,'node':0,'slots':[2,3],'start':1.250000,"
                             "'end':2.000000,'status':0,'max_rss':4096,'cpu':0.500000,"
                             "'output':['7-n0.out',32,40,7],'crc':");
-    assert_begins(lines[5], "{'event':'skipped','task':'d','cause':'a','time':1.500000,'crc':");
-    assert_begins(lines[6], "{'event':'not_needed','task':'d','cause':'a','time':1.500000,'crc':");
+    assert_begins(lines[5], "{'event':'skipped','task':'d','index':3,'cause':'a','time':1.500000,'crc':");
+    assert_begins(lines[6], "{'event':'not_needed','task':'d','index':3,'cause':'a','time':1.500000,'crc':");
     assert_begins(lines[7], "{'event':'lost','worker':4,'node':0,'why':'\xef\xbf\xbd!','time':");
     assert_begins(lines[8], "{'event':'setup','index':4294967294,'attempt':1,'worker':4,'node':0,'slots':[1],"
                             "'start':1.250000,'end':2.000000,'status':0,");
