@@ -45,9 +45,7 @@ static int read_document(struct draft *d, json_t *root, struct ganger_error *err
         return -1;
     if (tasks == NULL)
         return draft_refuse(d, err, "the workflow has no \"tasks\"; write \"tasks\": [{\"id\": \"a\", \"command\": "
-                              "[\"program\"]}]");
-    if (!json_is_array(tasks))
-        return draft_refuse_type(d, "tasks", "an array", tasks, err);
+                                    "[\"program\"]}]");
     d->is_document = true;
     json_array_foreach (tasks, i, object) {
         d->number = i + 1;

@@ -2,7 +2,7 @@
  * (clang); by hand:
  *
  *   clang -D_GNU_SOURCE -Iruntime -g -O1 -fsanitize=fuzzer,address,undefined tests/fuzz/fuzz_workflow.c \
- *       runtime/io/workflow.c runtime/core/{graph,dependency,sweep,wildcard}.c runtime/base/?*.c \
+ *       runtime/io/workflow*.c runtime/core/{graph,dependency,file_table,sweep,wildcard}.c runtime/base/?*.c \
  *       -ljansson -lxxhash -lm */
 #include "io/workflow.h"
 
@@ -27,6 +27,54 @@ static bool is_small_enough(const uint8_t *bytes, size_t n)
     return n_digits < 6;
 }
 
+/* Do so many texts, each ended by a NUL, fill the bytes? */
+static bool are_packed(const char *texts, uint32_t n, uint32_t n_bytes)
+{
+    uint32_t n_ends = 0;
+
+    for (uint32_t i = 0; i < n_bytes; i++)
+        n_ends += texts[i] == '\0';
+    return n_ends == n && (n == 0) == (n_bytes == 0) && (n == 0 || texts[n_bytes - 1] == '\0');
+}
+
+static void check_setting(const struct task_setting *setting)
+{
+    const struct task_files *files = setting->files;
+
+    if (!are_packed(setting->env, setting->n_env, setting->n_env_bytes) ||
+        (setting->cwd != NULL && *setting->cwd == '\0'))
+        abort();
+    if (files == NULL)
+        return;
+    if (!are_packed(files->inputs, files->n_inputs, files->n_inputs_bytes) ||
+        !are_packed(files->outputs, files->n_outputs, files->n_outputs_bytes) ||
+        (files->stdin_path != NULL && *files->stdin_path == '\0') ||
+        (files->stdout_path != NULL && *files->stdout_path == '\0') ||
+        (files->stderr_path != NULL && *files->stderr_path == '\0'))
+        abort();
+}
+
+static void check_resources(const struct graph *g, const struct task_resources *r)
+{
+    if (r->cores == 0 || r->nodes != 1 || r->ranks != 1 || r->queue >= g->n_queues ||
+        (r->queue == 0 && r->tokens != 0) || r->tokens > g->queues[r->queue].tokens)
+        abort();
+    for (uint32_t i = 0; i < r->n_amounts; i++)
+        if (r->amounts[i].resource >= g->n_named || r->amounts[i].n == 0 ||
+            r->amounts[i].n > g->named[r->amounts[i].resource].n ||
+            (i > 0 && r->amounts[i].resource <= r->amounts[i - 1].resource))
+            abort();
+}
+
+static void check_task(const struct graph *g, const struct task *task)
+{
+    if (!are_packed(task->argv, task->n_argv, task->n_argv_bytes) || task->argv[0] == '\0' ||
+        task->resource_class >= g->n_resources || task->policy >= g->n_policies || task->program >= g->n_programs ||
+        !(g->policies[task->policy].timeout_s >= 0) || !(task->cost_s >= 0))
+        abort();
+    check_setting(task->setting);
+}
+
 /* What was accepted holds together. */
 static void check(const struct workflow *w)
 {
@@ -36,14 +84,20 @@ static void check(const struct workflow *w)
     graph_measure(g, &shape);
     if (shape.n_tasks == 0 || shape.n_levels == 0 || shape.width > shape.n_tasks || w->name == NULL)
         abort();
+    for (uint32_t class = 0; class < g->n_resources; class++)
+        check_resources(g, &g->resources[class]);
+    if (g->setup != NULL)
+        check_task(g, g->setup);
+    if (g->teardown != NULL)
+        check_task(g, g->teardown);
     for (task_id t = 0; t < g->n_tasks; t++) {
         const struct task *task = &g->tasks[t];
 
         if (task_is_join(task))
             continue;
-        if (graph_find(g, task->id, strlen(task->id)) != t || task->argv[task->n_argv_bytes - 1] != '\0' ||
-            task->setting == NULL || task->resource_class >= g->n_resources)
+        if (graph_find(g, task->id, strlen(task->id)) != t)
             abort();
+        check_task(g, task);
     }
 }
 
