@@ -97,7 +97,7 @@ rm full/in
 "$(dirname "$GANGER")/ganger-replay" --dir full --full --make -o 100000:in && cmp first full/in || fail "other bytes"
 [ "$(gzip -c first | wc -c)" -gt 99000 ] || fail "full files can be compressed"
 used=$({ TIMEFORMAT="%U %S"; time "$(dirname "$GANGER")/ganger-replay" --spin 0.2 --cores 2; } 2>&1)
-between "$(awk '{ print $1 + $2 }' <<<"$used")" 0.39 10
+between "$(echo "$used" | awk '{ print $1 + $2 }')" 0.39 10
 
 # Without files, and with the recorded commands.
 g 0 run forkjoin.json -n 4 --replay 0.01 --replay-files none --run-dir none.run
