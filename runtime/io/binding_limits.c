@@ -1,7 +1,10 @@
 #include "io/binding_parts.h"
 
+#include "base/alloc.h"
+
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NO_LIMIT_BYTES ((unsigned long long)1 << 60)
@@ -9,12 +12,11 @@
 /* The first `n` numbers of a file; fewer, where it has words in their place. */
 static int read_numbers(const char *folder, const char *file, long long *numbers, int n)
 {
-    char name[2 * PATH_MAX];
+    char *name = xasprintf("%s/%s", folder, file);
+    FILE *f = fopen(name, "re");
     int n_read = 0;
-    FILE *f;
 
-    snprintf(name, sizeof(name), "%s/%s", folder, file);
-    f = fopen(name, "re");
+    free(name);
     while (f != NULL && n_read < n && fscanf(f, "%lld", &numbers[n_read]) == 1)
         n_read++;
     if (f != NULL)
@@ -70,11 +72,12 @@ typedef void note_folder(struct binding_limits *limits, const char *folder);
 static void note_way_up(struct binding_limits *limits, const char *root, char *path, note_folder *note)
 {
     for (char *end = path + strlen(path); end != NULL; end = strrchr(path, '/')) {
-        char folder[2 * PATH_MAX];
+        char *folder;
 
         *end = '\0';
-        snprintf(folder, sizeof(folder), "%s%s", root, path);
+        folder = xasprintf("%s%s", root, path);
         note(limits, folder);
+        free(folder);
     }
 }
 
@@ -91,16 +94,18 @@ static bool has_controller(const char *controllers, const char *wanted)
 /* Where version 1 has a hierarchy of several controllers, it is mounted by the name of each and of all. */
 static void note_line(struct binding_limits *limits, const char *root, const char *controllers, char *path)
 {
-    char top[PATH_MAX];
+    char *top;
 
     if (*controllers == '\0') {
         note_way_up(limits, root, path, note_folder_2);
     } else if (has_controller(controllers, "memory")) {
-        snprintf(top, sizeof(top), "%s/memory", root);
+        top = xasprintf("%s/memory", root);
         note_way_up(limits, top, path, note_folder_memory_1);
+        free(top);
     } else if (has_controller(controllers, "cpu")) {
-        snprintf(top, sizeof(top), "%s/cpu", root);
+        top = xasprintf("%s/cpu", root);
         note_way_up(limits, top, path, note_folder_cpu_1);
+        free(top);
     }
 }
 
