@@ -136,13 +136,11 @@ static void put_task(struct buffer *b, const struct graph *g, const struct event
 
 static void put_node_command(struct buffer *b, const struct event *e, const char *node)
 {
-    bool is_setup = e->kind == EVENT_NODE_SETUP;
-
-    buffer_printf(b, "FAILED node.%s on ", is_setup ? "setup" : "teardown");
+    buffer_printf(b, "FAILED node.%s on ", e->kind == EVENT_NODE_SETUP ? "setup" : "teardown");
     put_text(b, node);
     buffer_printf(b, ": ");
     put_how(b, e->result);
-    buffer_printf(b, is_setup ? "; no task runs there\n" : "\n");
+    buffer_put_u8(b, '\n');
     if (e->result != NULL && !task_end_has_reason(e->result->end))
         put_tail(b, e->result);
 }

@@ -42,6 +42,7 @@ struct program
 struct node
 {
     uint32_t n_cores; /* workers that came */
+    uint32_t n_gpus;
     uint64_t memory_bytes;
 };
 
@@ -126,7 +127,7 @@ static struct node *node_of(struct summary *s, uint32_t node)
 {
     while (s->n_nodes <= node) {
         s->nodes = xgrow(s->nodes, s->n_nodes, &s->nodes_capacity, sizeof(*s->nodes));
-        s->nodes[s->n_nodes++] = (struct node){0, 0};
+        s->nodes[s->n_nodes++] = (struct node){0};
     }
     return &s->nodes[node];
 }
@@ -245,7 +246,10 @@ void summary_sink(void *data, const struct event *event)
     struct summary *s = data;
 
     switch (event->kind) {
-    case EVENT_NODE_JOINED: node_of(s, event->node)->memory_bytes = event->memory_bytes; break;
+    case EVENT_NODE_JOINED:
+        node_of(s, event->node)->memory_bytes = event->memory_bytes;
+        node_of(s, event->node)->n_gpus = event->n_gpus;
+        break;
     case EVENT_WORKER_JOINED: count_worker(s, event); break;
     case EVENT_WORKER_LOST: note_absence(s, event->time_s, EVER_S); break;
     case EVENT_TASK_KEPT:
@@ -476,6 +480,11 @@ static double makespan_of(const struct summary *s)
     return s->n_timed > 0 ? s->last_end_s - s->first_start_s : 0;
 }
 
+static bool is_of_kind(const struct node *n, const struct makespan_node *kind)
+{
+    return kind->cores == n->n_cores && kind->memory_bytes == n->memory_bytes && kind->gpus == n->n_gpus;
+}
+
 /* The nodes of the run by kinds; those without workers are none. The caller frees them. */
 static struct makespan_node *find_kinds(const struct summary *s, uint32_t *n_kinds)
 {
@@ -483,15 +492,16 @@ static struct makespan_node *find_kinds(const struct summary *s, uint32_t *n_kin
     uint32_t n = 0;
 
     for (size_t i = 0; i < s->n_nodes; i++) {
+        const struct node *node = &s->nodes[i];
         uint32_t k = 0;
 
-        if (s->nodes[i].n_cores == 0)
+        if (node->n_cores == 0)
             continue;
-        while (k < n && (kinds[k].cores != s->nodes[i].n_cores || kinds[k].memory_bytes != s->nodes[i].memory_bytes))
+        while (k < n && !is_of_kind(node, &kinds[k]))
             k++;
         if (k == n)
             kinds[n++] = (struct makespan_node){
-                .cores = s->nodes[i].n_cores, .memory_bytes = s->nodes[i].memory_bytes, .gpus = MAKESPAN_NOT_COUNTED};
+                .cores = node->n_cores, .memory_bytes = node->memory_bytes, .gpus = node->n_gpus};
         kinds[k].n++;
     }
     *n_kinds = n;
@@ -745,11 +755,11 @@ static void put_places(struct buffer *b, const struct summary *s, const char *ru
     put_label(b, "run directory");
     buffer_printf(b, "%s\n", run_path);
     if (example != TASK_NONE) {
-        put_label(b, "its output");
+        put_label(b, s->n_failed == 1 ? "its output" : "their output");
         buffer_printf(b, "ganger logs ");
         put_word(b, run_path);
         buffer_put_u8(b, ' ');
-        put_word(b, s->graph->tasks[example].id);
+        put_word(b, s->n_failed == 1 ? s->graph->tasks[example].id : "--failed");
         buffer_put_u8(b, '\n');
     }
     if (can_resume) {

@@ -403,7 +403,7 @@ static void test_setup_that_failed_is_shown(void **state)
     assert_string_equal(see(w), "");
     result = (struct task_result){.end = TASK_EXITED, .code = 1, .tail = "no disk\n", .n_tail_bytes = 8};
     progress_sink(w->p, &e);
-    assert_string_equal(see(w), "FAILED node.setup on n1: exit status 1; no task runs there\n    | no disk\n");
+    assert_string_equal(see(w), "FAILED node.setup on n1: exit status 1\n    | no disk\n");
 }
 
 static void test_narrow_terminals_show_what_matters(void **state)

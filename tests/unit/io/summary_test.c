@@ -179,7 +179,7 @@ static void test_output_is_offered_only_of_tasks_that_ran(void **state)
     assert_null(strstr(w->text, "ganger logs"));
     tell_failed(w, 1, TASK_EXITED, 2);
     print(w, "r", "f");
-    assert_says(w, "ganger logs r t1\n");
+    assert_says(w, "  their output  ganger logs r --failed\n");
 }
 
 static void test_a_run_that_was_ended_early_is_not_all_done(void **state)
