@@ -46,3 +46,22 @@ for i in 1 2 3; do echo "TASK t$i -c 0 true"; done >warn.dag
 g 0 check warn.dag
 says err "--request-cpus 0 became one core: a task occupies at least one (3 times, first at t1)"
 [ "$(wc -l <err)" = 1 ] || fail "more than one line of warnings"
+
+# The recorded commands of a trace, with its files: what one writes, the other waits for.
+cat >trace.json <<'END'
+{"name": "two", "schemaVersion": "1.5", "workflow": {
+  "specification": {
+    "tasks": [{"id": "last", "inputFiles": ["middle"], "outputFiles": ["end"]},
+              {"id": "first", "inputFiles": ["start"], "outputFiles": ["middle"]}],
+    "files": [{"id": "start", "sizeInBytes": 1}, {"id": "middle", "sizeInBytes": 1}, {"id": "end", "sizeInBytes": 1}]},
+  "execution": {"tasks": [
+    {"id": "last", "runtimeInSeconds": 1, "command": {"program": "cp", "arguments": ["middle", "end"]}},
+    {"id": "first", "runtimeInSeconds": 2, "command": {"program": "sh", "arguments": ["-c", "cat start >middle"]}}]}}}
+END
+echo hello >start
+g 0 run trace.json -n 2
+same end hello
+rm start middle end
+g 1 run trace.json -n 2 --run-dir again.run --latency-wait 0
+says err "start"
+[ ! -e middle ] || fail "a task started without its input"
