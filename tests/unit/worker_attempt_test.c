@@ -473,7 +473,8 @@ static void test_a_task_that_forks_and_forks_is_ended(void **unused)
 
     (void)unused;
     begin_with(&f, 0.2, 0);
-    send_timed(&f, 0.2, "trap '' TERM; while :; do (setsid sh -c 'sleep 1000; true' $0 &); sh -c 'sleep 1000; true' $0 & done");
+    send_timed(&f, 0.2, "trap '' TERM; while :; do (setsid sh -c 'sleep 1000; true' $0 &); "
+                        "sh -c 'sleep 1000; true' $0 & done");
     expect_end(&f, TASK_TIMED_OUT, SIGKILL);
     send_shell(&f, 2, "true"); /* what was too much for the first time is gone after this */
     expect_end(&f, TASK_EXITED, 0);

@@ -1,0 +1,511 @@
+#include "worker_parts.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "io/output.h"
+#include "io/presence.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STARTED_AFTER_S 0.05 /* a task that runs for less is told of by its DONE alone */
+#define FIRST_PAUSE_S 0.01  /* between the first two looks for an input that is missing; doubles … */
+#define LAST_PAUSE_S 1.0    /* … up to this */
+#define ORPHANS_S 1.0       /* how often a running task's dead orphans are taken away */
+#define KILL_AGAIN_S 1.0    /* how soon what could not be killed is tried again, by an idle worker */
+#define DELAYED_BY 2.0      /* a task that ran so many times longer than tasks compute is asked for its delay */
+#define READS_PER_ROUND 16  /* chunks taken from one pipe before looking at anything else */
+#define READS_AT_END 64     /* enough for the largest pipe (1 MiB), with small reads */
+
+static double since_origin_s(const struct worker *w, double now_s)
+{
+    return now_s - w->origin_s;
+}
+
+/* ---- telling the manager ---- */
+
+static int say_started(struct worker *w, struct ganger_error *err)
+{
+    struct attempt *a = &w->current;
+    struct started started = {a->task, a->number, since_origin_s(w, a->start_s)};
+
+    a->tell_started_s = INFINITY;
+    message_begin(&w->message, MESSAGE_STARTED, w->epoch, w->comm->rank);
+    message_add_started(&w->message, &started);
+    return comm_send(w->comm, MANAGER, w->message.bytes, w->message.n, err);
+}
+
+static int say_done(struct worker *w, const struct task_result *result, struct ganger_error *err)
+{
+    struct done done = {w->current.task, w->current.number, *result,
+                        worker_has_advance(w) ? w->advance_task : TASK_NONE};
+
+    message_begin(&w->message, MESSAGE_DONE, w->epoch, w->comm->rank);
+    message_add_done(&w->message, &done);
+    return comm_send(w->comm, MANAGER, w->message.bytes, w->message.n, err);
+}
+
+/* ---- a task's output ---- */
+
+static void keep_tail(struct attempt *a, const char *bytes, size_t n)
+{
+    if (n > TASK_TAIL_BYTES) {
+        bytes += n - TASK_TAIL_BYTES;
+        n = TASK_TAIL_BYTES;
+    }
+    if (a->n_tail + n > sizeof(a->tail)) {
+        memmove(a->tail, a->tail + a->n_tail - TASK_TAIL_BYTES, TASK_TAIL_BYTES);
+        a->n_tail = TASK_TAIL_BYTES;
+    }
+    memcpy(a->tail + a->n_tail, bytes, n);
+    a->n_tail += (uint32_t)n;
+}
+
+/* Takes what is in the pipe, at most `n_reads` chunks. The task goes on writing while we do: the disk's
+ * speed is what holds it back, and no more than one chunk is ever in memory. */
+static void drain_pipe(struct worker *w, int fd, enum output_stream stream, uint32_t n_reads)
+{
+    struct attempt *a = &w->current;
+    ssize_t n;
+
+    while (n_reads-- > 0 && (n = read(fd, w->bytes, OUTPUT_CHUNK_BYTES)) > 0) {
+        keep_tail(a, w->bytes, (size_t)n);
+        if (a->output_err.cause == ERROR_NONE &&
+            output_append(w->output, a->task, a->number, stream, w->bytes, (size_t)n, &a->output,
+                          &a->output_err) < 0)
+            a->output_errno = errno;
+    }
+}
+
+/* After a task that left descendants, its pipes may have other writers, now or later: new ones. */
+static int renew_pipes(struct worker *w, struct ganger_error *err)
+{
+    process_pipes_close(&w->pipes);
+    return process_pipes_open(&w->pipes, err);
+}
+
+/* ---- starting and ending one ---- */
+
+static void make_argv(struct worker *w, const struct run *run)
+{
+    const char *next = run->argv.bytes;
+
+    while (w->argv_capacity <= run->n_argv)
+        w->argv = xgrow(w->argv, w->argv_capacity, &w->argv_capacity, sizeof(*w->argv));
+    for (uint32_t i = 0; i < run->n_argv; i++) {
+        w->argv[i] = (char *)(uintptr_t)next;
+        next += strlen(next) + 1;
+    }
+    w->argv[run->n_argv] = NULL;
+}
+
+/* A task of one core inherits our own binding; asking again would cost a migration. */
+static int choose_affinity(struct worker *w, const struct run *run, struct binding_mask *mask,
+                           struct process_order *order, struct ganger_error *err)
+{
+    uint32_t n = run->slots.n / 2;
+
+    if (w->o->binding == NULL || n < 2 || !binding_is_this_machine(w->o->binding))
+        return 0;
+    binding_mask_clear(mask);
+    for (uint32_t i = 0; i < n; i++)
+        if (binding_mask_add(w->o->binding, mask, run_slot(run, i), err) < 0)
+            return -1;
+    order->affinity = mask->sets;
+    order->n_affinity_bytes = sizeof(mask->sets);
+    return 0;
+}
+
+/* Absolute; good until the next call. */
+static const char *cwd_of(struct worker *w, const struct run *run)
+{
+    if (!run->has_cwd)
+        return w->cwd;
+    if (*run->cwd.bytes == '/')
+        return run->cwd.bytes;
+    w->task_cwd.n = 0; /* our own directory may be another, as mpirun likes */
+    buffer_printf(&w->task_cwd, "%s/%s%c", w->cwd, run->cwd.bytes, 0);
+    return w->task_cwd.bytes;
+}
+
+static const char *path_or_none(struct text path)
+{
+    return path.n > 0 ? path.bytes : NULL;
+}
+
+static int start_process(struct worker *w, const struct run *run, int *failed, struct ganger_error *err)
+{
+    struct binding_mask mask;
+    struct process_order order = {.pipes = &w->pipes,
+                                  .cwd = cwd_of(w, run),
+                                  .stdin_path = path_or_none(run->stdin_path),
+                                  .stdout_path = path_or_none(run->stdout_path),
+                                  .stderr_path = path_or_none(run->stderr_path)};
+    struct environment_place place = {.worker = w->comm->rank, .run_dir = w->run_dir};
+
+    if (w->tmpdir.path == NULL && tmpdir_open(&w->tmpdir, err) < 0)
+        return -1;
+    make_argv(w, run);
+    place.tmpdir = w->tmpdir.path;
+    order.argv = w->argv;
+    order.envp = environment_make(&w->environment, run, &place);
+    if (choose_affinity(w, run, &mask, &order, err) < 0)
+        return -1;
+    return process_start(&w->current.process, &order, failed, err);
+}
+
+static void reset_attempt(struct attempt *a, const struct run *run)
+{
+    a->task = run->task;
+    a->number = run->attempt;
+    a->timeout_s = a->kill_s = INFINITY;
+    a->intent = LET_RUN;
+    a->output = (struct output_place){.n_bytes = 0};
+    a->n_tail = 0;
+    a->output_err.cause = ERROR_NONE;
+}
+
+/* Says that the current task ended without having run. */
+static int say_not_run(struct worker *w, enum task_end end, int code, const char *why, struct ganger_error *err)
+{
+    double now_s = since_origin_s(w, clock_now_s());
+    struct task_result result = {.end = end, .code = code, .start_s = now_s, .end_s = now_s, .tail = why};
+
+    result.n_tail_bytes = why != NULL ? (uint32_t)strnlen(why, TASK_TAIL_BYTES) : 0;
+    return say_done(w, &result, err);
+}
+
+static int start_advance(struct worker *w, struct ganger_error *err);
+
+/* Starts what may start now. */
+static int start_task(struct worker *w, const struct run *run, struct ganger_error *err)
+{
+    struct attempt *a = &w->current;
+    struct ganger_error why = {0};
+    int failed = 0;
+
+    a->start_s = clock_now_s();
+    a->tell_started_s = a->start_s + STARTED_AFTER_S;
+    a->orphans_s = a->start_s + ORPHANS_S;
+    if (run->timeout_s > 0)
+        a->timeout_s = a->start_s + run->timeout_s;
+    if (start_process(w, run, &failed, &why) == 0) {
+        comm_publish_group(w->comm, a->process.pid);
+        return 0;
+    }
+    return say_not_run(w, TASK_NOT_STARTED, failed, why.text, err);
+}
+
+/* Reads the RUN that a buffer keeps. */
+static int reopen_run(const struct buffer *kept, struct run *run, struct ganger_error *err)
+{
+    struct message_header h;
+    struct cursor c;
+
+    if (message_open(&h, &c, kept->bytes, kept->n, err) < 0)
+        return -1;
+    return message_next_run(&c, run, err);
+}
+
+static void keep_run(struct worker *w, struct buffer *kept, const struct run *run)
+{
+    message_begin(kept, MESSAGE_RUN, w->epoch, w->comm->rank);
+    message_add_run(kept, run);
+}
+
+/* ---- declared files ---- */
+
+static void describe_missing(struct worker *w, const struct run *run, const char *path, int number,
+                             char why[TASK_TAIL_BYTES])
+{
+    if (*path == '/')
+        snprintf(why, TASK_TAIL_BYTES, "%s: %s", path, strerror(number));
+    else
+        snprintf(why, TASK_TAIL_BYTES, "%s (in %s): %s", path, cwd_of(w, run), strerror(number));
+}
+
+static int say_input_missing(struct worker *w, const struct run *run, const char *path, int number,
+                             struct ganger_error *err)
+{
+    char why[TASK_TAIL_BYTES];
+    size_t n;
+
+    describe_missing(w, run, path, number, why);
+    n = strlen(why);
+    snprintf(why + n, sizeof(why) - n, ", %g s after it was needed (see --latency-wait)", w->latency_wait_s);
+    return say_not_run(w, TASK_INPUT_MISSING, number, why, err);
+}
+
+/* Looks for what was missing: starts the task if all is there, gives it up if its time is over. */
+static int look_for_inputs(struct worker *w, struct ganger_error *err)
+{
+    struct awaiting *a = &w->awaiting;
+    const char *path;
+    struct run run;
+    double now_s;
+    int number;
+
+    if (reopen_run(&w->current_run, &run, err) < 0)
+        return -1;
+    path = presence_find_missing(cwd_of(w, &run), run.inputs.bytes + a->n_seen, run.inputs.n - a->n_seen, true,
+                                 &number);
+    now_s = clock_now_s();
+    if (path != NULL && now_s < a->until_s) {
+        a->n_seen = (uint32_t)(path - run.inputs.bytes);
+        a->look_s = fmin(now_s + a->pause_s, a->until_s);
+        a->pause_s = fmin(2 * a->pause_s, LAST_PAUSE_S);
+        return 0;
+    }
+    a->is_on = false;
+    if ((path == NULL ? start_task(w, &run, err) : say_input_missing(w, &run, path, number, err)) < 0)
+        return -1;
+    return worker_is_running(w) ? 0 : start_advance(w, err);
+}
+
+/* The first look; true: nothing is missing. */
+static bool has_inputs(struct worker *w, const struct run *run)
+{
+    double now_s;
+    int number;
+
+    if (run->inputs.n == 0 ||
+        presence_find_missing(cwd_of(w, run), run->inputs.bytes, run->inputs.n, false, &number) == NULL)
+        return true;
+    now_s = clock_now_s();
+    w->awaiting = (struct awaiting){.is_on = true,
+                                    .look_s = now_s + fmin(FIRST_PAUSE_S, w->latency_wait_s),
+                                    .pause_s = 2 * FIRST_PAUSE_S,
+                                    .until_s = now_s + w->latency_wait_s};
+    return false;
+}
+
+/* A task that ended well has failed all the same if a declared output is not there. */
+static int check_outputs(struct worker *w, struct task_result *result, char why[TASK_TAIL_BYTES],
+                         struct ganger_error *err)
+{
+    const char *path;
+    struct run run;
+    int number;
+
+    if (w->current_run.n == 0 || result->end != TASK_EXITED || result->code != 0)
+        return 0;
+    if (reopen_run(&w->current_run, &run, err) < 0)
+        return -1;
+    path = presence_find_missing(cwd_of(w, &run), run.outputs.bytes, run.outputs.n, true, &number);
+    if (path == NULL)
+        return 0;
+    describe_missing(w, &run, path, number, why);
+    result->end = TASK_OUTPUT_MISSING;
+    result->code = number;
+    result->tail = why;
+    result->n_tail_bytes = (uint32_t)strlen(why);
+    return 0;
+}
+
+/* ---- taking and ending tasks ---- */
+
+int worker_take_task(struct worker *w, const struct run *run, struct ganger_error *err)
+{
+    reset_attempt(&w->current, run);
+    w->current_run.n = 0;
+    if (run->inputs.n > 0 || run->outputs.n > 0)
+        keep_run(w, &w->current_run, run);
+    return has_inputs(w, run) ? start_task(w, run, err) : 0;
+}
+
+/* Starts what was sent in advance. */
+static int start_advance(struct worker *w, struct ganger_error *err)
+{
+    struct run run;
+
+    if (!worker_has_advance(w))
+        return 0;
+    if (reopen_run(&w->advance, &run, err) < 0)
+        return -1;
+    w->advance.n = 0; /* its bytes stay until the next is put there */
+    return worker_take_task(w, &run, err);
+}
+
+/* Its process is gone, and what that left; what it wrote is kept. */
+static int take_process_away(struct worker *w, struct process_end *end, struct ganger_error *err)
+{
+    struct attempt *a = &w->current;
+    bool is_late = clock_now_s() - a->start_s > DELAYED_BY * w->mean_cpu_s;
+
+    process_reap(&a->process, is_late, end); /* nobody writes any more */
+    w->mean_cpu_s = isinf(w->mean_cpu_s) ? end->cpu_s : 0.9 * w->mean_cpu_s + 0.1 * end->cpu_s;
+    w->kill_again_s = end->still_left ? clock_now_s() + KILL_AGAIN_S : INFINITY;
+    comm_publish_group(w->comm, 0);
+    if (w->fds[FD_OUT].revents != 0 || end->left_others)
+        drain_pipe(w, w->pipes.out[0], OUTPUT_STDOUT, READS_AT_END);
+    if (w->fds[FD_ERR].revents != 0 || end->left_others)
+        drain_pipe(w, w->pipes.err[0], OUTPUT_STDERR, READS_AT_END);
+    return end->left_others ? renew_pipes(w, err) : 0;
+}
+
+/* What its end counts as, by what its process did and what we wanted. A task whose output is lost cannot count as
+ * done. */
+static void judge_end(const struct attempt *a, const struct process_end *end, struct task_result *result)
+{
+    result->end = end->is_signal ? TASK_SIGNALLED : TASK_EXITED;
+    result->code = end->code;
+    if (a->intent == TIME_OUT)
+        result->end = TASK_TIMED_OUT;
+    else if (a->intent == CANCEL && (end->is_signal || end->code != 0))
+        result->end = TASK_CANCELLED;
+    if (!end->is_signal && result->end != TASK_EXITED)
+        result->code = 0;
+    if (result->end != TASK_EXITED || result->code != 0) {
+        result->n_tail_bytes = a->n_tail < TASK_TAIL_BYTES ? a->n_tail : TASK_TAIL_BYTES;
+        result->tail = a->tail + a->n_tail - result->n_tail_bytes;
+    }
+    if (a->output_err.cause != ERROR_NONE && (result->end == TASK_EXITED || result->end == TASK_SIGNALLED)) {
+        result->end = TASK_OUTPUT_LOST;
+        result->code = a->output_errno;
+        result->tail = a->output_err.text;
+        result->n_tail_bytes = (uint32_t)strnlen(a->output_err.text, TASK_TAIL_BYTES);
+    }
+}
+
+static int end_task(struct worker *w, struct ganger_error *err)
+{
+    struct attempt *a = &w->current;
+    struct process_end end;
+    struct task_result result = {.start_s = since_origin_s(w, a->start_s)};
+    char why[TASK_TAIL_BYTES];
+
+    if (take_process_away(w, &end, err) < 0)
+        return -1;
+    result.end_s = since_origin_s(w, clock_now_s());
+    tmpdir_clear(&w->tmpdir);
+    if (end.still_left)
+        log_warning("worker %u: what a task left could not be killed within %g s; it is stuck in the kernel, or "
+                    "forks faster than it dies", w->comm->rank, PROCESS_KILL_S);
+    judge_end(a, &end, &result);
+    if (check_outputs(w, &result, why, err) < 0)
+        return -1;
+    result.cpu_s = end.cpu_s;
+    result.delay_s = end.delay_s;
+    result.max_rss_bytes = end.max_rss_bytes;
+    result.output_offset = a->output.offset;
+    result.output_bytes = a->output.n_bytes;
+    result.text_bytes = a->output.n_text;
+    return say_done(w, &result, err) < 0 ? -1 : start_advance(w, err);
+}
+
+void worker_keep_in_advance(struct worker *w, const struct run *run)
+{
+    keep_run(w, &w->advance, run);
+    w->advance_task = run->task;
+    w->advance_attempt = run->attempt;
+}
+
+/* The signal to all of its group; KILL at the end of the grace, or of one that began before. */
+static void end_process(struct worker *w, int signal, double grace_s)
+{
+    struct attempt *a = &w->current;
+
+    process_signal(&a->process, signal);
+    process_signal(&a->process, SIGCONT); /* a stopped process could not act on TERM */
+    a->kill_s = signal == SIGKILL ? INFINITY : fmin(a->kill_s, clock_now_s() + grace_s);
+}
+
+int worker_cancel_task(struct worker *w, int signal, double grace_s, struct ganger_error *err)
+{
+    if (w->awaiting.is_on) {
+        w->awaiting.is_on = false;
+        return say_not_run(w, TASK_CANCELLED, 0, NULL, err);
+    }
+    if (!worker_is_running(w))
+        return 0;
+    if (w->current.intent == LET_RUN)
+        w->current.intent = CANCEL;
+    end_process(w, signal, grace_s);
+    return 0;
+}
+
+static void time_task_out(struct worker *w)
+{
+    w->current.timeout_s = INFINITY;
+    if (w->current.intent != LET_RUN)
+        return;
+    w->current.intent = TIME_OUT;
+    end_process(w, SIGTERM, w->grace_s);
+}
+
+int worker_refuse_task(struct worker *w, const struct run *run, struct ganger_error *err)
+{
+    reset_attempt(&w->current, run);
+    return say_not_run(w, TASK_CANCELLED, 0, NULL, err);
+}
+
+/* ---- following it ---- */
+
+/* Of an idle worker: another try on what tasks left. */
+static void kill_again(struct worker *w)
+{
+    if (w->kill_again_s <= clock_now_s())
+        w->kill_again_s = process_kill_others(PROCESS_KILL_S) ? INFINITY : clock_now_s() + KILL_AGAIN_S;
+}
+
+static int attend_process(struct worker *w, struct ganger_error *err)
+{
+    struct attempt *a = &w->current;
+    double now_s;
+
+    if (w->fds[FD_CHILD].revents != 0)
+        return end_task(w, err);
+    if (w->fds[FD_OUT].revents != 0)
+        drain_pipe(w, w->pipes.out[0], OUTPUT_STDOUT, READS_PER_ROUND);
+    if (w->fds[FD_ERR].revents != 0)
+        drain_pipe(w, w->pipes.err[0], OUTPUT_STDERR, READS_PER_ROUND);
+    now_s = clock_now_s();
+    if (a->kill_s <= now_s)
+        end_process(w, SIGKILL, 0);
+    if (a->timeout_s <= now_s)
+        time_task_out(w);
+    if (a->orphans_s <= now_s) {
+        process_reap_orphans(&a->process);
+        a->orphans_s = now_s + ORPHANS_S;
+    }
+    return a->tell_started_s <= now_s ? say_started(w, err) : 0;
+}
+
+int worker_attend(struct worker *w, struct ganger_error *err)
+{
+    if (worker_is_running(w))
+        return attend_process(w, err);
+    if (w->awaiting.is_on)
+        return w->awaiting.look_s <= clock_now_s() ? look_for_inputs(w, err) : 0;
+    kill_again(w);
+    return 0;
+}
+
+double worker_deadline_s(const struct worker *w)
+{
+    const struct attempt *a = &w->current;
+
+    if (w->awaiting.is_on)
+        return w->awaiting.look_s;
+    if (!worker_is_running(w))
+        return w->kill_again_s;
+    return fmin(fmin(a->tell_started_s, a->orphans_s), fmin(a->kill_s, a->timeout_s));
+}
+
+void worker_end_all(struct worker *w)
+{
+    struct process_end end;
+
+    if (worker_is_running(w)) {
+        process_signal(&w->current.process, SIGKILL);
+        process_reap(&w->current.process, false, &end);
+        comm_publish_group(w->comm, 0);
+    } else if (!isinf(w->kill_again_s)) {
+        process_kill_others(PROCESS_KILL_S);
+    }
+}
