@@ -1,10 +1,22 @@
-/* Feeds the decoder of messages. Built by CMake with -DGANGER_FUZZ=ON (clang). */
+/* Feeds the decoder of messages, and what takes its texts apart. Built by CMake with -DGANGER_FUZZ=ON (clang). */
+#include "core/environment.h"
 #include "core/message.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+/* As a worker does: whatever the decoder lets pass must hold. */
+static void make_environment(const struct run *run, struct text base)
+{
+    static const struct environment_place place = {1, "/run", "/tmp"};
+    struct environment e = ENVIRONMENT_EMPTY;
+
+    environment_set_base(&e, base);
+    environment_make(&e, run, &place);
+    environment_release(&e);
+}
 
 static int next(enum message_kind kind, struct cursor *c)
 {
@@ -21,12 +33,17 @@ static int next(enum message_kind kind, struct cursor *c)
 
     switch (kind) {
     case MESSAGE_HELLO: return message_next_hello(c, &any.hello, NULL);
-    case MESSAGE_WELCOME: return message_next_welcome(c, &any.welcome, NULL);
+    case MESSAGE_WELCOME:
+        if (message_next_welcome(c, &any.welcome, NULL) < 0)
+            return -1;
+        make_environment(&(struct run){.id = {"t", 1}}, any.welcome.env);
+        return 0;
     case MESSAGE_RUN:
         if (message_next_run(c, &any.run, NULL) < 0)
             return -1;
         for (uint32_t i = 0; i < any.run.slots.n / 2; i++)
             run_slot(&any.run, i);
+        make_environment(&any.run, any.run.inputs);
         return 0;
     case MESSAGE_STARTED: return message_next_started(c, &any.started, NULL);
     case MESSAGE_DONE: return message_next_done(c, &any.done, NULL);
