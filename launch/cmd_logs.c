@@ -244,7 +244,7 @@ static const char *state_of(const struct attempt *a)
 static void describe(const struct attempt *a, char *text)
 {
     if (a->end == N_TASK_ENDS)
-        strcpy(text, "-");
+        snprintf(text, OUTCOME_BYTES, "-");
     else
         outcome_classify(a->end, a->code, text);
 }

@@ -24,7 +24,7 @@ struct attempt
     uint32_t number;       /* from 1; 0: it was skipped, or not needed, in that epoch */
     task_id index;         /* what its chunks bear */
     uint32_t node;
-    enum record_kind kind; /* of the last line about it: RECORD_START, it has not ended; RECORD_UNKNOWN, there is none */
+    enum record_kind kind; /* of the last line about it; RECORD_START: it has not ended; RECORD_UNKNOWN: none */
     enum task_end end;     /* N_TASK_ENDS: not known */
     int code;
     bool is_rebuilt;       /* `output` was found without the journal */

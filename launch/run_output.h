@@ -1,6 +1,6 @@
 /* run_output: do a run's files of outputs hold what its journal says, and nothing else?
  *
- * Is told the lines of the journal, then reads all files whole. Some 100 bytes for each attempt that wrote something. */
+ * Is told the lines of the journal, then reads all files whole. Some 100 bytes for each attempt. */
 #ifndef GANGER_LAUNCH_RUN_OUTPUT_H
 #define GANGER_LAUNCH_RUN_OUTPUT_H
 

@@ -8,7 +8,6 @@
 #include "launch/flow.h"
 #include "launch/options.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,7 +33,7 @@ int write_run_record(const struct rundir *dir, const struct run_asked *asked, co
 /* What is in it of use for whoever wants to load the workflow again. */
 struct run_record
 {
-    json_t *document; /* owns all below */
+    struct json_t *document; /* owns all below */
     const char *workflow_path;
     struct replay_words replay;
     struct option_list amounts;
