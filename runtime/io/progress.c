@@ -24,7 +24,7 @@
 #define EQUALS_MAX 10       /* failures of one kind that are shown */
 #define REPORTS_MAX 100     /* failures of all kinds that are shown */
 #define KINDS_MAX 64        /* that are told apart; the last one takes in all others */
-#define KINDS_COUNTED 3     /* that are counted in words at a time */
+#define KINDS_COUNTED 5     /* that are counted in words at a time */
 #define COLUMNS_DEFAULT 80
 #define COLUMNS_MAX 1000
 #define PARTS_MAX 16
@@ -446,7 +446,7 @@ static void put_kind(struct buffer *b, const struct progress *p, const struct ki
 
     outcome_classify(k->end, k->code, how);
     buffer_printf(b, "%" PRIu32 " more %s", k->n_untold,
-                  k->event == EVENT_TASK_RETRIED ? "failed and will be tried again" : "failed");
+                  k->event == EVENT_TASK_RETRIED ? "attempts failed, to be made again" : "failed");
     if (program[0] != '\0') {
         buffer_printf(b, ", of ");
         failure_put_visible(b, program, strlen(program));

@@ -343,7 +343,7 @@ static void test_a_flood_of_different_failures_is_limited_too(void **state)
     assert_int_equal(count_lines(see(w), "FAILED t3"), 100);
     progress_end(w->p);
     text = see(w);
-    assert_int_equal(count_lines(text, "\n"), 4);
+    assert_int_equal(count_lines(text, "\n"), 6);
     assert_non_null(strstr(text, " more failed in other ways\n"));
 }
 
