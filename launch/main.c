@@ -22,6 +22,7 @@ static const struct command commands[] = {
     {"cancel", cmd_cancel, "end a run that was submitted"},
     {"check", cmd_check, "look a workflow over without running it"},
     {"graph", cmd_graph, "draw what depends on what"},
+    {"topo", cmd_topo, "say what slots, memory and GPUs this machine gives"},
     {"logs", cmd_logs, "print what the tasks of a run wrote"},
     {"verify", cmd_verify, "prove that a run did what its workflow asks for"},
     {"import", cmd_import, "write another system's workflow as one of ganger's"},

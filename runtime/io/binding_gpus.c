@@ -150,9 +150,8 @@ static bool has_render_node(void)
     return entry != NULL;
 }
 
-/* Is there anything that programs could reach a GPU through? Looking with hwloc takes 40 ms also where there is
- * nothing to see, for each worker of each node. */
-static bool may_have_gpus(const struct binding *b)
+/* Looking with hwloc takes 40 ms also where there is nothing to see, for each worker of each node. */
+bool binding_may_have_gpus(const struct binding *b)
 {
     static const char *const doors[] = {"/dev/nvidiactl", "/dev/nvmap", "/dev/kfd", "/dev/dxg"};
 
@@ -166,7 +165,7 @@ static bool may_have_gpus(const struct binding *b)
 
 static void find_devices(struct binding *b)
 {
-    if (!may_have_gpus(b))
+    if (!binding_may_have_gpus(b))
         return;
     ask_hwloc(b, DETAIL_DEVICES);
     if (b->gpus.n == 0)

@@ -35,6 +35,9 @@ int binding_load(const struct binding *b, enum binding_detail detail, hwloc_topo
 /* Without regard to cgroups. */
 uint64_t binding_machine_memory_bytes(const struct binding *b);
 
+/* Is there anything that programs could reach a GPU through? Of a machine of paper that is not known. */
+bool binding_may_have_gpus(const struct binding *b);
+
 /* What the cgroups of a process allow it; 0: no limit. */
 struct binding_limits
 {

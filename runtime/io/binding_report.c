@@ -34,14 +34,17 @@ static uint32_t count(hwloc_topology_t topology, hwloc_obj_type_t type)
 /* ---- cores ---- */
 
 static void add_threads(struct binding_report *r, struct binding_core *core, hwloc_const_cpuset_t threads,
-                        hwloc_const_cpuset_t usable)
+                        hwloc_const_cpuset_t usable, hwloc_const_cpuset_t allowed)
 {
     int cpu;
 
     core->first_thread = r->n_threads;
     for (cpu = hwloc_bitmap_first(threads); cpu >= 0; cpu = hwloc_bitmap_next(threads, cpu)) {
-        r->threads[r->n_threads++] =
-            (struct binding_thread){(uint32_t)cpu, usable != NULL && hwloc_bitmap_isset(usable, (unsigned)cpu)};
+        bool is_usable = usable != NULL && hwloc_bitmap_isset(usable, (unsigned)cpu);
+        bool is_allowed = hwloc_bitmap_isset(allowed, (unsigned)cpu);
+
+        r->threads[r->n_threads++] = (struct binding_thread){
+            (uint32_t)cpu, is_usable ? THREAD_USABLE : is_allowed ? THREAD_NOT_IN_MASK : THREAD_NOT_ALLOWED};
         core->n_threads++;
     }
 }
@@ -52,16 +55,15 @@ static void add_core(struct binding_report *r, const struct binding *b, hwloc_to
 {
     struct binding_core *core = &r->cores[r->n_cores++];
     bool is_slot = *next_slot < b->n_slots && hwloc_bitmap_isincluded(b->slots[*next_slot], object->cpuset);
-    bool is_allowed = hwloc_bitmap_intersects(object->cpuset, hwloc_topology_get_allowed_cpuset(topology));
 
     *core = (struct binding_core){
+        .slot = is_slot ? *next_slot : BINDING_NONE,
         .package = number_of(topology, HWLOC_OBJ_PACKAGE, object),
         .numa = numa_of(topology, object->nodeset),
         .l3 = number_of(topology, HWLOC_OBJ_L3CACHE, object),
-        .use = is_slot ? CORE_IS_SLOT : is_allowed ? CORE_NOT_IN_MASK : CORE_NOT_ALLOWED,
-        .slot = is_slot ? *next_slot : BINDING_NONE,
     };
-    add_threads(r, core, object->cpuset, is_slot ? b->slots[*next_slot] : NULL);
+    add_threads(r, core, object->cpuset, is_slot ? b->slots[*next_slot] : NULL,
+                hwloc_topology_get_allowed_cpuset(topology));
     *next_slot += is_slot;
 }
 
@@ -159,6 +161,7 @@ static void report_gpus(struct binding_report *r, struct binding *b, hwloc_topol
 
     r->gpu_source = gpus->source;
     r->gpus_are_disputed = gpus->is_disputed;
+    r->may_have_gpus = !b->is_described && binding_may_have_gpus(b);
     r->gpus = xcalloc(gpus->n + 1, sizeof(*r->gpus));
     for (uint32_t i = 0; i < gpus->n; i++, id += strlen(id) + 1) {
         struct binding_gpu *gpu = &r->gpus[r->n_gpus++];

@@ -9,26 +9,25 @@
 
 #define BINDING_NONE UINT32_MAX
 
-enum core_use
+enum thread_use
 {
-    CORE_IS_SLOT,
-    CORE_NOT_ALLOWED, /* not in the cpuset of our cgroup */
-    CORE_NOT_IN_MASK, /* allowed, but not in the affinity mask this process was started with */
+    THREAD_USABLE,
+    THREAD_NOT_ALLOWED, /* not in the cpuset of our cgroup */
+    THREAD_NOT_IN_MASK, /* allowed, but not in the affinity mask this process was started with */
 };
 
 struct binding_thread
 {
     uint32_t number;
-    bool is_usable;
+    enum thread_use use;
 };
 
 struct binding_core
 {
-    uint32_t package; /* BINDING_NONE: there is none */
+    uint32_t slot; /* BINDING_NONE: none of its threads may be used */
+    uint32_t package; /* BINDING_NONE: there is none, as for the others */
     uint32_t numa;
     uint32_t l3;
-    enum core_use use;
-    uint32_t slot; /* if it is one */
     uint32_t first_thread; /* in the report's threads */
     uint32_t n_threads;
 };
@@ -64,6 +63,7 @@ struct binding_report
     double cpu_limit; /* cores' worth of time that the cgroup allows; 0: as much as there is */
     enum gpu_source gpu_source;
     bool gpus_are_disputed;
+    bool may_have_gpus; /* this machine has devices that belong to some */
     struct binding_gpu *gpus;
     uint32_t n_gpus;
     struct arena text;

@@ -450,13 +450,16 @@ static void test_a_report_says_why_a_core_is_no_slot(void **unused)
     for (uint32_t i = 0; i < r.n_cores; i++) {
         const struct binding_core *core = &r.cores[i];
 
-        n_slots += core->use == CORE_IS_SLOT;
+        n_slots += core->slot != BINDING_NONE;
         for (uint32_t t = 0; t < core->n_threads; t++) {
             const struct binding_thread *thread = &r.threads[core->first_thread + t];
 
-            assert_int_equal(thread->is_usable, thread->number == (uint32_t)first);
-            if (CPU_ISSET_S(thread->number, sizeof(before.sets), before.sets) && core->use != CORE_IS_SLOT)
-                assert_int_equal(core->use, CORE_NOT_IN_MASK);
+            if (thread->number == (uint32_t)first)
+                assert_int_equal(thread->use, THREAD_USABLE);
+            else if (CPU_ISSET_S(thread->number, sizeof(before.sets), before.sets))
+                assert_int_equal(thread->use, THREAD_NOT_IN_MASK);
+            else
+                assert_int_not_equal(thread->use, THREAD_USABLE);
         }
     }
     assert_int_equal(n_slots, 1);
