@@ -340,6 +340,15 @@ static enum task_state end_task(struct manager *m, uint32_t worker, const struct
     return state;
 }
 
+/* The next ones' would be lost, too: the run directory is as good as gone, like a journal that cannot be written. */
+static void stop_for_lost_output(struct manager *m, const struct done *done)
+{
+    error_set(m->err, ERROR_SYSTEM, "what tasks write cannot be kept, task \"%s\": %.*s; `--resume` continues the run",
+              m->o->graph->tasks[done->task].id, (int)done->result.n_tail_bytes, done->result.tail);
+    if (!m->is_stopping)
+        manager_stop_for_error(m);
+}
+
 static void hear_done(struct manager *m, uint32_t worker, struct cursor *c)
 {
     struct done done;
@@ -366,6 +375,8 @@ static void hear_done(struct manager *m, uint32_t worker, struct cursor *c)
                   worker);
         manager_stop_for_error(m);
     }
+    if (done.result.end == TASK_OUTPUT_LOST)
+        stop_for_lost_output(m, &done);
 }
 
 static void hear_message(struct manager *m, uint32_t worker, const char *bytes, size_t n)
