@@ -12,6 +12,7 @@
 
 
 #define DURATION_MAX_S 1e12
+#define LARGEST_EXACT 9007199254740992.0 /* 2^53: above, not every whole number is a double */
 
 void draft_init(struct draft *d, const char *file)
 {
@@ -231,7 +232,7 @@ static bool is_whole(const json_t *value, int64_t *number)
         *number = json_integer_value(value);
         return true;
     }
-    if (!json_is_real(value) || !(real > -0x1p53 && real < 0x1p53) || real != (double)(int64_t)real)
+    if (!json_is_real(value) || real < -LARGEST_EXACT || real > LARGEST_EXACT || real != (double)(int64_t)real)
         return false;
     *number = (int64_t)real;
     return true;

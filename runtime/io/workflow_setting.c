@@ -83,29 +83,30 @@ static int put_env(struct draft *d, json_t *env, json_t *own, uint32_t *n_env, s
     return 0;
 }
 
-static bool has_setting(const struct known_setting *known, const char *cwd, const struct buffer *env,
+static bool has_setting(const struct known_setting *known, const char *cwd, const char *env, size_t n_env_bytes,
                         uint64_t digest)
 {
-    if (known == NULL || known->digest != digest || known->setting.n_env_bytes != env->n ||
+    if (known == NULL || known->digest != digest || known->setting.n_env_bytes != n_env_bytes ||
         (known->setting.cwd == NULL) != (cwd == NULL))
         return false;
     return (cwd == NULL || strcmp(known->setting.cwd, cwd) == 0) &&
-           (env->n == 0 || memcmp(known->setting.env, env->bytes, env->n) == 0);
+           (n_env_bytes == 0 || memcmp(known->setting.env, env, n_env_bytes) == 0);
 }
 
 void setting_intern(struct draft *d, const char *cwd, uint32_t n_env, struct stated *stated)
 {
-    uint64_t digest = XXH64(d->env.bytes, d->env.n, cwd ? XXH64(cwd, strlen(cwd), 1) : 0);
+    const char *env = d->env.bytes ? d->env.bytes : "";
+    uint64_t digest = XXH64(env, d->env.n, cwd ? XXH64(cwd, strlen(cwd), 1) : 0);
     const struct known_setting **slot = &d->recent[digest % RECENT_SETTINGS];
 
-    if (!has_setting(*slot, cwd, &d->env, digest)) {
+    if (!has_setting(*slot, cwd, env, d->env.n, digest)) {
         struct known_setting *known = arena_alloc(&d->g->text, sizeof(*known));
 
         known->setting = (struct task_setting){.n_env = n_env, .n_env_bytes = (uint32_t)d->env.n};
         if (cwd != NULL)
             known->setting.cwd = arena_text(&d->g->text, cwd, strlen(cwd));
         if (n_env > 0)
-            known->setting.env = arena_text(&d->g->text, d->env.bytes, d->env.n);
+            known->setting.env = arena_text(&d->g->text, env, d->env.n);
         known->digest = digest;
         *slot = known;
     }

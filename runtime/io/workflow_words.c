@@ -2,9 +2,10 @@
 
 #include "base/spelling.h"
 
+#include <assert.h>
 #include <string.h>
 
-#define KEYS_MAX 32 /* of one table, for spelling */
+#define KEYS_MAX 32 /* of one table: each has a bit of what draft_take_apart says */
 
 #define COMMAND_WANTED "an array of strings, or a string for /bin/sh"
 #define DURATION_WANTED "seconds, or a string like \"90s\" or \"1h30m\""
@@ -139,6 +140,7 @@ const char *words_find_meant(const struct word_table *table, const char *key)
     const char *keys[KEYS_MAX];
     const char *near;
 
+    assert(table->n <= KEYS_MAX);
     for (size_t i = 0; i < table->n; i++)
         keys[i] = table->words[i].key;
     near = spelling_nearest(key, keys, table->n);
