@@ -646,6 +646,23 @@ static void test_setup_goes_on_when_its_worker_dies(void **unused)
                 &plain);
 }
 
+static void test_task_is_told_the_ids_of_its_gpus(void **unused)
+{
+    const struct manager_options plain = {0};
+    const struct task_resources one = {.cores = 1, .nodes = 1, .ranks = 1, .gpus = 1};
+    const struct task_resources two = {.cores = 1, .nodes = 1, .ranks = 1, .gpus = 2};
+    struct graph *g = graph_from_text("a\nb\nc");
+
+    (void)unused;
+    g->tasks[0].resource_class = g->tasks[1].resource_class = graph_intern_resources(g, &one);
+    g->tasks[2].resource_class = graph_intern_resources(g, &two);
+    expect_with(g, 2,
+           "1 hello\n2 hello\n1 done a 0\n2 done b 0\n1 done c 0\n",
+           "1 WELCOME\n1 RUN a gpu 7\n2 WELCOME\n2 RUN b gpu 8\ndone a\ndone b\n1 RUN c gpu 7 gpu 8\ndone c\n"
+           "1 STOP when done\n2 STOP when done\n",
+           &plain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -676,6 +693,7 @@ int main(void)
         cmocka_unit_test(test_node_is_torn_down_also_when_the_run_is_told_to_end),
         cmocka_unit_test(test_run_ends_when_its_only_node_cannot_be_set_up),
         cmocka_unit_test(test_setup_goes_on_when_its_worker_dies),
+        cmocka_unit_test(test_task_is_told_the_ids_of_its_gpus),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
