@@ -345,8 +345,7 @@ static void stop_for_lost_output(struct manager *m, const struct done *done)
 {
     error_set(m->err, ERROR_SYSTEM, "what tasks write cannot be kept, task \"%s\": %.*s; `--resume` continues the run",
               m->o->graph->tasks[done->task].id, (int)done->result.n_tail_bytes, done->result.tail);
-    if (!m->is_stopping)
-        manager_stop_for_error(m);
+    stop(m, STOP_WHEN_DONE, m->err->text); /* what runs may be silent */
 }
 
 static void hear_done(struct manager *m, uint32_t worker, struct cursor *c)
