@@ -18,7 +18,8 @@ CUDA_VISIBLE_DEVICES=3,GPU-5a g 0 run flow.json -n 2
 same two 3,GPU-5a
 same none "unset 3,GPU-5a"
 rm -rf flow.run
-CUDA_VISIBLE_DEVICES= g 1 run flow.json -n 2 # there are none: what asks for some cannot be placed
+CUDA_VISIBLE_DEVICES= g 2 run flow.json -n 2 # there are none: what asks for some cannot be placed
+says err "fits on no node"
 says err two
 says err GPU
 same none "unset "
