@@ -140,20 +140,19 @@ static void test_the_affinity_mask_limits_the_slots(void **unused)
 
 static void test_machines_may_have_thousands_of_hardware_threads(void **unused)
 {
-    struct binding *b = open_machine("pack:16 core:128 pu:2");
+    struct binding *b = open_machine("core:2 pu:2(indexes=0,1,4094,8192)");
     struct ganger_error err = {0};
     struct binding_mask mask;
 
     (void)unused;
     binding_mask_clear(&mask);
-    assert_int_equal(binding_n_slots(b), 2048);
-    assert_int_equal(binding_mask_add(b, &mask, 2047, &err), 0);
-    assert_true(CPU_ISSET_S(4095, sizeof(mask.sets), mask.sets));
-    assert_int_equal(binding_mask_count(&mask), 2);
-    binding_close(b);
-    b = open_machine("core:8193 pu:1");
-    assert_int_equal(binding_mask_add(b, &mask, 8192, &err), -1);
+    assert_int_equal(binding_mask_add(b, &mask, 1, &err), -1);
     assert_non_null(strstr(err.text, "8192"));
+    binding_close(b);
+    b = open_machine("core:2 pu:2(indexes=0,1,4094,8191)");
+    assert_int_equal(binding_mask_add(b, &mask, 1, &err), 0);
+    assert_true(CPU_ISSET_S(4094, sizeof(mask.sets), mask.sets));
+    assert_int_equal(binding_mask_count(&mask), 2);
     binding_close(b);
 }
 
