@@ -11,7 +11,7 @@
 #     -m MODE   sleep (default) or spin
 #     -k        keep the runs, in the folder that is named at the end
 #
-# Each run is checked from its journal: every task once, none before its parents. Ends with 1 when a run is not as it
+# Each run is checked from its journal, here and by `ganger verify`: every task once, none before its parents. Ends with 1 when a run is not as it
 # must be, or takes more than 5 % longer than the reference.
 set -euo pipefail
 
@@ -74,6 +74,10 @@ replay() {
     fi
     if ! got=$(awk -f "$root/bench/replay.awk" "$run.jsonl" "$run.run/journal.jsonl"); then
         printf '%-46s %4s  wrong:\n%s\n' "$name" "$n" "$(head -n 5 <<<"$got")"
+        return 1
+    fi
+    if ! "$ganger" verify "$run.run" >"$run.out" 2>&1 </dev/null; then
+        printf '%-46s %4s  not verified:\n%s\n' "$name" "$n" "$(tail -n 3 "$run.out")"
         return 1
     fi
     awk -v a="$got" -v b="$seconds" 'BEGIN { exit !(a <= 1.05 * b) }' || verdict="over 5 %"

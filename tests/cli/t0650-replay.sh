@@ -68,6 +68,8 @@ g 0 import mosaic.json --replay 0.05 -o mosaic.jsonl
 g 0 run mosaic.json -n 4 --replay 0.05
 [ "$(events mosaic.run done)" = 37 ] || fail "not every task of the mosaic was done once"
 between "$(makespan mosaic.run mosaic.jsonl)" 0.9 15
+g 0 verify mosaic.run
+says out "37 done"
 sizes=$(cd mosaic.replay && stat -c %s raw3 flat11 sub/difference7 header | tr '\n' ' ')
 [ "$sizes" = "2000000003 20000000011 7 0 " ] || fail "files have other sizes: $(ls -l mosaic.replay)"
 [ "$(du -sk mosaic.replay | cut -f1)" -lt 2000 ] || fail "sparse files take room"
