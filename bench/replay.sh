@@ -11,8 +11,8 @@
 #     -m MODE   sleep (default) or spin
 #     -k        keep the runs, in the folder that is named at the end
 #
-# Each run is checked from its journal, here and by `ganger verify`: every task once, none before its parents. Ends with 1 when a run is not as it
-# must be, or takes more than 5 % longer than the reference.
+# Each run is checked from its journal, here and by `ganger verify`: every task once, none before its parents. Ends
+# with 1 when a run is not as it must be, or takes more than 5 % longer than the reference.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
