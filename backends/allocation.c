@@ -50,6 +50,55 @@ uint32_t allocation_cpus_here(const struct allocation *a)
     return 0;
 }
 
+/* "0-1" or "0,64": adds them to `done`, and says how many they are. */
+static uint32_t add_siblings(const char *list, cpu_set_t *done)
+{
+    uint32_t n = 0;
+
+    for (const char *p = list; isdigit((unsigned char)*p); p += *p == ',') {
+        char *end;
+        unsigned long first = strtoul(p, &end, 10), last = *end == '-' ? strtoul(end + 1, &end, 10) : first;
+
+        for (unsigned long cpu = first; cpu <= last && cpu < CPU_SETSIZE; cpu++, n++)
+            CPU_SET(cpu, done);
+        p = end;
+    }
+    return n;
+}
+
+/* By what the kernel says, since reading a whole topology takes each rank some 10 ms. */
+static uint32_t count_siblings(unsigned cpu, cpu_set_t *done)
+{
+    char path[96], list[256] = "";
+    uint32_t n = 0;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
+    file = fopen(path, "re");
+    if (file != NULL && fgets(list, sizeof(list), file) != NULL)
+        n = add_siblings(list, done);
+    if (file != NULL)
+        fclose(file);
+    CPU_SET(cpu, done);
+    return n > 0 ? n : 1;
+}
+
+void allocation_count_here(uint32_t *n_cores, uint32_t *n_threads)
+{
+    cpu_set_t mask, done;
+
+    *n_cores = *n_threads = 0;
+    CPU_ZERO(&done);
+    if (sched_getaffinity(0, sizeof(mask), &mask) < 0)
+        CPU_ZERO(&mask);
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &mask) || CPU_ISSET(cpu, &done))
+            continue;
+        *n_threads += count_siblings(cpu, &done);
+        ++*n_cores;
+    }
+}
+
 int allocation_check(const struct allocation *a, uint32_t n_cores, uint32_t n_threads, struct ganger_error *err)
 {
     uint32_t n_cpus = allocation_cpus_here(a);
@@ -146,14 +195,15 @@ char **allocation_variables(const struct allocation *a, const uint32_t *n_worker
                                            "SLURM_NPROCS", "SLURM_TRES_PER_TASK", "SLURM_NTASKS_PER_CORE"};
     size_t n_unwanted = sizeof(unwanted) / sizeof(*unwanted);
     uint32_t *n_ranks = xcalloc(a->n_nodes, sizeof(*n_ranks));
-    char **variables = xcalloc(n_unwanted + 2, sizeof(*variables)), *counts;
+    char **variables = xcalloc(n_unwanted + 3, sizeof(*variables)), *counts;
 
     memcpy(n_ranks, n_workers, a->n_nodes * sizeof(*n_ranks));
     n_ranks[0]++; /* the manager */
     counts = hostlist_write_counts(n_ranks, a->n_nodes);
     variables[0] = xasprintf("SLURM_TASKS_PER_NODE=%s", counts);
+    variables[1] = xstrdup("SLURM_OVERLAP=1"); /* the step of mpirun's daemons keeps no CPU from steps of tasks */
     for (size_t i = 0; i < n_unwanted; i++)
-        variables[i + 1] = xstrdup(unwanted[i]);
+        variables[i + 2] = xstrdup(unwanted[i]);
     free(counts);
     free(n_ranks);
     return variables;

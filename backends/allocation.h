@@ -16,6 +16,9 @@ void allocation_release(struct allocation *a);
  * and its first part are the same host. */
 uint32_t allocation_cpus_here(const struct allocation *a);
 
+/* Cores of which this process may use something, and their hardware threads, whether it may use them or not. */
+void allocation_count_here(uint32_t *n_cores, uint32_t *n_threads);
+
 /* Fails when less of this host can be used than the batch system gave, and says what to do instead. `n_cores`
  * cores can be used, which have `n_threads` hardware threads in all. */
 int allocation_check(const struct allocation *a, uint32_t n_cores, uint32_t n_threads, struct ganger_error *err);

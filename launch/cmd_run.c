@@ -14,6 +14,7 @@
 #include "launch/cmd.h"
 #include "launch/flow.h"
 #include "launch/launcher.h"
+#include "launch/layout.h"
 #include "launch/link.h"
 #include "launch/options.h"
 #include "launch/run_record.h"
@@ -314,6 +315,7 @@ static int be_rank(const struct run_options *options)
     struct link_origin origin = {.fd = -1, .out_fd = STDOUT_FILENO, .err_fd = STDERR_FILENO};
     int signal_fd = signals_open();
     struct comm *comm;
+    bool should_tell, exits;
     uint32_t rank;
     int status;
 
@@ -322,33 +324,26 @@ static int be_rank(const struct run_options *options)
     launcher_enter_rank();
     process_wake_promptly();
     process_die_with_parent(SIGTERM); /* of mpirun, which can no longer end us then */
+    if (layout_enter_rank(&should_tell, &err) < 0)
+        return should_tell ? print_error(&err) : error_exit_status(&err);
     if (find_origin(&origin, &err) < 0 || (comm = comm_open_mpi(launcher_allows_exit(), &err)) == NULL)
         return print_error(&err);
     link_say_started(&origin);
     rank = comm->rank;
+    if (rank == 0)
+        layout_count_workers(comm->size - 1);
     status = rank == 0 ? be_manager(options, comm, signal_fd, &origin) : be_worker(options, comm, signal_fd);
     buffer_release(&origin.env);
     free(origin.cwd);
     /* The launcher has the manager's word; MPI_Finalize costs 50 ms, and hangs after a loss. */
-    comm_close(comm, launcher_allows_exit() || status >= 3);
-    if (launcher_allows_exit())
+    /* Open MPI's daemons of other nodes do not tell mpirun of ranks that leave by _exit: it would wait for ever. */
+    exits = launcher_allows_exit() && comm_is_one_node(comm);
+    comm_close(comm, exits || status >= 3);
+    if (exits)
         _exit(0);
     if (status >= 3)
         _exit(status);
     return rank == 0 ? status : 0;
-}
-
-static uint32_t choose_n_workers(const struct run_options *options, struct ganger_error *err)
-{
-    struct binding *binding;
-    uint32_t n;
-
-    if (options->n_workers != 0)
-        return options->n_workers;
-    binding = binding_open(err);
-    n = binding != NULL ? binding_n_slots(binding) : 0;
-    binding_close(binding);
-    return n;
 }
 
 static void print_task(const struct task *task)
@@ -418,18 +413,33 @@ static int start_ranks(const struct run_options *options, char **rank_argv)
     struct ganger_error err = {0};
     char *run_dir = choose_run_dir(options);
     int exit_status = 0, status = -1;
-    uint32_t n_workers = choose_n_workers(options, &err);
+    struct layout layout;
 
-    if (n_workers > 0 && options->dry_run) {
-        char **command = launcher_command(n_workers + 1, rank_argv);
+    if (layout_choose(&layout, options->n_workers, &err) < 0) {
+        free(run_dir);
+        return print_error(&err);
+    }
+    if (options->dry_run) {
+        char **command = launcher_command(layout.n_workers + 1, rank_argv);
 
         status = print_dry_run(options, command, &err);
         free(command);
-    } else if (n_workers > 0 && rundir_check(run_dir, options->resume, &err) == 0) {
-        status = launcher_run(n_workers + 1, rank_argv, &exit_status, &err);
+    } else if (rundir_check(run_dir, options->resume, &err) == 0) {
+        status = launcher_run(layout.n_workers + 1, rank_argv, layout.variables, &exit_status, &err);
     }
+    layout_release(&layout);
     free(run_dir);
     return status < 0 ? print_error(&err) : exit_status;
+}
+
+/* A batch system that starts a job again gives it the same words. */
+static bool is_restarted(const struct run_options *options)
+{
+    char *run_dir = choose_run_dir(options);
+    bool is = layout_is_restarted(run_dir);
+
+    free(run_dir);
+    return is;
 }
 
 int cmd_run(int argc, char **argv)
@@ -457,6 +467,7 @@ int cmd_run(int argc, char **argv)
         free(rank_argv);
         return print_error(&err);
     }
+    options.resume |= is_restarted(&options);
     status = launcher_is_rank() ? be_rank(&options) : start_ranks(&options, rank_argv);
     free(rank_argv);
     free(options.amounts.each);

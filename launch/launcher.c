@@ -138,6 +138,16 @@ char **launcher_command(uint32_t n_ranks, char **argv)
     return command;
 }
 
+/* "NAME=VALUE", or "NAME": to be removed. */
+static void change_environment(char **variables)
+{
+    for (; variables != NULL && *variables != NULL; variables++)
+        if (strchr(*variables, '=') != NULL)
+            putenv(*variables);
+        else
+            unsetenv(*variables);
+}
+
 static void set_variables(const char *link_name, int complaints_fd)
 {
     const struct variable *v = this_launcher()->variables;
@@ -156,7 +166,7 @@ static void set_variables(const char *link_name, int complaints_fd)
 
 /* mpirun leads a process group of its own, so that the terminal's ^C comes to us alone, and dies with
  * us. It gets no standard input: nothing below reads it. */
-static _Noreturn void be_mpirun(char **command, const char *link_name, int complaints_fd)
+static _Noreturn void be_mpirun(char **command, char **variables, const char *link_name, int complaints_fd)
 {
     int null_fd = open("/dev/null", O_RDONLY);
     sigset_t none;
@@ -167,6 +177,7 @@ static _Noreturn void be_mpirun(char **command, const char *link_name, int compl
     complaints_fd = dup(complaints_fd); /* without close-on-exec */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    change_environment(variables);
     set_variables(link_name, complaints_fd);
     execvp(command[0], command);
     dprintf(STDERR_FILENO, "ganger: %s: %s; install Open MPI, or name its mpirun in GANGER_MPIRUN\n",
@@ -322,7 +333,7 @@ static int judge(const struct launch *l, int *exit_status, struct ganger_error *
                      WIFSIGNALED(s) ? WTERMSIG(s) : WEXITSTATUS(s));
 }
 
-int launcher_run(uint32_t n_ranks, char **argv, int *exit_status, struct ganger_error *err)
+int launcher_run(uint32_t n_ranks, char **argv, char **variables, int *exit_status, struct ganger_error *err)
 {
     struct launch l = {.mpirun_fd = -1, .signal_fd = -1, .complaints_fd = -1};
     char **command = launcher_command(n_ranks, argv);
@@ -333,7 +344,7 @@ int launcher_run(uint32_t n_ranks, char **argv, int *exit_status, struct ganger_
         l.complaints_fd = memfd_create("complaints", MFD_CLOEXEC);
         l.mpirun = fork();
         if (l.mpirun == 0)
-            be_mpirun(command, l.link.name, l.complaints_fd);
+            be_mpirun(command, variables, l.link.name, l.complaints_fd);
         l.mpirun_fd = (int)syscall(SYS_pidfd_open, l.mpirun, 0);
         if (l.mpirun < 0 || l.mpirun_fd < 0 || l.signal_fd < 0)
             status = error_set_errno(err, ERROR_SYSTEM, "cannot start mpirun");

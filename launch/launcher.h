@@ -25,8 +25,9 @@ bool launcher_allows_exit(void);
 char **launcher_command(uint32_t n_ranks, char **argv);
 
 /* Runs it until the manager said that it is done. INT, TERM and HUP go to the manager. An mpirun that
- * does not return then is ended. Sets the exit status of the run; -1 when the manager ended without a
+ * does not return then is ended. `variables` are for mpirun alone: "NAME=VALUE", or "NAME", which it is not to
+ * have; ended by NULL, or NULL. Sets the exit status of the run; -1 when the manager ended without a
  * word. */
-int launcher_run(uint32_t n_ranks, char **argv, int *exit_status, struct ganger_error *err);
+int launcher_run(uint32_t n_ranks, char **argv, char **variables, int *exit_status, struct ganger_error *err);
 
 #endif

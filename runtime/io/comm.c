@@ -7,6 +7,14 @@ bool comm_is_near(const struct comm *c, uint32_t rank)
     return c->nodes[rank] == c->nodes[c->rank];
 }
 
+bool comm_is_one_node(const struct comm *c)
+{
+    for (uint32_t rank = 0; rank < c->size; rank++)
+        if (!comm_is_near(c, rank))
+            return false;
+    return true;
+}
+
 uint32_t comm_slot(const struct comm *c, uint32_t rank)
 {
     uint32_t slot = 0;

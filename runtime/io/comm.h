@@ -92,6 +92,9 @@ static inline void comm_close(struct comm *c, bool at_once)
 /* Is `rank` on this rank's node? */
 bool comm_is_near(const struct comm *c, uint32_t rank);
 
+/* Are all ranks on one node? */
+bool comm_is_one_node(const struct comm *c);
+
 /* Place of `rank` among the workers of its node, from 0: its slot. */
 uint32_t comm_slot(const struct comm *c, uint32_t rank);
 
@@ -106,8 +109,8 @@ pid_t comm_group_of(const struct comm *c, uint32_t rank);
 _Atomic uint64_t *comm_node_counter(struct comm *c);
 
 /* Joins the MPI job this process was started in. Fails when the launcher's idea of the number of ranks
- * is not MPI's. To be called once. `leaves_at_once`: all ranks will be closed that way, so that what MPI
- * would remove at its end is removed now. */
+ * is not MPI's. To be called once. `leaves_at_once`: if they are all on one node, all ranks will be closed
+ * that way, so that what MPI would remove at its end is removed now. */
 struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err);
 
 /* "Open MPI 4.1.4", "MPICH 4.0.2", …: the library this program is linked with. Works without opening. */

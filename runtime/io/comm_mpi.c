@@ -547,7 +547,7 @@ struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err)
     if (!is_open)
         goto fail;
     MPI_Comm_rank(node, &rank);
-    if (leaves_at_once)
+    if (leaves_at_once && comm_is_one_node(&m->comm))
         remove_segment_name(rank);
     stop_yielding();
     return &m->comm;
