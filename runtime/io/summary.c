@@ -20,6 +20,7 @@
 #define PROGRAMS_SHOWN 5
 #define IDLE_SHOWN 0.005    /* shares from here on are said */
 #define STRONG_BOUND_TASKS 100000 /* up to here the stronger bound takes less than a second */
+#define AS_GOOD 0.99
 #define EVER_S 1e30
 #define COLUMNS 80
 #define ID_COLUMNS_MIN 12 /* with less room, it is left out */
@@ -533,25 +534,28 @@ static void put_limit(struct buffer *b, const struct summary *s, const struct ma
     }
 }
 
-/* What no scheduler could have been below, tasks taking what they took. */
+/* What no scheduler could have been below, tasks taking what they took. The weaker of two bounds, where it is
+ * as good, names the plainer cause. */
 static void put_bound(struct buffer *b, const struct summary *s)
 {
     struct makespan_site site;
     struct makespan_node *kinds = find_kinds(s, &site.n_kinds);
-    struct makespan_bound bound = {0};
+    struct makespan_bound plain = {0}, bound;
     float *cost_s = find_costs(s);
 
     site.kinds = kinds;
+    if (site.n_kinds > 0)
+        makespan_bound_quickly(s->graph, cost_s, &site, &plain);
+    bound = plain;
     if (site.n_kinds > 0 && s->graph->n_tasks <= STRONG_BOUND_TASKS)
         makespan_bound_well(s->graph, cost_s, &site, &bound);
-    else if (site.n_kinds > 0)
-        makespan_bound_quickly(s->graph, cost_s, &site, &bound);
     if (bound.s > 0) {
         put_label(b, "lower bound");
         put_duration(b, bound.s);
         buffer_printf(b, " for such run times, by ");
-        put_limit(b, s, &bound);
-        buffer_printf(b, ": %.1f %% above\n", fmax(100 * (makespan_of(s) / bound.s - 1), 0));
+        put_limit(b, s, plain.s >= AS_GOOD * bound.s ? &plain : &bound);
+        buffer_printf(b, "%s: %.1f %% above\n", plain.s >= AS_GOOD * bound.s ? "" : " and dependencies",
+                      fmax(100 * (makespan_of(s) / bound.s - 1), 0));
     }
     free(cost_s);
     free(kinds);

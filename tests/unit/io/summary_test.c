@@ -315,6 +315,31 @@ static void test_makespan_is_held_against_the_lower_bound_and_idle_cores_explain
                    "                 9.4 %: nothing was ready\n");
 }
 
+static void test_the_lower_bound_names_its_cause(void **state)
+{
+    struct world *w = *state;
+
+    graph_free(w->g);
+    summary_close(w->s);
+    w->g = graph_new();
+    for (int i = 0; i < 5; i++) /* one, then three at a time on two cores, then one */
+        graph_add_task(w->g, &(struct task){.id = &"abcde"[i], .argv = "x", .n_argv = 1, .n_argv_bytes = 2});
+    for (task_id t = 1; t < 4; t++) {
+        graph_add_dependency(w->g, 0, t);
+        graph_add_dependency(w->g, t, 4);
+    }
+    assert_int_equal(graph_seal(w->g, NULL), 0);
+    w->s = summary_open(w->g, 2);
+    tell_node(w, 2, 0);
+    tell_done(w, 0, 0, 4);
+    tell_done(w, 1, 4, 8);
+    tell_done(w, 2, 4, 8);
+    tell_done(w, 3, 8, 12);
+    tell_done(w, 4, 12, 16);
+    print(w, "r", "f");
+    assert_says(w, "   lower bound  14 s for such run times, by cores and dependencies: 14.3 % above\n");
+}
+
 static void test_programs_are_listed_by_the_time_they_took(void **state)
 {
     struct world *w = *state;
@@ -389,6 +414,7 @@ int main(void)
         WORLD_TEST(test_what_may_fail_or_is_not_needed_is_no_failure),
         WORLD_TEST(test_attempts_that_failed_count_as_work),
         WORLD_TEST(test_makespan_is_held_against_the_lower_bound_and_idle_cores_explained),
+        WORLD_TEST(test_the_lower_bound_names_its_cause),
         WORLD_TEST(test_programs_are_listed_by_the_time_they_took),
         WORLD_TEST(test_peak_memory_and_use_of_the_cpu_are_said),
         WORLD_TEST(test_quietly_only_failures_are_said),
