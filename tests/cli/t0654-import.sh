@@ -65,3 +65,9 @@ rm start middle end
 g 1 run trace.json -n 2 --run-dir again.run --latency-wait 0
 says err "start"
 [ ! -e middle ] || fail "a task started without its input"
+
+# Nothing is quadratic: many tasks, many edges, all of them to one task and from one.
+awk 'BEGIN { n = 200000; for (i = 0; i < n; i++) print "TASK t" i " true"
+             for (i = 1; i + 1 < n; i++) print "EDGE t0 t" i "\nEDGE t" i " t" n - 1 }' >many.dag
+g 0 check many.dag
+says out "edges          399996"
