@@ -72,15 +72,13 @@ static void put_places(struct buffer *b, const struct task *t)
     const struct task_files *files = files_of(t);
     const char *out = files != NULL ? files->stdout_path : NULL;
     const char *err = files != NULL ? files->stderr_path : NULL;
+    const char *first = out != NULL ? out : err;
 
-    if (out == NULL && err == NULL)
+    if (first == NULL)
         return;
-    if (out == NULL)
-        buffer_printf(b, "    its errors are in ");
-    else
-        buffer_printf(b, "    its output is in ");
-    put_text(b, out != NULL ? out : err);
-    if (out != NULL && err != NULL && strcmp(out, err) != 0) {
+    buffer_printf(b, out != NULL ? "    its output is in " : "    its errors are in ");
+    put_text(b, first);
+    if (err != NULL && strcmp(first, err) != 0) {
         buffer_printf(b, " and ");
         put_text(b, err);
     }
