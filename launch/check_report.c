@@ -93,8 +93,8 @@ static void print_misfits(const struct check_report *r)
     if (r->n_misfits_in_all == 0)
         return;
     site_describe(r->misfit_site, &site);
-    printf("\nfits nowhere   %" PRIu32 " tasks, on %s%s:\n", r->n_misfits_in_all,
-           r->is_this_machine ? "this machine: " : "", site.bytes);
+    printf("\nfits nowhere   %" PRIu32 " task%s, not counted above, on %s%s:\n", r->n_misfits_in_all,
+           r->n_misfits_in_all == 1 ? "" : "s", r->is_this_machine ? "this machine: " : "", site.bytes);
     for (uint32_t c = 0; c < g->n_resources; c++) {
         struct buffer wants = BUFFER_EMPTY;
 

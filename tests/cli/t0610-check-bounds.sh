@@ -14,7 +14,7 @@ J
 # Twelve tasks of two cores and 30 s on 8 cores: three rounds; five of 100 s with one licence: one by one.
 g 1 check flow.json -n 8
 says out "at least       500 s on 8 cores, for resource \"licence\""
-says out "fits nowhere   1 tasks, on 8 cores:"
+says out "fits nowhere   1 task, not counted above, on 8 cores:"
 says out "1 of 48 cores and 100.0 GiB of memory, as \"big\""
 says err 'queue "idle" is declared, but no task is in it'
 says err 'resource "tape" is declared, but no task takes any'
@@ -26,7 +26,7 @@ g 0 check flow.json --node 2x64,128GiB
 says out "2 nodes of 64 cores and 128.0 GiB of memory"
 says_not out "fits nowhere"
 g 1 check flow.json --node 64,64GiB
-says out "fits nowhere   1 tasks"
+says out "fits nowhere   1 task, "
 g 0 check flow.json --node 8 --node 64
 says out "8 cores; 64 cores"
 
