@@ -2,10 +2,11 @@
  * -DGANGER_FUZZ=ON (clang).
  *
  * The first byte says what: 'j' a journal; 'c' one whose lines get checksums, without which none would
- * be looked at; 'l' the same for a plain list; 'o' output. */
+ * be looked at; 'l' the same for a plain list; 'o' output; 'h' output whose headers get checksums. */
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/log.h"
+#include "core/audit.h"
 #include "io/journal.h"
 #include "io/output.h"
 
@@ -88,25 +89,71 @@ static void add_checksums(struct buffer *b, const char *bytes, size_t n)
     }
 }
 
+/* As the writer of output does it, wherever something begins like a header. */
+static void add_checks(struct buffer *b)
+{
+    for (size_t at = 0; at + 40 <= b->n; at++) {
+        uint32_t n, check;
+        uint64_t hash;
+
+        if (memcmp(b->bytes + at, "GOUT", 4) != 0)
+            continue;
+        check = XXH32(b->bytes + at, 28, (uint32_t)at);
+        memcpy(b->bytes + at + 28, &check, 4);
+        memcpy(&n, b->bytes + at + 16, 4);
+        if (n > b->n - at - 40)
+            continue;
+        hash = XXH64(b->bytes + at + 40, n, check);
+        memcpy(b->bytes + at + 32, &hash, 8);
+    }
+}
+
 static int read_line(void *data, const struct journal_line *line, struct ganger_error *err)
 {
     struct record_numbers slots;
     uint64_t slot;
 
+    (void)data;
     (void)err;
     if (line->fields == NULL)
         return 0;
     slots = line->fields->slots;
-    *(size_t *)data += strlen(line->fields->task) + strlen(line->fields->cause);
     while (record_next_number(&slots, &slot))
-        *(size_t *)data += slot;
+        if (strlen(line->fields->task) != line->fields->n_task || slot == 0x123456789)
+            abort();
     return 0;
+}
+
+static int audit_one(void *data, const struct journal_line *line, struct ganger_error *err)
+{
+    (void)err;
+    audit_line(data, line->number, line->fields);
+    return 0;
+}
+
+static void count_problem(void *data, const char *text)
+{
+    *(uint64_t *)data += text[0] != '\0';
+}
+
+static void examine(void)
+{
+    struct audit_result result;
+    uint64_t n_problems = 0;
+    struct audit *audit = audit_new(graph, 0xabc, count_problem, &n_problems);
+
+    if (journal_read(journal_path, audit_one, audit, NULL) == 0) {
+        audit_end(audit, &result);
+        if (result.n_problems != n_problems ||
+            result.n_done + result.n_failed + result.n_skipped + result.n_not_needed + result.n_unfinished != 3)
+            abort();
+    }
+    audit_free(audit);
 }
 
 static void recover(const char *bytes, size_t n)
 {
     struct journal_past past;
-    size_t n_read = 0;
 
     write_file(journal_path, bytes, n);
     if (journal_recover(journal_path, graph, &past, NULL) == 0) {
@@ -114,7 +161,8 @@ static void recover(const char *bytes, size_t n)
             abort();
         journal_past_release(&past);
     }
-    journal_read(journal_path, read_line, &n_read, NULL);
+    journal_read(journal_path, read_line, NULL, NULL);
+    examine();
 }
 
 /* Parts lie one after the other; of a chunk all bytes can be read. */
@@ -168,8 +216,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     if (n < 2)
         return 0;
     graph->ids_are_places = bytes[0] == 'l';
-    if (bytes[0] == 'o') {
-        write_file(output_path, rest, n - 1);
+    if (bytes[0] == 'o' || bytes[0] == 'h') {
+        buffer_put(&b, rest, n - 1);
+        if (bytes[0] == 'h')
+            add_checks(&b);
+        write_file(output_path, b.bytes, b.n);
         read_output(0, n - 1);
         read_output(0, UINT64_MAX);
         read_output((uint8_t)rest[0], n);
