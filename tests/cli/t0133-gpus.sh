@@ -19,7 +19,4 @@ same two 3,GPU-5a
 same none "unset 3,GPU-5a"
 rm -rf flow.run
 CUDA_VISIBLE_DEVICES= g 2 run flow.json -n 2 # there are none: what asks for some cannot be placed
-says err "fits on no node"
-says err two
-says err GPU
-same none "unset "
+says err "fits on no node: it asks for 1 core and 1 GPU"
