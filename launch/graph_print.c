@@ -126,7 +126,8 @@ static uint64_t count_edges(const struct outline *o, uint32_t vertex)
 
 static void print_branch(struct tree *t, const char *branch)
 {
-    fwrite(t->indent.bytes, 1, t->indent.n, t->file);
+    if (t->indent.n > 0)
+        fwrite(t->indent.bytes, 1, t->indent.n, t->file);
     fputs(branch, t->file);
 }
 
