@@ -91,6 +91,21 @@ else
     echo "no cpuset was tried: none can be made here"
 fi
 
+# Limits of real cgroups on memory and processor time, likewise.
+top=/sys/fs/cgroup
+if [ -w $top/memory/cgroup.procs ] && [ -w $top/cpu/cgroup.procs ] && mkdir "$top/memory/ganger-test-$$" 2>/dev/null; then
+    trap 'rmdir "$group" "$top/memory/ganger-test-$$" "$top/cpu/ganger-test-$$" 2>/dev/null' EXIT
+    mkdir "$top/cpu/ganger-test-$$"
+    echo 536870912 >"$top/memory/ganger-test-$$/memory.limit_in_bytes"
+    echo 50000 >"$top/cpu/ganger-test-$$/cpu.cfs_quota_us"
+    timeout -s KILL "$limit" sh -c "echo \$\$ >$top/memory/ganger-test-$$/cgroup.procs &&
+        echo \$\$ >$top/cpu/ganger-test-$$/cgroup.procs && exec '$GANGER' topo" >out 2>err || fail "topo in a cgroup"
+    says out "memory    0.5 GiB, the cgroup's limit; the machine has"
+    says out "time      0.5 cores' worth, the cgroup's limit: workers on all slots will be held back"
+else
+    echo "no limits were tried: none can be set here"
+fi
+
 g 2 topo --synthetic "pack:0"
 says err "pack:0"
 g 2 topo --xml no-such-file
