@@ -34,6 +34,8 @@ struct run_output
     struct written *all; /* when checked: sorted, one for each attempt */
     size_t n;
     size_t capacity;
+    bool *has_ended;          /* by epoch: its last line is there */
+    uint32_t n_epochs;
     struct output_place file; /* that is being read */
     struct written *last;     /* whose chunk was read last */
     struct run_output_result result;
@@ -65,16 +67,39 @@ void run_output_free(struct run_output *o)
     if (o == NULL)
         return;
     free(o->all);
+    free(o->has_ended);
     free(o);
 }
 
 /* --- what the journal says --- */
+
+#define MOST_EPOCHS 1000000 /* a greater number is no epoch of ganger's */
+
+static void note_epoch(struct run_output *o, uint32_t epoch, bool has_ended)
+{
+    if (epoch >= MOST_EPOCHS)
+        return;
+    if (epoch >= o->n_epochs) {
+        o->has_ended = xrealloc(o->has_ended, epoch + 1);
+        memset(o->has_ended + o->n_epochs, 0, epoch + 1 - o->n_epochs);
+        o->n_epochs = epoch + 1;
+    }
+    o->has_ended[epoch] = has_ended;
+}
+
+/* Its last lines never came to the file: tasks may have started that the journal does not tell of. */
+static bool was_cut_off(const struct run_output *o, uint32_t epoch)
+{
+    return epoch < o->n_epochs && epoch > 0 && !o->has_ended[epoch];
+}
 
 void run_output_line(struct run_output *o, uint64_t number, uint32_t epoch, const struct record_fields *f)
 {
     bool has_end = record_is_end(f->kind) || f->kind == RECORD_SETUP || f->kind == RECORD_TEARDOWN;
     struct written *w;
 
+    if (f->kind == RECORD_RUN || f->kind == RECORD_END)
+        note_epoch(o, epoch, f->kind == RECORD_END);
     if (!has_end && f->kind != RECORD_START)
         return;
     if (o->n > 0 && has_end) { /* a start right before it: half of them, where tasks are short */
@@ -157,6 +182,10 @@ static void note_chunk(struct run_output *o, const struct output_part *part)
     o->last = w;
     o->result.n_chunks++;
     o->result.n_text += part->n_text;
+    if (w == NULL && was_cut_off(o, key.epoch)) {
+        o->result.n_unended++;
+        return;
+    }
     if (w == NULL) {
         report(o, "%" PRIu32 "-n%" PRIu32 ".out: the chunk at byte %" PRIu64 " is of attempt %" PRIu32 " of a task "
                "with index %" PRIu32 ", of which the journal knows nothing", key.epoch, key.node, part->offset,

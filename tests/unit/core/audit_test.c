@@ -285,8 +285,10 @@ static void test_gpus_and_slots_are_as_asked_for(void **state)
 
 static void test_amounts_are_never_exceeded(void **state)
 {
-    static const char both[] = "run 1\nnode x mem=100\nstart a\nstart b w=2 s=1\ndone a t=1-3\ndone b w=2 s=1 t=2-4\nend";
-    static const char turns[] = "run 1\nnode x mem=100\nstart a\nstart b w=2 s=1\ndone a t=1-2\ndone b w=2 s=1 t=2-4\nend";
+    static const char both[] = "run 1\nnode x mem=100\nstart a\nstart b w=2 s=1\ndone a t=1-3\n"
+                               "done b w=2 s=1 t=2-4\nend";
+    static const char turns[] = "run 1\nnode x mem=100\nstart a\nstart b w=2 s=1\ndone a t=1-2\n"
+                                "done b w=2 s=1 t=2-4\nend";
 
     (void)state;
     assert_problem("a mem=60\nb mem=60", both, "125829120 of memory of the node were taken, and there are 104857600");
