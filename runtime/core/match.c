@@ -11,6 +11,16 @@
 #define PASSED_BY_PER_WORKER 4
 #define PASSED_FOR_S 60.0
 
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 /* ---- what is asked for ---- */
 
 static const struct task_resources *needs_of_line(const struct match *m, uint32_t line)
@@ -44,11 +54,8 @@ static void open_lines(struct match *m, uint32_t family)
     const struct match_family *f = &m->families[family];
     uint32_t n_open = f->n_elsewhere;
 
-    if (f->freed_node != NO_NODE && n_open < m->ready.families[family].n_lines) {
-        uint32_t n_there = n_fitting(m, family, f->freed_node);
-
-        n_open = n_there > n_open ? n_there : n_open;
-    }
+    if (f->freed_node != NO_NODE && n_open < m->ready.families[family].n_lines)
+        n_open = larger(n_open, smaller(n_fitting(m, family, f->freed_node), f->n_there));
     ready_open(&m->ready, family, f->budget == NO_BUDGET ? n_open : 0);
 }
 
@@ -89,12 +96,10 @@ static void note_freed_for(struct match *m, uint32_t family, uint32_t node)
 {
     struct match_family *f = &m->families[family];
 
-    if (f->freed_node != node && f->freed_node != NO_NODE) {
-        uint32_t n_there = n_fitting(m, family, f->freed_node);
-
-        f->n_elsewhere = n_there > f->n_elsewhere ? n_there : f->n_elsewhere;
-    }
+    if (f->freed_node != node && f->freed_node != NO_NODE)
+        f->n_elsewhere = larger(f->n_elsewhere, smaller(n_fitting(m, family, f->freed_node), f->n_there));
     f->freed_node = node;
+    f->n_there = UINT32_MAX;
     open_lines(m, family);
 }
 
@@ -281,33 +286,31 @@ static uint32_t choose_node(struct match *m, uint32_t line, const struct task_re
     return NO_NODE;
 }
 
-/* How many lines of a family, from the first, fit some node that the head of `line` may enter. */
-static uint32_t count_fitting_anywhere(struct match *m, uint32_t line)
+/* How many lines of a family fit some node, of those that ask for less memory than the one at `at`: that one does
+ * not, or where it does the node is reserved. */
+static uint32_t count_fitting_before(const struct match *m, uint32_t family, uint32_t at)
 {
-    const struct task_resources *needs = needs_of_line(m, line);
-    uint32_t most = 0;
+    uint32_t cores = needs_of_line(m, m->ready.families[family].first_line)->cores, most = 0;
 
-    for (size_t n_free = needs->cores; n_free < m->place.n_free_lists; n_free++)
-        for (uint32_t node = m->place.nodes_by_free[n_free]; node != NO_NODE; node = m->place.nodes[node].next) {
-            uint32_t n_there = n_fitting(m, line_at(m, line)->family, node);
-
-            if (n_there > most && reserve_admits(&m->reserve, node, line_at(m, line)))
-                most = n_there;
-        }
-    return most;
+    for (size_t n_free = cores; n_free < m->place.n_free_lists; n_free++)
+        for (uint32_t node = m->place.nodes_by_free[n_free]; node != NO_NODE; node = m->place.nodes[node].next)
+            most = larger(most, n_fitting(m, family, node));
+    return smaller(most, at);
 }
 
-/* No node has room for the head of a line. */
+/* No node takes the head of a line. */
 static void set_aside(struct match *m, uint32_t line)
 {
-    uint32_t family = line_at(m, line)->family;
+    uint32_t family = line_at(m, line)->family, at = line - m->ready.families[family].first_line;
     struct match_family *f = &m->families[family];
 
     note_vain(m, line);
-    if (line - m->ready.families[family].first_line < f->n_elsewhere)
-        f->n_elsewhere = count_fitting_anywhere(m, line);
-    assert(f->n_elsewhere <= line - m->ready.families[family].first_line);
-    f->freed_node = NO_NODE;
+    if (at < f->n_elsewhere) {
+        f->n_elsewhere = count_fitting_before(m, family, at);
+        f->freed_node = NO_NODE;
+    } else {
+        f->n_there = at;
+    }
     if (f->aside_at == NOT_ASIDE) {
         f->aside_at = m->n_aside;
         m->aside[m->n_aside++] = family;

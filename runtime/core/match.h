@@ -30,6 +30,7 @@ struct match_family
 {
     uint32_t n_elsewhere; /* so many of its lines may fit nodes other than freed_node */
     uint32_t freed_node;  /* the last where something was freed since it was set aside; NO_NODE: none */
+    uint32_t n_there;     /* so many of its lines may fit there, if there is room: others were refused */
     uint32_t aside_at;    /* place among those set aside for want of a node; UINT32_MAX: it is not */
     uint32_t budget;      /* that its head lacks; NO_BUDGET: none */
     uint32_t waiting_at;  /* place among those that wait for it */

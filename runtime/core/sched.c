@@ -17,7 +17,8 @@ struct task_status
     uint32_t n_waiting; /* conditions that are not met */
     uint32_t worker;    /* that has it; before it is sent: where its last parent ran; 0: none */
     uint16_t attempt;
-    uint8_t n_lost; /* workers, of its attempts */
+    uint8_t n_lost : 7; /* workers, of its attempts */
+    uint8_t is_join : 1;
     uint8_t state;
 };
 
@@ -67,7 +68,7 @@ static void set_state(struct sched *s, task_id task, enum task_state state)
     struct task_status *status = &s->tasks[task];
 
     assert(allowed_from[state] & 1 << status->state);
-    if (!task_is_join(&s->graph->tasks[task])) {
+    if (!status->is_join) {
         s->counts[status->state]--;
         s->counts[state]++;
     }
@@ -87,7 +88,7 @@ static void push(struct consequences *list, task_id task, task_id cause)
 
 static void become_ready(struct sched *s, task_id task)
 {
-    if (task_is_join(&s->graph->tasks[task])) { /* it has nothing to run */
+    if (s->tasks[task].is_join) { /* it has nothing to run */
         set_state(s, task, STATE_DONE);
         push(&s->pending, task, task);
         return;
@@ -113,7 +114,7 @@ static void give_up_child(struct sched *s, task_id child, enum task_state state,
     set_state(s, child, state);
     s->tasks[child].worker = 0;
     push(&s->pending, child, cause);
-    if (task_is_join(&s->graph->tasks[child]))
+    if (s->tasks[child].is_join)
         return;
     estimate_forget(&s->estimate, child);
     push(&s->skipped, child, cause);
@@ -137,7 +138,7 @@ static void tell_children(struct sched *s, struct consequence ended)
 {
     const struct graph *g = s->graph;
     enum task_state state = (enum task_state)s->tasks[ended.task].state;
-    bool may_fail = policy_of(s, ended.task)->may_fail;
+    bool may_fail = state == STATE_FAILED && policy_of(s, ended.task)->may_fail;
 
     for (uint64_t i = g->child_first[ended.task]; i < g->child_first[ended.task + 1]; i++) {
         task_id child = g->children[i];
@@ -180,7 +181,7 @@ struct sched *sched_new(const struct graph *g)
     s->tasks = xcalloc(g->n_tasks, sizeof(*s->tasks));
     s->counts[STATE_BLOCKED] = g->n_tasks - g->n_joins;
     for (task_id t = 0; t < g->n_tasks; t++)
-        s->tasks[t].n_waiting = g->n_parents[t];
+        s->tasks[t] = (struct task_status){.n_waiting = g->n_parents[t], .is_join = task_is_join(&g->tasks[t])};
     estimate_init(&s->estimate, g);
     match_init(&s->match, g, &s->estimate);
     advances_init(&s->advances, &s->match);
@@ -207,7 +208,7 @@ void sched_set_amount(struct sched *s, uint32_t named, uint32_t n)
 
 void sched_keep(struct sched *s, task_id task)
 {
-    if (task_is_join(&s->graph->tasks[task]))
+    if (s->tasks[task].is_join)
         return; /* joins follow from their parents */
     set_state(s, task, STATE_DONE);
     estimate_forget(&s->estimate, task);
@@ -325,6 +326,9 @@ static void send(struct sched *s, task_id task, uint32_t worker, struct placemen
 {
     const struct worker *w = worker_of(s, worker);
 
+    /* It may lie anywhere in memory; when it ends, this will have come. */
+    __builtin_prefetch(&s->graph->tasks[task].cost_s);
+    __builtin_prefetch(&s->graph->child_first[task]);
     set_state(s, task, STATE_SENT);
     s->tasks[task].worker = worker;
     s->tasks[task].attempt++;
