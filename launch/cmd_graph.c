@@ -60,7 +60,7 @@ static uint32_t count_tasks(const struct graph *g, const bool *chosen)
 
 static void draw(const struct graph_options *o, const struct workflow *w, const bool *chosen)
 {
-    struct outline outline;
+    struct outline outline = {.n_vertices = 0};
     bool is_large = count_tasks(w->graph, chosen) > MANY_TASKS && !o->full;
     bool as_tree = o->as_tree || (!o->as_dot && isatty(STDOUT_FILENO));
 

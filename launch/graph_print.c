@@ -95,19 +95,19 @@ static void print_name(const struct tree *t, uint32_t vertex)
     free(utf8);
 }
 
-/* The first `n` edges from a vertex, with those behind a point in place of the edge to it. Returns how many there
- * are. Joins do not wait for joins, or not for many: no depth to speak of. */
-static uint64_t collect_edges(const struct outline *o, uint32_t vertex, const struct outline_edge **edges, uint64_t n)
+/* The numbers of the first `n` edges from a vertex, with those behind a point in place of the edge to it. Returns how
+ * many there are. Joins do not wait for joins, or not for many: no depth to speak of. */
+static uint64_t collect_edges(const struct outline *o, uint32_t vertex, uint64_t *edges, uint64_t n)
 {
     uint64_t n_found = 0;
 
     for (uint64_t e = o->first[vertex]; n_found < n && e < o->first[vertex + 1]; e++) {
-        const struct outline_edge *edge = &o->edges[e];
+        uint32_t to = o->edges[e].to;
 
-        if (o->vertices[edge->to].n_tasks == 0)
-            n_found += collect_edges(o, edge->to, edges + n_found, n - n_found);
+        if (o->vertices[to].n_tasks == 0)
+            n_found += collect_edges(o, to, edges + n_found, n - n_found);
         else
-            edges[n_found++] = edge;
+            edges[n_found++] = e;
     }
     return n_found;
 }
@@ -153,12 +153,12 @@ static void print_child(struct tree *t, const struct outline_edge *edge, bool is
 static void print_children(struct tree *t, uint32_t vertex, uint32_t depth)
 {
     uint64_t n = count_edges(t->o, vertex), n_shown = depth >= t->depth ? 0 : n <= t->width ? n : t->width - 1;
-    const struct outline_edge **edges = xcalloc(n_shown + 1, sizeof(*edges));
+    uint64_t *edges = xcalloc(n_shown + 1, sizeof(*edges));
 
     t->is_shown[vertex] = true;
     n_shown = collect_edges(t->o, vertex, edges, n_shown);
     for (uint64_t i = 0; i < n_shown; i++)
-        print_child(t, edges[i], i + 1 == n, depth + 1);
+        print_child(t, &t->o->edges[edges[i]], i + 1 == n, depth + 1);
     free(edges);
     if (n > n_shown) {
         print_branch(t, "└─ ");

@@ -117,9 +117,10 @@ static void add_devices(struct binding *b, hwloc_topology_t topology, const stru
     if (n > 0)
         qsort(numbers, n, sizeof(*numbers), compare_numbers);
     for (size_t i = 0; i < n; i++) {
-        char id[32];
+        char id[32] = "";
 
-        add_id(b, id, (size_t)snprintf(id, sizeof(id), "%lu", numbers[i]));
+        snprintf(id, sizeof(id), "%lu", numbers[i]);
+        add_id(b, id, strlen(id));
     }
     free(numbers);
 }
@@ -174,14 +175,13 @@ static void find_devices(struct binding *b)
 
 const struct binding_gpus *binding_gpus(struct binding *b)
 {
-    const char *cuda = getenv("CUDA_VISIBLE_DEVICES"), *rocr = getenv("ROCR_VISIBLE_DEVICES");
+    const char *cuda = b->is_described ? NULL : getenv("CUDA_VISIBLE_DEVICES");
+    const char *rocr = b->is_described ? NULL : getenv("ROCR_VISIBLE_DEVICES");
 
     if (b->has_gpus)
         return &b->gpus;
     b->has_gpus = true;
-    if (b->is_described) {
-        find_devices(b);
-    } else if (cuda != NULL) {
+    if (cuda != NULL) {
         b->gpus.source = GPUS_FROM_CUDA_VISIBLE_DEVICES;
         b->gpus.is_disputed = rocr != NULL && strcmp(cuda, rocr) != 0;
         add_listed(b, cuda);
