@@ -6,6 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#if HWLOC_API_VERSION < 0x00020100 /* its name before hwloc 2.1 */
+#define HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED HWLOC_TOPOLOGY_FLAG_WHOLE_SYSTEM
+#endif
+
 static int describe(const struct binding *b, hwloc_topology_t topology)
 {
     if (b->synthetic != NULL)
