@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -130,6 +131,19 @@ static void test_process_groups_are_seen_by_the_node(void **unused)
         comm_close(ends[i], false);
 }
 
+static void test_ends_share_a_counter_that_begins_at_0(void **unused)
+{
+    struct comm *ends[3];
+
+    (void)unused;
+    comm_open_memory(ends, 3);
+    assert_int_equal(atomic_fetch_add(comm_node_counter(ends[1]), 5), 0);
+    assert_int_equal(atomic_fetch_add(comm_node_counter(ends[2]), 7), 5);
+    assert_int_equal(atomic_load(comm_node_counter(ends[0])), 12);
+    for (int i = 0; i < 3; i++)
+        comm_close(ends[i], false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +152,7 @@ int main(void)
         cmocka_unit_test(test_wait_returns_at_its_deadline),
         cmocka_unit_test(test_a_sleeper_is_woken_every_time),
         cmocka_unit_test(test_process_groups_are_seen_by_the_node),
+        cmocka_unit_test(test_ends_share_a_counter_that_begins_at_0),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
