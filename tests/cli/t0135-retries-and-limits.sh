@@ -6,20 +6,21 @@ cat > flow.json <<'J'
  "tasks": [
   {"id": "exit", "command": "test $GANGER_ATTEMPT = 3"},
   {"id": "signal", "command": "test $GANGER_ATTEMPT = 3 || kill -KILL $$"},
-  {"id": "timeout", "timeout": 0.3, "command": "test $GANGER_ATTEMPT = 3 || sleep 2151"},
+  {"id": "timeout", "timeout": 1, "command": "test $GANGER_ATTEMPT = 3 || sleep 2151"},
   {"id": "output", "outputs": ["made"], "command": "test $GANGER_ATTEMPT != 3 || touch made"},
   {"id": "input", "inputs": ["late"], "command": "true"},
-  {"id": "start", "after": "input", "stdout": "folder/out", "command": "true"},
-  {"id": "makes", "command": "sleep 0.25; touch late; sleep 0.1; mkdir folder"},
+  {"id": "start", "stdout": "folder/out", "command": "true"},
+  {"id": "makes", "command": "sleep 1.2; touch late"},
   {"id": "never", "command": "exit 9"}
 ]}
 J
-g 1 run flow.json -n 4 --latency-wait 0.2 --grace 0.2
+g 1 run flow.json -n 4 --latency-wait 1 --grace 0.2
 for id in exit signal timeout output input; do
     grep -q "\"event\":\"done\",\"task\":\"$id\"" flow.run/journal.jsonl || fail "$id was not done in the end"
 done
 [ "$(grep -c '"event":"retried","task":"never"' flow.run/journal.jsonl)" = 2 ] || fail "never was not tried three times"
 says err "FAILED never (attempt 3"
+says err "FAILED start (attempt 3"
 
 # may_fail counts as done; --max-failures ends the run.
 cat > flow.json <<'J'
