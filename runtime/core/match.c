@@ -96,8 +96,12 @@ static void note_freed_for(struct match *m, uint32_t family, uint32_t node)
 {
     struct match_family *f = &m->families[family];
 
-    if (f->freed_node != node && f->freed_node != NO_NODE)
-        f->n_elsewhere = larger(f->n_elsewhere, smaller(n_fitting(m, family, f->freed_node), f->n_there));
+    if (f->freed_node != node) {
+        if (n_fitting(m, family, node) <= f->n_elsewhere)
+            return; /* they are open anyway */
+        if (f->freed_node != NO_NODE)
+            f->n_elsewhere = larger(f->n_elsewhere, smaller(n_fitting(m, family, f->freed_node), f->n_there));
+    }
     f->freed_node = node;
     f->n_there = UINT32_MAX;
     open_lines(m, family);
@@ -342,6 +346,7 @@ static uint32_t start(struct match *m, uint32_t line, const struct task_resource
     note_change(m, node);
     pop(m, line);
     count_all_passing(m, &head, needs);
+    m->behind = line_at(m, line)->head.task;
     return worker;
 }
 

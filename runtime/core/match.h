@@ -54,6 +54,7 @@ struct match
     uint32_t *aside; /* families of which some lines fitted no node */
     uint32_t n_aside;
     uint32_t n_reservations;
+    task_id behind; /* who stood behind the task that started last; TASK_NONE: nobody */
     uint32_t *misfits; /* classes that no node could hold */
     uint32_t n_misfits;
     uint32_t *fitting_node; /* by class: one that could hold it; NO_NODE: it is a misfit */

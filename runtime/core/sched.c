@@ -352,6 +352,8 @@ bool sched_next(struct sched *s, struct placement *p)
         uint32_t worker = match_try(&s->match, s->tasks[task].worker);
 
         if (worker != 0) {
+            if (s->match.behind != TASK_NONE) /* its turn will come before long */
+                __builtin_prefetch(&s->tasks[s->match.behind]);
             send(s, task, worker, p);
             return true;
         }
