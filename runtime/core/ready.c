@@ -66,10 +66,53 @@ static void sift_down(struct ready_task *heap, size_t n, size_t i, struct ready_
     sift_up(heap, top, i, item);
 }
 
+static bool has_run(const struct ready_line *line)
+{
+    return line->run_first < line->run_end;
+}
+
+/* Is the best of a line, which is not empty, the first of its run? */
+static bool is_run_first(const struct ready_line *line)
+{
+    return has_run(line) && (line->n_heap == 0 || ready_is_before(&line->run[line->run_first], &line->heap[0]));
+}
+
+/* What has left the run makes room again when it is half of it. */
+static void append_to_run(struct ready_line *line, struct ready_task item)
+{
+    if (line->run_end == line->run_capacity && line->run_first > line->run_end / 2) {
+        line->run_end -= line->run_first;
+        memmove(line->run, line->run + line->run_first, line->run_end * sizeof(*line->run));
+        line->run_first = 0;
+    }
+    line->run = xgrow(line->run, line->run_end, &line->run_capacity, sizeof(*line->run));
+    line->run[line->run_end++] = item;
+}
+
+static void add_to_heap(struct ready_line *line, struct ready_task item)
+{
+    line->heap = xgrow(line->heap, line->n_heap, &line->heap_capacity, sizeof(*line->heap));
+    sift_up(line->heap, 0, line->n_heap++, item);
+}
+
+static void drop_first_of_heap(struct ready_line *line)
+{
+    struct ready_task last = line->heap[--line->n_heap];
+
+    if (line->n_heap > 0)
+        sift_down(line->heap, line->n_heap, 0, last);
+}
+
+static void drop_first_of_run(struct ready_line *line)
+{
+    if (++line->run_first == line->run_end)
+        line->run_first = line->run_end = 0;
+}
+
 /* Among the heads of other lines that of a strict queue counts like any other. */
 static void update_head(const struct ready *r, struct ready_line *line)
 {
-    line->head = line->n > 0 ? line->heap[0] : nobody;
+    line->head = line->n == 0 ? nobody : is_run_first(line) ? line->run[line->run_first] : line->heap[0];
     if (line->is_strict && line->n > 0)
         line->head.rank = rank_with_b_level(r, line->head.task);
 }
@@ -310,8 +353,10 @@ void ready_init(struct ready *r, const struct graph *g, const float *b_level_s)
 
 void ready_release(struct ready *r)
 {
-    for (uint32_t i = 0; i < r->n_lines; i++)
+    for (uint32_t i = 0; i < r->n_lines; i++) {
+        free(r->lines[i].run);
         free(r->lines[i].heap);
+    }
     for (uint32_t i = 0; i < r->n_families; i++)
         free(r->families[i].winners);
     free(r->lines);
@@ -328,9 +373,12 @@ bool ready_push(struct ready *r, task_id task)
     struct ready_line *line = &r->lines[at];
     struct ready_task item = {rank_in(r, line, task), r->n_became_ready++, task};
 
-    line->heap = xgrow(line->heap, line->n, &line->capacity, sizeof(*line->heap));
-    sift_up(line->heap, 0, line->n++, item);
-    if (line->heap[0].task != task)
+    if (has_run(line) && ready_is_before(&item, &line->run[line->run_end - 1]))
+        add_to_heap(line, item);
+    else
+        append_to_run(line, item);
+    line->n++;
+    if ((is_run_first(line) ? line->run[line->run_first] : line->heap[0]).task != task)
         return false;
     change_head(r, at);
     return true;
@@ -339,11 +387,13 @@ bool ready_push(struct ready *r, task_id task)
 task_id ready_pop(struct ready *r, uint32_t at)
 {
     struct ready_line *line = &r->lines[at];
-    task_id task = line->heap[0].task;
-    struct ready_task last = line->heap[--line->n];
+    task_id task = line->head.task;
 
-    if (line->n > 0)
-        sift_down(line->heap, line->n, 0, last);
+    if (is_run_first(line))
+        drop_first_of_run(line);
+    else
+        drop_first_of_heap(line);
+    line->n--;
     change_head(r, at);
     return task;
 }
@@ -361,11 +411,15 @@ void ready_open(struct ready *r, uint32_t family, uint32_t n_lines)
 
 static void sort_line_again(struct ready *r, struct ready_line *line)
 {
-    for (size_t i = 0; i < line->n; i++)
+    while (has_run(line)) {
+        line->heap = xgrow(line->heap, line->n_heap, &line->heap_capacity, sizeof(*line->heap));
+        line->heap[line->n_heap++] = line->run[line->run_first];
+        drop_first_of_run(line);
+    }
+    for (size_t i = 0; i < line->n_heap; i++)
         line->heap[i].rank = rank_in(r, line, line->heap[i].task);
-    for (size_t i = line->n / ARITY + 1; i-- > 0;)
-        if (i < line->n)
-            sift_down(line->heap, line->n, i, line->heap[i]);
+    for (size_t i = line->n_heap; i-- > 0;)
+        sift_down(line->heap, line->n_heap, i, line->heap[i]);
     update_head(r, line);
 }
 

@@ -1,8 +1,8 @@
 /* ready: the ready tasks in the order in which they should start.
  *
- * They stand in lines: one for each resource class, and one for each strict queue. A line is a heap, ordered
- * by priority, b-level (not within a strict queue), then the order in which they became ready; only its head
- * is ever looked at.
+ * They stand in lines: one for each resource class, and one for each strict queue. A line is ordered by priority,
+ * b-level (not within a strict queue), then the order in which they became ready; only its head is ever looked
+ * at. Who comes after all the others joins the end of a run, which costs nothing and is the rule; the rest is a heap.
  *
  * Lines whose classes differ in memory alone are a family, in ascending order of memory. What fits somewhere is then
  * a prefix of the family: its *open* lines. A winner tree over the heads of a family (D. E. Knuth, The Art of Computer
@@ -29,10 +29,15 @@ struct ready_task
 
 struct ready_line
 {
-    struct ready_task head; /* a copy of heap[0]; when empty, one that comes after any task */
-    struct ready_task *heap;
+    struct ready_task head; /* a copy of the best; when empty, one that comes after any task */
     size_t n;
-    size_t capacity;
+    struct ready_task *run; /* from run_first up to run_end in order: each came after those before it */
+    size_t run_first;
+    size_t run_end;
+    size_t run_capacity;
+    struct ready_task *heap; /* the others */
+    size_t n_heap;
+    size_t heap_capacity;
     uint64_t memory_bytes; /* that its class asks for; 0 for a strict queue, which is a family of its own */
     uint32_t family;
     uint32_t resource_class; /* meaningless for a strict queue, whose tasks ask for this and that */
