@@ -39,6 +39,7 @@ struct attempt
 {
     task_id task;
     uint32_t number;
+    char id[256]; /* cut off if longer: for people */
     struct process process; /* pid 0: nothing runs */
     double start_s;
     double tell_started_s; /* INFINITY: told */

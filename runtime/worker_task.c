@@ -163,6 +163,7 @@ static void reset_attempt(struct attempt *a, const struct run *run)
 {
     a->task = run->task;
     a->number = run->attempt;
+    snprintf(a->id, sizeof(a->id), "%s", run->id.bytes);
     a->timeout_s = a->kill_s = INFINITY;
     a->intent = LET_RUN;
     a->output = (struct output_place){.n_bytes = 0};
@@ -384,8 +385,9 @@ static int end_task(struct worker *w, struct ganger_error *err)
     result.end_s = since_origin_s(w, clock_now_s());
     tmpdir_clear(&w->tmpdir);
     if (end.still_left)
-        log_warning("worker %u: what a task left could not be killed within %g s; it is stuck in the kernel, or "
-                    "forks faster than it dies", w->comm->rank, PROCESS_KILL_S);
+        log_warning("worker %u: what task %s left could not be killed within %g s (it is stuck in the kernel, or "
+                    "forks faster than it dies); it will be tried again",
+                    w->comm->rank, a->id, PROCESS_KILL_S);
     judge_end(a, &end, &result);
     if (check_outputs(w, &result, why, err) < 0)
         return -1;

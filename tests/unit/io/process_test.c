@@ -361,6 +361,21 @@ static void test_a_leader_that_left_its_group_is_reached(void **unused)
     process_pipes_close(&pipes);
 }
 
+static void test_all_children_can_be_killed(void **unused)
+{
+    struct process_order o = {.argv = WORDS("sh", "-c", "trap '' TERM; sleep 1000; true")};
+    struct ganger_error err = {0};
+    struct process p;
+
+    (void)unused;
+    assert_int_equal(start(&p, &o, &err), 0);
+    assert_false(process_kill_others(0)); /* no time: not even looked at */
+    assert_true(process_kill_others(LIMIT_MS / 1000.0));
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_true(process_kill_others(1)); /* there is none */
+    close(p.fd);
+}
+
 static void test_what_is_stopped_is_killed(void **unused)
 {
     struct process_order o = {0};
@@ -607,6 +622,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_storm_of_forks_is_killed),
         cmocka_unit_test(test_dead_orphans_are_taken_away_while_a_task_runs),
         cmocka_unit_test(test_a_leader_that_left_its_group_is_reached),
+        cmocka_unit_test(test_all_children_can_be_killed),
         cmocka_unit_test(test_what_is_stopped_is_killed),
         cmocka_unit_test(test_streams_are_files_below_the_directory),
         cmocka_unit_test(test_output_and_error_can_share_a_file),
