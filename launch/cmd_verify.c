@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MOST_PROBLEMS 20 /* that are told one by one */
 
@@ -53,6 +54,7 @@ struct verification
     struct rundir dir;
     struct workflow workflow;
     bool has_workflow;
+    bool is_locked;  /* a run owns the directory, or did when it was killed */
     char *unchecked; /* why the workflow's rules could not be looked at; NULL: they were */
     struct audit *audit;
     struct run_output *output;
@@ -108,6 +110,7 @@ static int read_line(void *data, const struct journal_line *line, struct ganger_
 
 static int examine(struct verification *v, struct ganger_error *err)
 {
+    v->is_locked = faccessat(v->dir.fd, "lock", F_OK, 0) == 0;
     v->audit = audit_new(v->has_workflow ? v->workflow.graph : NULL, v->workflow.digest, note_problem, v);
     v->output = run_output_new(note_problem, v);
     if (journal_read(v->dir.journal_path, read_line, v, err) != 0)
@@ -159,8 +162,6 @@ static void print_text(const struct verification *v)
 {
     const struct audit_result *r = &v->journal_result;
     const struct run_output_result *o = &v->output_result;
-    const json_t *problem;
-    size_t i;
 
     printf("run       %s\n", v->dir.path);
     printf("journal   %" PRIu64 " lines, %" PRIu32 " epoch%s, %" PRIu64 " attempts", r->n_lines, r->n_epochs,
@@ -175,10 +176,12 @@ static void print_text(const struct verification *v)
     if (o->n_holes > 0)
         printf(", %" PRIu64 " holes of %" PRIu64 " bytes in all", o->n_holes, o->n_hole_bytes);
     putchar('\n');
+    if (v->is_locked)
+        printf("note      the run goes on, or was killed: its journal may not tell all yet\n");
     if (v->unchecked != NULL)
         printf("unchecked %s\n", v->unchecked);
-    json_array_foreach(v->problems, i, problem)
-        printf("problem   %s\n", json_string_value(problem));
+    for (size_t i = 0; i < json_array_size(v->problems); i++)
+        printf("problem   %s\n", json_string_value(json_array_get(v->problems, i)));
     if (v->n_problems > MOST_PROBLEMS)
         printf("          ... and %" PRIu64 " more\n", v->n_problems - MOST_PROBLEMS);
     print_verdict(v);
@@ -203,6 +206,7 @@ static void print_json(const struct verification *v)
                                       (json_int_t)r->n_done, "not_needed", (json_int_t)r->n_not_needed, "failed",
                                       (json_int_t)r->n_failed, "may_fail", (json_int_t)r->n_may_fail, "skipped",
                                       (json_int_t)r->n_skipped, "unfinished", (json_int_t)r->n_unfinished));
+    json_object_set_new(report, "locked", json_boolean(v->is_locked));
     if (v->unchecked != NULL)
         json_object_set_new(report, "unchecked", json_string(v->unchecked));
     json_dumpf(report, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);

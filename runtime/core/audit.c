@@ -307,15 +307,17 @@ static uint64_t limit_of(const struct audit *a, const struct use *use, const cha
 
 static void check_uses(struct audit *a)
 {
+    struct use *uses = a->uses;
+    size_t n_uses = a->n_uses;
     const char *name = "";
     uint64_t limit = 0;
     int64_t taken = 0;
     bool was_over = false;
 
-    if (a->n_uses > 0)
-        qsort(a->uses, a->n_uses, sizeof(*a->uses), compare_uses);
-    for (size_t i = 0; i < a->n_uses; i++) {
-        const struct use *use = &a->uses[i], *last = i > 0 ? use - 1 : NULL;
+    if (n_uses > 0)
+        qsort(uses, n_uses, sizeof(*uses), compare_uses);
+    for (size_t i = 0; i < n_uses; i++) {
+        const struct use *use = &uses[i], *last = i > 0 ? use - 1 : NULL;
 
         if (last == NULL || last->what != use->what || last->node != use->node) {
             limit = limit_of(a, use, &name);
@@ -684,8 +686,8 @@ static void count_task(struct audit *a, task_id t)
     struct audit_result *r = &a->result;
     enum state state = a->is_ours ? (enum state)a->tasks[t].state : BLOCKED;
 
-    if (a->is_kept[t]) {
-        r->n_done++;
+    if (a->is_kept[t] || state == DONE) {
+        r->n_done++; /* also behind a parent that failed and may, which makes it run again on --resume */
     } else if (state == FAILED) {
         r->n_failed++;
         r->n_may_fail += policy_of(a, t)->may_fail;
@@ -693,8 +695,6 @@ static void count_task(struct audit *a, task_id t)
         r->n_skipped++;
     } else if (state == NOT_NEEDED) {
         r->n_not_needed++;
-    } else if (state == DONE) {
-        r->n_done++; /* behind a parent that may fail, and did */
     } else {
         r->n_unfinished++;
     }

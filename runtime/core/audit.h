@@ -8,8 +8,9 @@
  *    never exceeded;
  *  - tasks are skipped, or not needed, only when their conditions cannot be met;
  *  - nothing is missing in the journal: epochs, lines, the last one.
- * Rules about tasks are looked at only in epochs that ran this workflow, as its digest tells. O(lines + tasks + edges)
- * for each epoch, some 100 bytes for each task. Pure: knows no files. */
+ * Times are compared to within a few microseconds, or, in a run on several nodes, whose clocks only messages compare,
+ * to within 0.1 s. Rules about tasks are looked at only in epochs that ran this workflow, as its digest tells.
+ * O(lines + tasks + edges) for each epoch, some 100 bytes for each task. Pure: knows no files. */
 #ifndef GANGER_CORE_AUDIT_H
 #define GANGER_CORE_AUDIT_H
 
