@@ -36,27 +36,34 @@ static struct ready_line *line_at(struct match *m, uint32_t line)
 /* How many lines of a family, from the first, fit what is free on a node. */
 static uint32_t n_fitting(const struct match *m, uint32_t family, uint32_t node)
 {
-    uint32_t first = m->ready.families[family].first_line;
+    const struct task_resources *needs = m->families[family].needs;
     const struct room *free_room = &m->place.nodes[node].free;
+    uint32_t first;
 
-    if (m->ready.lines[first].is_strict)
-        return m->ready.lines[first].n > 0 && room_holds(free_room, needs_of_line(m, first));
-    if (!room_holds_but_for_memory(free_room, needs_of_line(m, first)))
-        return 0;
-    return ready_n_lines_within(&m->ready, family, free_room->memory_bytes);
+    if (needs != NULL)
+        return room_holds_but_for_memory(free_room, needs)
+                   ? ready_n_lines_within(&m->ready, family, free_room->memory_bytes)
+                   : 0;
+    first = m->ready.families[family].first_line;
+    return m->ready.lines[first].n > 0 && room_holds(free_room, needs_of_line(m, first));
 }
 
 /* ---- what is set aside ---- */
 
-/* The lines of a family that may fit somewhere are open. */
-static void open_lines(struct match *m, uint32_t family)
+/* The lines of a family that may fit somewhere are open; so many fit where something was freed. */
+static void open_lines_with(struct match *m, uint32_t family, uint32_t n_there)
 {
     const struct match_family *f = &m->families[family];
-    uint32_t n_open = f->n_elsewhere;
+    uint32_t n_open = larger(f->n_elsewhere, smaller(n_there, f->n_there));
 
-    if (f->freed_node != NO_NODE && n_open < m->ready.families[family].n_lines)
-        n_open = larger(n_open, smaller(n_fitting(m, family, f->freed_node), f->n_there));
     ready_open(&m->ready, family, f->budget == NO_BUDGET ? n_open : 0);
+}
+
+static void open_lines(struct match *m, uint32_t family)
+{
+    uint32_t node = m->families[family].freed_node;
+
+    open_lines_with(m, family, node != NO_NODE ? n_fitting(m, family, node) : 0);
 }
 
 static void stop_waiting(struct match *m, uint32_t family)
@@ -95,16 +102,17 @@ static void leave_aside(struct match *m, uint32_t family)
 static void note_freed_for(struct match *m, uint32_t family, uint32_t node)
 {
     struct match_family *f = &m->families[family];
+    uint32_t n_there = n_fitting(m, family, node);
 
     if (f->freed_node != node) {
-        if (n_fitting(m, family, node) <= f->n_elsewhere)
+        if (n_there <= f->n_elsewhere)
             return; /* they are open anyway */
         if (f->freed_node != NO_NODE)
             f->n_elsewhere = larger(f->n_elsewhere, smaller(n_fitting(m, family, f->freed_node), f->n_there));
     }
     f->freed_node = node;
     f->n_there = UINT32_MAX;
-    open_lines(m, family);
+    open_lines_with(m, family, n_there);
 }
 
 static void note_change(struct match *m, uint32_t node)
@@ -540,6 +548,13 @@ void match_set_amount(struct match *m, uint32_t named, uint32_t n)
 
 /* ---- making it ---- */
 
+static const struct task_resources *first_needs(const struct match *m, uint32_t family)
+{
+    uint32_t first = m->ready.families[family].first_line;
+
+    return m->ready.lines[first].is_strict ? NULL : needs_of_line(m, first);
+}
+
 void match_init(struct match *m, const struct graph *g, const struct estimate *estimate)
 {
     *m = (struct match){.graph = g};
@@ -550,7 +565,8 @@ void match_init(struct match *m, const struct graph *g, const struct estimate *e
     m->aside = xcalloc(m->ready.n_families, sizeof(*m->aside));
     m->families = xcalloc(m->ready.n_families, sizeof(*m->families));
     for (uint32_t i = 0; i < m->ready.n_families; i++)
-        m->families[i] = (struct match_family){.n_elsewhere = m->ready.families[i].n_lines,
+        m->families[i] = (struct match_family){.needs = first_needs(m, i),
+                                               .n_elsewhere = m->ready.families[i].n_lines,
                                                .freed_node = NO_NODE,
                                                .aside_at = NOT_ASIDE,
                                                .budget = NO_BUDGET,

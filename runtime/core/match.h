@@ -28,6 +28,7 @@
 
 struct match_family
 {
+    const struct task_resources *needs; /* of its first line; NULL: of a strict queue, where it depends on the head */
     uint32_t n_elsewhere; /* so many of its lines may fit nodes other than freed_node */
     uint32_t freed_node;  /* the last where something was freed since it was set aside; NO_NODE: none */
     uint32_t n_there;     /* so many of its lines may fit there, if there is room: others were refused */

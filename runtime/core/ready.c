@@ -181,7 +181,7 @@ uint32_t ready_n_lines_within(const struct ready *r, uint32_t family, uint64_t m
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
 
-        if (r->lines[f->first_line + middle].memory_bytes <= memory_bytes)
+        if (r->memory_bytes[f->first_line + middle] <= memory_bytes)
             low = middle + 1;
         else
             high = middle;
@@ -315,8 +315,9 @@ static void add_class_lines(struct ready *r)
         if (g->queues[needs->queue].is_strict)
             continue;
         r->line_of_class[classes[i]] = r->n_lines;
+        r->memory_bytes[r->n_lines] = needs->memory_bytes;
         add_line(r, before == NULL || compare_but_for_memory(before, needs) != 0,
-                 (struct ready_line){.memory_bytes = needs->memory_bytes, .resource_class = classes[i]});
+                 (struct ready_line){.resource_class = classes[i]});
         before = needs;
     }
     free(classes);
@@ -343,6 +344,7 @@ void ready_init(struct ready *r, const struct graph *g, const float *b_level_s)
 
     *r = (struct ready){.graph = g, .b_level_s = b_level_s};
     r->lines = xcalloc(n_lines_max, sizeof(*r->lines));
+    r->memory_bytes = xcalloc(n_lines_max, sizeof(*r->memory_bytes));
     r->families = xcalloc(n_lines_max, sizeof(*r->families));
     r->line_of_class = xcalloc(g->n_resources, sizeof(*r->line_of_class));
     add_class_lines(r);
@@ -360,6 +362,7 @@ void ready_release(struct ready *r)
     for (uint32_t i = 0; i < r->n_families; i++)
         free(r->families[i].winners);
     free(r->lines);
+    free(r->memory_bytes);
     free(r->families);
     free(r->line_of_class);
     free(r->heap);

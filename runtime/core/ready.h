@@ -38,7 +38,6 @@ struct ready_line
     struct ready_task *heap; /* the others */
     size_t n_heap;
     size_t heap_capacity;
-    uint64_t memory_bytes; /* that its class asks for; 0 for a strict queue, which is a family of its own */
     uint32_t family;
     uint32_t resource_class; /* meaningless for a strict queue, whose tasks ask for this and that */
     bool is_strict;
@@ -61,6 +60,7 @@ struct ready
     const float *b_level_s;
     struct ready_line *lines;
     uint32_t n_lines;
+    uint64_t *memory_bytes; /* that each line asks for; 0 for a strict queue, which is a family of its own */
     struct ready_family *families;
     uint32_t n_families;
     uint32_t *line_of_class;

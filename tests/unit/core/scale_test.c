@@ -1,6 +1,6 @@
-/* The pure scheduler at a million tasks: whatever they wait for, each must cost about as much processor time as one of
- * a million that wait for nothing but a slot. On a quiet machine all are below twice that; the limit here leaves room
- * for noisy neighbours. Anything that looks at all ready tasks, or at all classes, would cost a thousand times as much. */
+/* The pure scheduler at a million tasks: whatever they wait for, each must cost about as much processor time as
+ * one of a million that wait for nothing but a slot. The limit leaves room for noisy neighbours. Anything that
+ * looks at all ready tasks, or at all classes, would cost a thousand times as much. */
 #include "core/sched.h"
 
 #include <math.h>

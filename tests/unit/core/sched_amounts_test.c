@@ -106,7 +106,9 @@ static void test_tokens_bound_a_queue_and_let_others_pass(void **unused)
 
 static void test_head_of_a_strict_queue_blocks_it(void **unused)
 {
-    struct fixture f = begin("!queue q - strict\na queue=q cores=2\nwide queue=q cores=4\nsmall queue=q cost=99\nx", "4");
+    struct fixture f = begin("!queue q - strict\na queue=q cores=2\nwide queue=q cores=4\n"
+                             "small queue=q cost=99\nx",
+                             "4");
 
     (void)unused;
     expect_next(&f, "a"); /* no b-level there */
@@ -355,7 +357,9 @@ static void test_what_leaves_room_for_the_other_may_enter(void **unused)
 
 static void test_who_comes_before_is_not_bound(void **unused)
 {
-    struct fixture f = begin("first cost=200\nwide cores=2 cost=50\nt0 cost=49\nt1 cost=40\nlate\nurgent prio=1: t1", "2");
+    struct fixture f = begin("first cost=200\nwide cores=2 cost=50\nt0 cost=49\nt1 cost=40\nlate\n"
+                             "urgent prio=1: t1",
+                             "2");
 
     (void)unused;
     expect_next(&f, "first");

@@ -1,5 +1,5 @@
-/* The scheduler against a slow and obvious model, on random graphs and machines: tasks fail, are tried again, workers are
- * lost. The model looks at everything after every step; it is told only what sched says to its caller. */
+/* The scheduler against a slow and obvious model, on random graphs: tasks fail, are tried again, workers are lost.
+ * The model looks at everything after every step; it is told only what sched says to its caller. */
 #include "sched_fixture.h"
 
 #define N_MAX 256
