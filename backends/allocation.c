@@ -188,6 +188,18 @@ void allocation_undo_binding(void)
 
 /* ---- launching ---- */
 
+char **allocation_hiding(void)
+{
+    static const char *const unwanted[] = {"SLURM_JOB_ID",     "SLURM_JOBID",          "SLURM_NODELIST",
+                                           "SLURM_JOB_NODELIST", "SLURM_TASKS_PER_NODE", "SLURM_NNODES"};
+    size_t n = sizeof(unwanted) / sizeof(*unwanted);
+    char **variables = xcalloc(n + 1, sizeof(*variables));
+
+    for (size_t i = 0; i < n; i++)
+        variables[i] = xstrdup(unwanted[i]);
+    return variables;
+}
+
 /* mpirun and hydra take as many slots on each node as Slurm says that tasks were asked for there. */
 char **allocation_variables(const struct allocation *a, const uint32_t *n_workers)
 {

@@ -31,6 +31,9 @@ uint32_t *allocation_workers(const struct allocation *a, uint32_t n_cores, uint3
  * that the rank can find and bind its slots by itself. A mask that somebody else set, or a cgroup, stays. */
 void allocation_undo_binding(void);
 
+/* Variables that hide all batch jobs from a launcher, in the same form: it starts its ranks on this host. */
+char **allocation_hiding(void);
+
 /* Variables by which an MPI launcher learns that each node gets its workers, and the first one the manager
  * besides: "NAME=VALUE", or "NAME" to be removed; ended by NULL. The caller frees each and the array. NULL:
  * none. `n_workers` is by node. */

@@ -47,7 +47,7 @@ struct backend
     /* Refuses, all reasons in one message, what can never be given. Fills in what it learns: the workers wanted. */
     int (*check)(const struct group *g, struct resource_set *set, struct ganger_error *err);
 
-    /* The directives that say what the group asks for, "--nodes=4"; NULL: none. */
+    /* The directives that say what the group asks for, "--nodes=4"; of what it leaves open, nothing. NULL: none. */
     void (*directives)(const struct group *g, const struct resource_set *set, struct text_list *list);
 
     /* Hands set->script in; does not wait for it to start. Sets job, or pid. When it fails, nothing was left

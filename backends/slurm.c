@@ -221,10 +221,6 @@ static void slurm_directives(const struct group *g, const struct resource_set *s
     add_number(list, "ntasks-per-node=", g->n_cores, "");
     if (g->n_cores > 0)
         text_list_add(list, "--ntasks-per-core=1"); /* a core of its own for each worker, not a hardware thread */
-    else
-        text_list_add(list, "--exclusive");
-    if (g->n_cores == 0 && g->memory_bytes == 0)
-        text_list_add(list, "--mem=0"); /* all of it */
     add_number(list, "mem=", (g->memory_bytes + ((1 << 20) - 1)) >> 20, "M");
     add_number(list, "gres=gpu:", g->n_gpus, "");
     slurm_write_time(g->runtime_s, time);

@@ -130,7 +130,7 @@ static int set_group(struct submit *x, const char *name, struct ganger_error *er
 
     g->name = xstrdup(o->name != NULL ? o->name : name);
     g->backend = xstrdup(x->backend->name);
-    g->n_nodes = o->n_nodes > 0 ? o->n_nodes : 1;
+    g->n_nodes = o->n_nodes;
     g->n_cores = o->n_cores > 0 ? o->n_cores : o->n_tasks;
     g->n_gpus = o->n_gpus;
     g->partition = copy_of(o->partition);
@@ -181,7 +181,7 @@ static char *read_template(struct submit *x, const char **name, struct ganger_er
         return xstrdup(local_template);
     }
     if (*name == NULL)
-        *name = x->s.group.n_cores == 0 ? "whole-nodes" : x->s.group.n_nodes == 1 ? "part-of-a-node" : "several-nodes";
+        *name = x->s.group.n_cores == 0 ? "whole-nodes" : x->s.group.n_nodes <= 1 ? "part-of-a-node" : "several-nodes";
     return template_read(x->backend->templates != NULL ? x->backend->templates : "", *name, err);
 }
 
@@ -228,13 +228,20 @@ static struct text_list list_of(const struct option_list *options)
     return list;
 }
 
+/* What one of ganger's templates says only to show how it is said: the site's own default is the better one. A
+ * user's template means what it says. */
+static const char *dropped_names(const struct submit *x)
+{
+    return x->options->template == NULL && x->options->time == NULL ? "--time" : NULL;
+}
+
 static int make_script(struct submit *x, struct ganger_error *err)
 {
     struct text_list directives = {NULL, 0, 0};
     struct text_list before = list_of(&x->options->before), after = list_of(&x->options->after);
     char **launch = launch_words(x);
     struct template_changes changes = {x->backend->directive, &directives, &before, &after,
-                                       x->s.cwd, x->options->prefix, launch};
+                                       x->s.cwd, x->options->prefix, launch, dropped_names(x)};
     const char *name;
     char *text = read_template(x, &name, err);
 
@@ -438,6 +445,8 @@ static int submit(struct submit *x, const char *flow, int *exit_status, struct g
     is_there = x->backend->available(NULL);
     if (is_there && x->backend->check(&x->s.group, &x->s.set, err) < 0)
         return -1;
+    if (x->options->template != NULL) /* it may ask for what we were not told */
+        x->s.set.n_workers = 0;
     if (!is_there)
         log_note("there is no %s here: what it can give was not looked at", x->backend->name);
     if (make_script(x, err) < 0)

@@ -26,11 +26,26 @@ static bool is_slurm_here(void)
     return has_conf && command_is_there("sbatch");
 }
 
+/* Of a ganger whose task we are: then the job is not ours, only what that task was given. */
+static bool is_in_task(void)
+{
+    return getenv("GANGER_TASK_ID") != NULL;
+}
+
+/* The allocation that is ours. */
+static int find_job(struct allocation *a, struct ganger_error *err)
+{
+    *a = (struct allocation){.backend = NULL};
+    return is_in_task() ? 0 : allocation_find(a, err);
+}
+
 static int choose_here(struct layout *p, struct ganger_error *err)
 {
     struct binding *binding;
     char host[256] = "";
 
+    if (is_in_task())
+        p->variables = allocation_hiding();
     if (p->n_workers > 0)
         return 0;
     binding = binding_open(err);
@@ -39,7 +54,7 @@ static int choose_here(struct layout *p, struct ganger_error *err)
     p->n_workers = binding_n_slots(binding);
     binding_close(binding);
     gethostname(host, sizeof(host) - 1);
-    if (is_slurm_here())
+    if (!is_in_task() && is_slurm_here())
         log_warning("this is no job of Slurm: the run fills all %u cores of %s, which others may use to log in; `ganger "
                     "submit` hands it to Slurm, -n 2 keeps it small", p->n_workers, host);
     return 0;
@@ -70,7 +85,7 @@ static int choose_in_job(struct layout *p, const struct allocation *a, struct ga
 int layout_choose(struct layout *p, uint32_t n_workers, struct ganger_error *err)
 {
     struct allocation a;
-    int found = allocation_find(&a, err), status;
+    int found = find_job(&a, err), status;
 
     *p = (struct layout){.n_workers = n_workers};
     if (found < 0)
@@ -109,7 +124,7 @@ int layout_enter_rank(bool *should_tell, struct ganger_error *err)
 
     *should_tell = is_first_of_node();
     allocation_undo_binding();
-    found = allocation_find(&a, err);
+    found = find_job(&a, err);
     if (found <= 0)
         return found;
     allocation_count_here(&n_cores, &n_threads);
@@ -123,7 +138,7 @@ void layout_count_workers(uint32_t n_workers)
     uint32_t n_cores, n_threads, n_all = 0, *workers;
     struct allocation a;
 
-    if (getenv(LINK_VARIABLE) != NULL || allocation_find(&a, NULL) <= 0)
+    if (getenv(LINK_VARIABLE) != NULL || find_job(&a, NULL) <= 0)
         return; /* as many as were asked for */
     allocation_count_here(&n_cores, &n_threads);
     workers = allocation_workers(&a, n_cores, n_threads);
@@ -144,7 +159,7 @@ bool layout_is_restarted(const char *run_dir)
     struct allocation a;
     bool is_restarted = false;
 
-    if (allocation_find(&a, NULL) > 0) {
+    if (find_job(&a, NULL) > 0) {
         is_restarted = a.n_restarts > 0 && stat(journal, &file) == 0 && file.st_size > 0;
         allocation_release(&a);
     }

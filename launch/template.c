@@ -107,6 +107,14 @@ static bool is_replaced(const struct text_list *changes, const char *option)
     return false;
 }
 
+static bool is_dropped(const struct template_changes *c, const char *option)
+{
+    char name[64];
+
+    name_of(option, name, sizeof(name));
+    return c->dropped != NULL && strcmp(name, c->dropped) == 0;
+}
+
 /* ---- the launch line ---- */
 
 static bool is_launch_line(const char *line, size_t n)
@@ -187,7 +195,7 @@ static void take_line(struct change *x, const char *line, size_t n)
     if (is_directive) {
         const char *option = line + n_word + strspn(line + n_word, " \t");
 
-        if (is_replaced(x->c->directives, option))
+        if (is_replaced(x->c->directives, option) || is_dropped(x->c, option))
             return;
     }
     if (is_launch_line(line, n) && !x->has_launch) {

@@ -18,6 +18,7 @@ struct template_changes /* all borrowed */
     const char *cwd;                    /* the directory in which the run takes place; NULL: as it comes */
     const char *prefix;                 /* words of shell to put before the launch line; NULL: none */
     char *const *launch;                /* argv of ganger: takes the place of "ganger run …" on the launch line */
+    const char *dropped;                /* a directive of the template that goes, "--time"; NULL: none */
 };
 
 /* The script; the caller frees it. NULL and an error when the template has no launch line. `name` is for

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define COMING_S 60.0 /* how long to wait for workers before a run goes on without them */
+#define ECHO_S 0.5    /* a second TERM within that is the first one again */
+#define TOLD_WITHIN_MS 1000 /* after a worker was told to end by others: if all were, we get it, too */
 #define LAST_LOOKS 3  /* for messages of a worker that has ended */
 #define LEAVING_S 10.0 /* beyond the grace: how long a stopped run waits for what it was told to end */
 
@@ -85,12 +87,25 @@ static void be_told_to_end(struct manager *m, int signal, const char *why)
     stop(m, m->mode >= STOP_TERM ? STOP_KILL : STOP_TERM, why);
 }
 
+/* Whoever ends a batch job signals all of its processes: we hear it from him, and from the launcher, who passes
+ * on what he hears. */
+static bool is_echo(struct manager *m, int signal)
+{
+    double now_s = clock_now_s();
+    bool is = signal == SIGTERM && m->term_s != 0 && now_s - m->term_s < ECHO_S;
+
+    if (signal == SIGTERM)
+        m->term_s = now_s;
+    return is;
+}
+
 static void hear_signal(struct manager *m)
 {
     struct signalfd_siginfo info;
 
     while (read(m->o->signal_fd, &info, sizeof(info)) == sizeof(info))
-        be_told_to_end(m, (int)info.ssi_signo, info.ssi_signo == SIGINT ? "interrupted" : "told to end");
+        if (!is_echo(m, (int)info.ssi_signo))
+            be_told_to_end(m, (int)info.ssi_signo, info.ssi_signo == SIGINT ? "interrupted" : "told to end");
 }
 
 /* What it was sent in advance is ready again. */
@@ -370,9 +385,8 @@ static void hear_done(struct manager *m, uint32_t worker, struct cursor *c)
     else if (m->o->graph->conditions != NULL)
         tell_skipped(m); /* what waited to see it fail */
     if (state == STATE_CANCELLED && !m->is_stopping) { /* its worker was told to end by somebody else */
-        error_set(m->err, ERROR_SYSTEM, "worker %u was told to end: the run ends; `--resume` continues it",
-                  worker);
-        manager_stop_for_error(m);
+        m->told_worker = worker;
+        stop(m, STOP_TERM, "a worker was told to end");
     }
     if (done.result.end == TASK_OUTPUT_LOST)
         stop_for_lost_output(m, &done);
@@ -553,6 +567,20 @@ void manager_dismiss(struct comm *comm)
     buffer_release(&message);
 }
 
+/* Whoever ends a batch job tells its nodes one after another; if we are told, too, then all of it was meant. */
+static void wait_to_be_told(struct manager *m)
+{
+    struct pollfd told = {m->o->signal_fd, POLLIN, 0};
+
+    if (m->told_worker == 0 || m->signal != 0)
+        return;
+    if (poll(&told, 1, TOLD_WITHIN_MS) > 0)
+        hear_signal(m);
+    if (m->signal == 0)
+        error_set(m->err, ERROR_SYSTEM, "worker %u was told to end: the run ends; `--resume` continues it",
+                  m->told_worker);
+}
+
 int manager_run(const struct manager_options *options, struct manager_report *report,
                 struct ganger_error *err)
 {
@@ -567,6 +595,7 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     m.fds[FD_WORKERS] = (struct pollfd){-1, POLLIN, 0};
     m.fds[FD_LAUNCHER] = (struct pollfd){options->launcher_fd, POLLIN, 0};
     run(&m);
+    wait_to_be_told(&m);
     for (uint32_t worker = 1; worker <= manager_n_workers(&m); worker++)
         manager_tell_to_stop(m.comm, &m.message, worker, options->epoch, (struct stop){.mode = m.mode});
     *report = (struct manager_report){m.signal, m.n_came};

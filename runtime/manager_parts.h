@@ -77,6 +77,8 @@ struct manager
     uint32_t n_failed;  /* tasks, without those that may */
     uint32_t n_failed_in_a_row;
     int signal;         /* the first that told us to stop; 0: none */
+    double term_s;      /* when TERM was heard; 0: it was not */
+    uint32_t told_worker; /* the first that was told to end by others than us; 0: none */
     bool is_stopping;
     enum stop_mode mode; /* what the workers were told */
     double coming_s;    /* until then workers are expected; INFINITY: no longer */

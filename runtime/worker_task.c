@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TOLD_WITHIN_MS 200   /* of a task that a signal ended: if it was for all of us, we get it, too */
 #define STARTED_AFTER_S 0.05 /* a task that runs for less is told of by its DONE alone */
 #define FIRST_PAUSE_S 0.01  /* between the first two looks for an input that is missing; doubles … */
 #define LAST_PAUSE_S 1.0    /* … up to this */
@@ -373,6 +374,16 @@ static void judge_end(const struct attempt *a, const struct process_end *end, st
     }
 }
 
+/* Whoever ends a batch job signals all of its processes, tasks before their workers as it may be. */
+static bool was_meant_for_all(const struct worker *w, const struct process_end *end)
+{
+    int signal = end->is_signal ? end->code : end->code - 128;
+    bool may_be = signal == SIGTERM || signal == SIGINT || signal == SIGHUP;
+    struct pollfd told = {w->o->signal_fd, POLLIN, 0};
+
+    return poll(&told, 1, may_be ? TOLD_WITHIN_MS : 0) > 0;
+}
+
 static int end_task(struct worker *w, struct ganger_error *err)
 {
     struct attempt *a = &w->current;
@@ -388,6 +399,8 @@ static int end_task(struct worker *w, struct ganger_error *err)
         log_warning("worker %u: what task %s left could not be killed within %g s (it is stuck in the kernel, or "
                     "forks faster than it dies); it will be tried again",
                     w->comm->rank, a->id, PROCESS_KILL_S);
+    if (a->intent == LET_RUN && (end.is_signal || end.code != 0) && was_meant_for_all(w, &end))
+        a->intent = CANCEL;
     judge_end(a, &end, &result);
     if (check_outputs(w, &result, why, err) < 0)
         return -1;

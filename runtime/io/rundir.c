@@ -27,6 +27,7 @@
 #define TAKEOVER_NAME "lock.takeover"
 
 #define LOCK_FILE_BYTES 4096 /* more is no lock file of ours */
+#define JOB_RESTART ", restart " /* what follows the number of a job that was requeued */
 #define LOCK_TRIES 8         /* as often may others come and go while we try */
 
 /* --- who owns a run directory --- */
@@ -96,12 +97,13 @@ static void read_first_line(const char *path, char *text, size_t size)
 
 static void name_job(char *text, size_t size)
 {
-    const char *slurm = getenv("SLURM_JOB_ID");
+    const char *slurm = getenv("SLURM_JOB_ID"), *restart = getenv("SLURM_RESTART_COUNT");
     const char *pbs = getenv("PBS_JOBID");
 
     text[0] = '\0';
     if (slurm != NULL)
-        snprintf(text, size, "Slurm job %s", slurm);
+        snprintf(text, size, "Slurm job %s%s%s", slurm, restart != NULL ? JOB_RESTART : "",
+                 restart != NULL ? restart : "");
     else if (pbs != NULL)
         snprintf(text, size, "PBS job %s", pbs);
 }
@@ -173,11 +175,25 @@ static bool parse_owner(const char *bytes, size_t n_bytes, struct lock_owner *ow
     return ok && owner->pid > 0 && owner->pid <= INT32_MAX;
 }
 
+/* A batch system starts a job again only when nothing of it is alive any more. */
+static bool is_earlier_start(const struct lock_owner *owner, const struct lock_owner *self)
+{
+    size_t n_owner = strcspn(owner->job, ","), n_self = strcspn(self->job, ",");
+    const char *restart = strstr(self->job, JOB_RESTART), *theirs = strstr(owner->job, JOB_RESTART);
+
+    if (restart == NULL || n_owner == 0 || n_owner != n_self || strncmp(owner->job, self->job, n_self) != 0)
+        return false;
+    return strtoul(restart + strlen(JOB_RESTART), NULL, 10) >
+           (theirs != NULL ? strtoul(theirs + strlen(JOB_RESTART), NULL, 10) : 0);
+}
+
 static enum lock_state judge_owner(const struct lock_owner *owner)
 {
     struct lock_owner self = {.pid = 0};
 
     describe_self(&self);
+    if (is_earlier_start(owner, &self))
+        return LOCK_STALE;
     if (strcmp(owner->host, self.host) != 0)
         return LOCK_FOREIGN;
     if (strcmp(owner->boot_id, self.boot_id) != 0)

@@ -377,6 +377,14 @@ static void test_second_interrupt_is_immediate(void **unused)
     assert_int_equal(o.report.signal, SIGTERM); /* the first one counts */
 }
 
+/* A batch system signals the launcher as well, and the launcher tells us. */
+static void test_term_twice_at_once_is_one(void **unused)
+{
+    (void)unused;
+    expect("a", 1, "1 hello\nsignal 15\nsignal 15\n1 killed a 15\n",
+           "1 WELCOME\n1 RUN a\nstopping: told to end\n1 STOP term\ncancelled a\n1 STOP term\n", false, NULL);
+}
+
 static void test_stale_words_change_nothing(void **unused)
 {
     (void)unused;
@@ -468,7 +476,7 @@ static void test_worker_told_to_end_by_others_ends_the_run(void **unused)
 {
     struct outcome o = expect("a\nb", 1, "1 hello\n1 killed a 15\n",
                               "1 WELCOME\n1 RUN a\ncancelled a\n"
-                              "stopping: worker 1 was told to end: the run ends; `--resume` continues it\n"
+                              "stopping: a worker was told to end\n"
                               "1 STOP term\n1 STOP term\n",
                               false, NULL);
 
@@ -615,7 +623,7 @@ static void test_node_is_torn_down_also_when_the_run_is_told_to_end(void **unuse
                 "1 WELCOME\n1 RUN setup\nsetup ended\n1 RUN a\nstopping: told to end\n1 STOP term, stay\n"
                 "cancelled a\n1 RUN teardown\nteardown ended\n1 STOP term\n",
                 &plain);
-    expect_with(with_node_tasks("a"), 1, "1 hello\n1 done setup 0\nsignal 15\nsignal 15\n1 killed a 9\n",
+    expect_with(with_node_tasks("a"), 1, "1 hello\n1 done setup 0\nsignal 15\nsignal 2\n1 killed a 9\n",
                 "1 WELCOME\n1 RUN setup\nsetup ended\n1 RUN a\nstopping: told to end\n1 STOP term, stay\n"
                 "1 STOP kill\ncancelled a\n1 STOP kill\n",
                 &plain);
@@ -671,6 +679,7 @@ int main(void)
         cmocka_unit_test(test_fail_fast_starts_nothing_more_and_lets_the_rest_finish),
         cmocka_unit_test(test_interrupt_ends_what_runs),
         cmocka_unit_test(test_second_interrupt_is_immediate),
+        cmocka_unit_test(test_term_twice_at_once_is_one),
         cmocka_unit_test(test_stale_words_change_nothing),
         cmocka_unit_test(test_wide_task_waits_for_its_workers),
         cmocka_unit_test(test_task_that_fits_no_node_is_refused_before_anything_runs),

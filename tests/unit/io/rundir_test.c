@@ -342,6 +342,36 @@ static void test_an_owner_on_another_host_is_never_taken_over(void **state)
     assert_true(is_there(w, "lock"));
 }
 
+static void be_in_job(const char *job, const char *restart)
+{
+    setenv("SLURM_JOB_ID", job, 1);
+    if (restart != NULL)
+        setenv("SLURM_RESTART_COUNT", restart, 1);
+    else
+        unsetenv("SLURM_RESTART_COUNT");
+}
+
+/* The node died with the job on it, and the batch system has started the job again elsewhere. */
+static void test_an_earlier_start_of_the_same_job_is_dead_on_any_host(void **state)
+{
+    struct world *w = *state;
+
+    be_in_job("12", NULL);
+    leave_lock_with(w, "\"host\":", "\"far-away\"");
+    assert_refused(w, false, "Slurm job 12");
+    be_in_job("123", "1");
+    assert_refused(w, false, "Slurm job 12");
+    be_in_job("12", "1");
+    assert_int_equal(open_run(w, false), 0);
+    rundir_close(&w->d);
+    leave_lock_with(w, "\"host\":", "\"far-away\"");
+    assert_refused(w, false, "Slurm job 12, restart 1");
+    be_in_job("12", "2");
+    assert_int_equal(open_run(w, false), 0);
+    unsetenv("SLURM_JOB_ID");
+    unsetenv("SLURM_RESTART_COUNT");
+}
+
 static void test_an_owner_in_another_container_is_never_taken_over(void **state)
 {
     struct world *w = *state;
@@ -512,6 +542,7 @@ int main(void)
         WORLD_TEST(test_an_owner_before_the_last_boot_is_dead),
         WORLD_TEST(test_a_pid_that_was_given_out_again_is_not_the_owner),
         WORLD_TEST(test_our_own_pid_and_start_time_is_a_live_owner),
+        WORLD_TEST(test_an_earlier_start_of_the_same_job_is_dead_on_any_host),
         WORLD_TEST(test_an_unreadable_lock_is_left_to_the_user),
         WORLD_TEST(test_removing_the_lock_of_a_live_run_does_not_let_a_second_one_in),
         WORLD_TEST(test_close_leaves_a_lock_that_is_not_ours),

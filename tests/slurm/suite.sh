@@ -1,0 +1,324 @@
+#!/bin/bash
+# ganger on a real Slurm of 3 nodes x 2 cores. GANGER is the program, GANGER_SOURCE_DIR its source, WORK a folder
+# that may be emptied. With words: only the tests of these names.
+set -u
+. "$GANGER_SOURCE_DIR/tests/slurm/cluster.sh"
+cluster_enter "$0" "$@"
+
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export PATH=${GANGER%/*}:$PATH
+[ "$cluster_kind" = hosts ] || export OMPI_MCA_btl=tcp,self OMPI_MCA_btl_tcp_if_include=lo
+
+failed=
+fail() {
+    echo "FAILED: $*" >&2
+    for file in out err *.log *.run/job-*.out; do
+        [ ! -s "$file" ] || { echo "--- $file" && tail -n 30 "$file"; } >&2
+    done
+    exit 1
+}
+
+# g STATUS WORD...: ganger on the login node, into the files out and err.
+g() {
+    local wanted=$1 status=0
+    shift
+    timeout -s KILL 100 ganger "$@" >out 2>err </dev/null || status=$?
+    [ $status = "$wanted" ] || fail "ganger $*: exit status $status, not $wanted"
+}
+says() { grep -qF -- "$2" "$1" || fail "$1 does not say: $2"; }
+says_not() { ! grep -qF -- "$2" "$1" || fail "$1 says: $2"; }
+
+# until_true SECONDS WORD...
+until_true() {
+    local i n=$(($1 * 10))
+    shift
+    for ((i = 0; i < n; i++)); do
+        "$@" >/dev/null 2>&1 && return 0
+        sleep 0.1
+    done
+    fail "this did not come true: $*"
+}
+
+# state_of RUN: what `ganger status` says.
+state_of() { ganger status --json "$1" | sed -n 's/^  "state": "\(.*\)",$/\1/p'; }
+is_state() { [ "$(state_of "$1")" = "$2" ]; }
+# job_of RUN: its id
+job_of() { sed -n 's/^    "job": "\(.*\)",$/\1/p' "$1/submit.json"; }
+job_says() { scontrol -o show job "$1" | tr ' ' '\n' | sed -n "s/^$2=//p"; }
+job_is() { [ "$(job_says "$1" JobState)" = "$2" ]; }
+job_is_over() { ! squeue -h -j "$1" -t pending,running,completing 2>/dev/null | grep -q .; }
+until_over() { until_true 90 job_is_over "$1"; }
+# done_of RUN: how many tasks its journal has as done
+done_of() { grep -c '^{"event":"done"' "$1/journal.jsonl"; }
+has_done() { [ "$(done_of "$1" 2>/dev/null || echo 0)" -ge "$2" ]; }
+
+# Tasks that say where they run and on what.
+write_flow() { # FILE TASKS [SECONDS]
+    cat >"$1" <<FLOW
+{"tasks": [{"id": "t{i}", "for": {"i": "1-$2"}, "command": "echo at \$(hostname) \$(sed -n 's/Cpus_allowed_list:.//p' /proc/self/status); sleep ${3:-0.5}"}]}
+FLOW
+}
+
+# Of which cores of which nodes did tasks make use, and was each bound to one? As many lines as cores.
+where() { # RUN
+    if [ "$cluster_kind" = hosts ]; then
+        ganger logs "$1" | sed -n 's/^at //p' | sort -u
+    else # one host, whatever the node: by what the journal says
+        sed -n 's/^{"event":"done".*,"node":\([0-9]*\),"slots":\[\([0-9]*\)\].*/\1 \2/p' "$1/journal.jsonl" | sort -u
+    fi
+}
+uses_cores() { # RUN N
+    where "$1" >where
+    [ "$(wc -l <where)" = "$2" ] || fail "$1 used these cores, not $2: $(tr '\n' ';' <where)"
+    ! grep -q '[-,]' where || fail "a task of $1 was not bound to one core: $(tr '\n' ';' <where)"
+}
+
+# No process of a run on any node, and nothing of it in /tmp and /dev/shm.
+nothing_left() {
+    local host
+    for host in n1 n2 n3; do
+        until_true 20 sh -c "! PATH=$PATH; ! $(declare -f cluster_on cluster_init_pid | tr '\n' ' ') true" || true
+    done
+}
+
+# --- submit ---
+
+test_demo() {
+    mkdir -p build/bin
+    cp "${GANGER%/*}/ising" build/bin/
+    cp -r "$GANGER_SOURCE_DIR/examples" .
+    if ! command -v gnuplot >/dev/null; then
+        echo "  (no gnuplot here: the data are compared, not the picture)"
+        sed -i 's/ && gnuplot -c [^"]*//' examples/ising/flow.json
+    fi
+    g 0 run -q -n 2 examples/ising/flow.json --run-dir here.run
+    mv build/ising here
+    g 0 submit examples/ising/flow.json --nodes 3 --cores-per-node 2 --time 10m -D --hold
+    says out "slurm job"
+    is_state flow.run waiting || fail "a held job is $(state_of flow.run)"
+    ganger status flow.run >out
+    says out "tasks  0 of 222 done"
+    says out "JobHeldUser"
+    scontrol release "$(job_of flow.run)"
+    until_true 60 has_done flow.run 1
+    state=$(state_of flow.run)
+    case $state in running | ending | done) ;; *) fail "while it runs, status says $state" ;; esac
+    until_over "$(job_of flow.run)"
+    is_state flow.run done || fail "at its end, status says $(state_of flow.run)"
+    ganger status flow.run >out
+    says out "tasks  222 of 222 done"
+    cmp here/means.dat build/ising/means.dat || fail "other results than on this machine"
+    [ ! -e here/ising.svg ] || cmp here/ising.svg build/ising/ising.svg || fail "another picture"
+    n=$(sed -n 's/^{"event":"done".*,"node":\([0-9]*\),"slots":\[\([0-9]*\)\].*/\1 \2/p' flow.run/journal.jsonl | sort -u | wc -l)
+    [ "$n" = 6 ] || fail "$n of 6 cores were used"
+    says flow.run/job-*.out "--- ganger: the job begins"
+}
+
+test_refused() {
+    write_flow flow.json 3
+    g 2 submit flow.json --nodes 4 --cores-per-node 3 --partition short --time 1h --memory 2GiB
+    for reason in "0-00:10:00" "1 of its nodes" "2 cores" "1000 MiB"; do says err "$reason"; done
+    g 2 submit flow.json --partition mian
+    says err "there are closed, main, short, spare"
+    g 2 submit flow.json --partition closed
+    g 2 submit flow.json -D --array=1-3
+    says err array.sbatch
+    g 2 submit missing.json
+    g 3 submit flow.json -D --no-such-option-of-sbatch
+    says err unrecognized
+    [ ! -e flow.run ] || fail "a refused submission left $(ls flow.run)"
+    [ -z "$(squeue -h)" ] || fail "a refused submission left a job"
+}
+
+test_wait() {
+    printf '%s\n' 'echo fine' >good.txt
+    printf '%s\n' 'echo fine' 'exit 3' >bad.txt
+    g 0 submit good.txt -c 2 --wait --before 'echo before' --after 'echo after > after' --prefix 'env A=B'
+    says good.run/job-*.out before
+    says good.run/job-*.out "--- ganger: the job ends, status 0"
+    [ "$(cat after)" = after ] || fail "the command after the run did not run"
+    g 1 submit bad.txt --wait
+    is_state bad.run failed || fail "status says $(state_of bad.run)"
+    g 3 submit good.txt --run-dir no.run --before 'exit 7' --wait
+    says err "without the run being over"
+    is_state no.run "cut off" || fail "status says $(state_of no.run)"
+    g 0 status
+    says out "$PWD/no.run"
+}
+
+test_cancel() {
+    write_flow flow.json 50 1
+    g 0 submit flow.json --nodes 3 -D --hold
+    g 0 cancel flow.run
+    is_state flow.run cancelled || fail "cancelled while it waited: $(state_of flow.run)"
+    g 0 cancel flow.run
+    g 0 submit flow.json --nodes 3 --run-dir second.run
+    job=$(job_of second.run)
+    until_true 60 has_done second.run 3
+    g 2 submit flow.json --run-dir second.run --resume
+    says err "submitted already"
+    g 0 cancel second.run
+    job_is_over "$job" || fail "the job lives after cancel"
+    is_state second.run cancelled || fail "cancelled while it ran: $(state_of second.run)"
+    ! grep -q '^{"event":"failed"' second.run/journal.jsonl || fail "what was cancelled counts as failed"
+    [ ! -e second.run/lock ] || fail "the lock is left"
+    n=$(done_of second.run)
+    sed -i 's/sleep 1/sleep 0.1/' flow.json
+    sed -i 's/sleep 1/sleep 0.1/' second.run/flow.json
+    g 0 submit flow.json --nodes 3 --run-dir second.run --resume --wait
+    is_state second.run done || fail "after resume: $(state_of second.run)"
+    [ "$n" -ge 3 ] || fail "only $n tasks were done before"
+}
+
+# --- launching ---
+
+launch() { # NAME SBATCH-OPTION... <launch-line
+    local name=$1
+    shift
+    { echo '#!/bin/bash' && cat; } >"$name.sbatch"
+    timeout 90 sbatch --parsable --output="$name.log" "$@" "$name.sbatch" >id || fail "sbatch"
+    until_over "$(cat id)"
+}
+
+test_ganger_alone() {
+    write_flow flow.json 18 0.3
+    launch one -N1 -n2 <<<'exec ganger run flow.json --run-dir one.run'
+    uses_cores one.run 2
+    launch whole -N2 --exclusive <<<'exec ganger run flow.json --run-dir whole.run'
+    uses_cores whole.run 4
+    launch uneven -N3 -n5 <<<'exec ganger run flow.json --run-dir uneven.run'
+    uses_cores uneven.run 5
+}
+
+test_two_nodes_by_mpirun() {
+    write_flow flow.json 12 0.3
+    launch a -N2 --ntasks-per-node=2 <<<'exec mpirun -n $((SLURM_NTASKS + 1)) --oversubscribe --bind-to none ganger run flow.json'
+    uses_cores flow.run 4
+    says_not a.log "stay idle"
+    launch b -N2 --ntasks-per-node=2 <<<'exec mpirun ganger run flow.json --run-dir b.run' # as Open MPI binds by default
+    uses_cores b.run 3
+    says b.log "4 cores, and there are 3 workers"
+}
+
+test_two_nodes_by_srun() {
+    write_flow flow.json 12 0.3
+    launch a -N2 --ntasks-per-node=2 <<<'exec srun --mpi=pmix --ntasks=$((SLURM_NTASKS + 1)) --overcommit --cpu-bind=none ganger run flow.json'
+    uses_cores flow.run 4
+    launch b -N2 --ntasks-per-node=2 <<<'exec srun --mpi=pmix ganger run flow.json --run-dir b.run' # as Slurm binds by default
+    uses_cores b.run 3
+}
+
+test_too_few_cores() {
+    write_flow flow.json 3
+    launch a -N2 --ntasks-per-node=2 <<<'taskset -c 0 ganger run flow.json; echo status $?
+taskset -c 0 mpirun -n 5 --oversubscribe ganger run flow.json; echo status $?'
+    [ "$(grep -c 'lets it use only 1 of them' a.log)" = 2 ] || fail "not refused twice"
+    [ "$(grep -c '^status 2$' a.log)" = 2 ] || fail "not with status 2"
+    [ ! -e flow.run ] || fail "a refused run left its directory"
+}
+
+test_tasks_that_launch() {
+    cat >flow.json <<'FLOW'
+{"tasks": [
+    {"id": "srun", "command": ["timeout", "30", "srun", "--overlap", "-N1", "-n1", "hostname"]},
+    {"id": "srun-two", "command": ["timeout", "30", "srun", "--overlap", "-N2", "-n2", "sh", "-c", "echo $SLURM_PROCID of $SLURM_NTASKS"]},
+    {"id": "mpirun", "cores": 2, "command": ["timeout", "30", "mpirun", "-n", "2", "sh", "-c", "echo rank $OMPI_COMM_WORLD_RANK of $OMPI_COMM_WORLD_SIZE"]},
+    {"id": "ganger", "after": ["srun", "srun-two", "mpirun"], "command": "ganger run -q -n 1 inner.txt"}
+]}
+FLOW
+    echo 'echo inner' >inner.txt
+    launch a -N2 --ntasks-per-node=2 <<<'exec ganger run flow.json'
+    [ "$(done_of flow.run)" = 4 ] || fail "not all tasks could launch: $(ganger logs flow.run 2>&1)"
+    ganger logs flow.run mpirun | sort >out
+    printf 'rank %s of 2\n' 0 1 | cmp - out || fail "mpirun in a task: $(cat out)"
+    ganger logs flow.run srun-two | sort >out
+    printf '%s of 2\n' 0 1 | cmp - out || fail "srun in a task: $(cat out)"
+}
+
+# From the start of the job to that of the first task at most 1 s more than `mpirun hostname` takes there.
+test_start() {
+    write_flow flow.json 6 0.1
+    launch a -N3 --ntasks-per-node=2 <<'JOB'
+begin=$(date +%s.%N)
+mpirun hostname >/dev/null
+echo "$begin $(date +%s.%N)" >mpirun
+date +%s.%N >begin
+exec ganger run -q flow.json
+JOB
+    first=$(ganger status --json flow.run | awk -F'[:,]' '/"start"/ && !job++ {start = $2} /"first_task"/ {first = $2} END {printf "%.3f", start + first}')
+    awk -v first="$first" -v begin="$(cat begin)" '{
+        ours = first - begin; theirs = $2 - $1
+        printf "  first task after %.2f s, mpirun hostname %.2f s\n", ours, theirs
+        exit !(ours > 0 && ours < theirs + 1) }' mpirun || fail "that is more than 1 s"
+}
+
+# --- templates, as they are and as somebody would edit them ---
+
+test_templates() {
+    local name
+    write_flow flow.json 8 0.2
+    for name in whole-nodes part-of-a-node several-nodes; do
+        cp "$GANGER_SOURCE_DIR/slurm-templates/$name.sbatch" .
+        timeout 90 sbatch --parsable --output="$name.log" $name.sbatch >id || fail "$name: sbatch"
+        until_over "$(cat id)"
+        [ "$(done_of flow.run)" = 8 ] || fail "$name did not run"
+        uses_cores flow.run $([ $name = several-nodes ] && echo 6 || echo 2)
+        rm -r flow.run
+    done
+    cp "$GANGER_SOURCE_DIR/slurm-templates/array.sbatch" .
+    sbatch --parsable --output=array-%a.log --array=1-3 array.sbatch >id || fail "array: sbatch"
+    until_over "$(cat id)"
+    for name in 1 2 3; do [ "$(done_of run-$name.run)" = 8 ] || fail "element $name did not run"; done
+}
+
+# Somebody's own: two nodes, the line with srun, another workflow; typed into sbatch, and given to submit.
+test_edited_template() {
+    write_flow mine.json 8 0.2
+    sed -e 's/--nodes=3 /--nodes=2 /' -e 's/flow.json}/mine.json}/' -e 's/^exec/#exec/' -e 's/^#exec srun/exec srun/' \
+        "$GANGER_SOURCE_DIR/slurm-templates/several-nodes.sbatch" >mine.sbatch
+    sbatch --parsable --output=mine.log mine.sbatch >id || fail "sbatch"
+    until_over "$(cat id)"
+    uses_cores mine.run 4
+    g 0 submit mine.json --template ./mine.sbatch --run-dir other.run --wait
+    uses_cores other.run 4
+    grep -q '^exec srun --mpi=pmix .* --run-dir' other.run/job.sbatch || fail "the launch line was not kept"
+}
+
+# A job that is driven away by another is put back into the queue, and goes on.
+test_requeue() {
+    write_flow flow.json 40 0.4
+    cp "$GANGER_SOURCE_DIR/slurm-templates/requeue.sbatch" .
+    sbatch --parsable --nodes=3 --output=requeue.log requeue.sbatch >id || fail "sbatch"
+    until_true 60 has_done flow.run 3
+    sbatch --parsable -N3 --exclusive --wrap 'sleep 1' >other || fail "sbatch"
+    until_true 60 job_is "$(cat id)" PENDING
+    is_first_epoch() { [ "$(grep -c '^{"event":"run"' flow.run/journal.jsonl)" = 2 ]; }
+    until_true 150 is_first_epoch
+    until_over "$(cat id)"
+    n=$(grep '^{"event":"done"' flow.run/journal.jsonl | sed 's/.*"task":"\([^"]*\)".*/\1/' | sort | uniq -d | wc -l)
+    [ "$n" = 0 ] || fail "$n tasks that were done ran again"
+    [ "$(done_of flow.run)" = 40 ] || fail "$(done_of flow.run) of 40 tasks are done"
+    ! grep -q '^{"event":"failed"' flow.run/journal.jsonl || fail "what was driven away counts as failed"
+}
+
+# --- running them ---
+
+tests=${*:-$(declare -F | sed -n 's/^declare -f test_//p')}
+mkdir -p "$WORK" && cd "$WORK" || exit 3
+rm -rf "${WORK:?}"/*
+trap cluster_stop EXIT
+export CLUSTER_SHARED="$GANGER_SOURCE_DIR ${GANGER%/*}"
+cluster_start "$WORK/cluster" 3 2
+for test in $tests; do
+    begin=$(date +%s)
+    mkdir "$WORK/$test"
+    if (cd "$WORK/$test" && "test_$test"); then
+        echo "pass  $test, $(($(date +%s) - begin)) s"
+    else
+        echo "FAIL  $test, $(($(date +%s) - begin)) s"
+        failed="$failed $test"
+    fi
+    scancel --quiet --user="$(id -un)" 2>/dev/null
+    until_true 60 sh -c '! squeue -h | grep -q .'
+done
+[ -z "$failed" ] || { echo "failed:$failed" && exit 1; }
