@@ -6,11 +6,15 @@
  *   blocked -> ready -> sent -> running -> done | failed | cancelled      blocked -> skipped | not needed
  *   sent, running -> ready (returned; tried again; lost with its worker)  ready -> failed (unplaceable)
  *
- * Ready tasks wait in one heap for each class of equal resource requests, ordered by priority, by b-level
- * (longest path to the end), then by the order in which they became ready. A placement costs O(classes +
- * log ready), never O(ready). A class that fits nowhere is not looked at again until something is
- * freed. The task's worker is the one of the parent that finished last, else one on the same node,
- * else on the node with the fewest free slots that has room (best fit). */
+ * The order is that of a list scheduler: user priority, then b-level (the longest path to the end, by stated costs or
+ * by what was learned of the task's program: estimate.h), then the order in which tasks became ready; in a strict queue
+ * priority and readiness alone (ready.h). The best ready task that fits starts; what does not fit lets others
+ * pass, but in strict queues, until it was overtaken too often and reserves what it lacks (match.h, reserve.h). It
+ * goes to the worker of the parent that finished last, else to that node, else to the node with the fewest free slots
+ * that are enough (best fit), where it takes adjacent slots if it can (place.h).
+ *
+ * A placement costs O(log classes + log ready tasks) and a comparison for each family of classes that was set aside
+ * because it fitted nowhere; never O(ready tasks). A task's end costs O(children). */
 #ifndef GANGER_CORE_SCHED_H
 #define GANGER_CORE_SCHED_H
 
@@ -30,7 +34,7 @@ enum task_state
     STATE_FAILED,
     STATE_SKIPPED,   /* what it waited for can no longer happen, because a task failed */
     STATE_NOT_NEEDED, /* what it waited for can no longer happen, because all went well */
-    STATE_CANCELLED, /* ended because the run ends */
+    STATE_CANCELLED,  /* ended because the run ends */
     N_TASK_STATES,
 };
 

@@ -411,6 +411,31 @@ static void test_one_who_needs_many_tokens_reserves_them(void **unused)
     end(&f);
 }
 
+static void test_node_that_becomes_too_small_is_nobodys(void **unused)
+{
+    struct fixture f = begin("big cores=2 cost=300\nfirst cost=90\nwide cores=2 cost=50\nt0 cost=49\nt1 cost=40\nlate",
+                             "22");
+    uint32_t worker;
+
+    (void)unused;
+    expect_next(&f, "big");
+    worker = expect_next(&f, "first").worker;
+    expect_next(&f, "t0");
+    expect_none(&f);
+    sched_set_time(f.sched, 61);
+    finish_after(&f, "t0", NAN);
+    expect_next(&f, "t1"); /* and the node is reserved */
+    finish_after(&f, "t1", NAN);
+    expect_none(&f);
+    sched_lose_worker(f.sched, worker);
+    expect_next(&f, "first");
+    finish_after(&f, "first", NAN);
+    expect_next(&f, "late"); /* the wide one has to wait for the other node now */
+    finish_after(&f, "big", NAN);
+    expect_next(&f, "wide");
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +459,7 @@ int main(void)
         cmocka_unit_test(test_what_leaves_room_for_the_other_may_enter),
         cmocka_unit_test(test_who_comes_before_is_not_bound),
         cmocka_unit_test(test_one_who_needs_many_tokens_reserves_them),
+        cmocka_unit_test(test_node_that_becomes_too_small_is_nobodys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
