@@ -58,16 +58,44 @@ static char **clean_environment(void)
     return clean;
 }
 
+/* Seconds that a command may take: the usual ones, or what the user says in GANGER_BATCH_TIMEOUT. */
+static double limit_of(double usual_s)
+{
+    const char *text = getenv("GANGER_BATCH_TIMEOUT");
+    double said_s = text != NULL ? strtod(text, NULL) : 0;
+
+    return said_s > 0 && isfinite(said_s) ? said_s : usual_s;
+}
+
 /* Runs one of Slurm's commands. Fails when it did not end by itself; its status is in the result. */
-static int ask(const char *const *argv, double limit_s, struct command_result *r, struct ganger_error *err)
+static int ask(const char *const *argv, struct command_result *r, struct ganger_error *err)
 {
     char **clean = clean_environment();
-    int status = command_run(argv, clean, limit_s, r, err);
+    int status = command_run(argv, clean, limit_of(ASK_S), r, err);
 
     free(clean);
     if (status < 0 || !r->is_late)
         return status;
-    return command_blame(argv, limit_s, r, err);
+    return command_blame(argv, limit_of(ASK_S), r, err);
+}
+
+/* Clients without a configuration are no cluster. One may come over the network: then sinfo knows its version. */
+static bool is_configured(void)
+{
+    static const char *const files[] = {"/etc/slurm/slurm.conf", "/run/slurm/conf/slurm.conf",
+                                        "/etc/slurm-llnl/slurm.conf"};
+    static const char *const argv[] = {"sinfo", "--version", NULL};
+    struct command_result r;
+    bool is_known;
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+        if (access(files[i], R_OK) == 0)
+            return true;
+    if (getenv("SLURM_CONF") != NULL)
+        return true;
+    is_known = ask(argv, &r, NULL) == 0 && r.status == 0;
+    command_result_release(&r);
+    return is_known;
 }
 
 static bool slurm_available(struct ganger_error *why)
@@ -81,7 +109,11 @@ static bool slurm_available(struct ganger_error *why)
                   needed[i]);
         return false;
     }
-    return true;
+    if (is_configured())
+        return true;
+    error_set(why, ERROR_USAGE, "there is no Slurm here: its commands find no configuration (/etc/slurm/slurm.conf, or "
+                                "SLURM_CONF)");
+    return false;
 }
 
 /* ---- the allocation that we are in ---- */
@@ -166,9 +198,9 @@ static int slurm_check(const struct group *g, struct resource_set *set, struct g
 
     if (status < 0)
         return -1;
-    status = ask(argv, ASK_S, &r, err);
+    status = ask(argv, &r, err);
     if (status == 0 && r.status != 0)
-        status = command_blame(argv, ASK_S, &r, err);
+        status = command_blame(argv, limit_of(ASK_S), &r, err);
     if (status == 0) {
         slurm_read_partitions(r.out, &nodes, &n);
         status = n > 0 ? slurm_judge(nodes, n, g, set, err)
@@ -257,12 +289,12 @@ static int list_queue(struct job **jobs, size_t *n, struct ganger_error *err)
     char *user = xasprintf("%u", (unsigned)getuid());
     const char *const argv[] = {"squeue", "-h", "-u", user, "-t", "all", "-o", SLURM_QUEUE_FORMAT, NULL};
     struct command_result r;
-    int status = ask(argv, ASK_S, &r, err);
+    int status = ask(argv, &r, err);
 
     *jobs = NULL;
     *n = 0;
     if (status == 0 && r.status != 0)
-        status = command_blame(argv, ASK_S, &r, err);
+        status = command_blame(argv, limit_of(ASK_S), &r, err);
     if (status == 0)
         slurm_read_queue(r.out, jobs, n);
     command_result_release(&r);
@@ -288,7 +320,7 @@ static void add_accounted(struct job **jobs, size_t *n)
     struct job *past = NULL;
     size_t n_past = 0;
 
-    if (command_is_there("sacct") && ask(argv, ASK_S, &r, NULL) == 0 && r.status == 0)
+    if (command_is_there("sacct") && ask(argv, &r, NULL) == 0 && r.status == 0)
         slurm_read_accounted(r.out, &past, &n_past);
     *jobs = xrealloc(*jobs, (*n + n_past + 1) * sizeof(**jobs));
     for (size_t i = 0; i < n_past; i++) {
@@ -351,7 +383,7 @@ static bool ask_accounting(const char *id, struct job *job)
     size_t n = 0;
     bool is_found;
 
-    if (command_is_there("sacct") && ask(argv, ASK_S, &r, NULL) == 0 && r.status == 0)
+    if (command_is_there("sacct") && ask(argv, &r, NULL) == 0 && r.status == 0)
         slurm_read_accounted(r.out, &jobs, &n);
     is_found = take_job(jobs, n, id, job);
     job_free_all(jobs, n);
@@ -376,11 +408,11 @@ static int slurm_status(const struct resource_set *set, struct job *job, struct 
     job_init(job);
     if (*set->job == '\0')
         return 0;
-    status = ask(argv, ASK_S, &r, err);
+    status = ask(argv, &r, err);
     if (status == 0 && r.status == 0)
         slurm_read_shown(r.out, &jobs, &n);
     else if (status == 0 && !says_unknown(&r))
-        status = command_blame(argv, ASK_S, &r, err);
+        status = command_blame(argv, limit_of(ASK_S), &r, err);
     if (status == 0 && !take_job(jobs, n, set->job, job))
         ask_accounting(set->job, job);
     job_free_all(jobs, n);
@@ -415,16 +447,16 @@ static int read_answer(const char *const *argv, const struct command_result *r, 
     char *id;
 
     if (r->is_late) {
-        command_blame(argv, SUBMIT_S, r, err);
+        command_blame(argv, limit_of(SUBMIT_S), r, err);
         return roll_back(set, err);
     }
     if (r->status != 0)
-        return command_blame(argv, SUBMIT_S, r, err);
+        return command_blame(argv, limit_of(SUBMIT_S), r, err);
     id = slurm_read_submitted(r->out);
     if (id == NULL) /* a filter of the site may have swallowed it */
         id = find_by_token(set->token, NULL);
     if (id == NULL) {
-        command_blame(argv, SUBMIT_S, r, err);
+        command_blame(argv, limit_of(SUBMIT_S), r, err);
         return error_prefix(err, "sbatch names no job id, and no such job is in the queue: ");
     }
     set_job(set, id);
@@ -437,7 +469,7 @@ static int slurm_request(struct resource_set *set, struct ganger_error *err)
     char *comment = xasprintf("--comment=%s", set->comment), **clean = clean_environment();
     const char *const argv[] = {"sbatch", "--parsable", comment, set->script, NULL};
     struct command_result r;
-    int status = command_run(argv, clean, SUBMIT_S, &r, err);
+    int status = command_run(argv, clean, limit_of(SUBMIT_S), &r, err);
 
     if (status == 0)
         status = read_answer(argv, &r, set, err);
@@ -471,10 +503,10 @@ static int cancel(const struct resource_set *set, struct ganger_error *err)
 {
     const char *const argv[] = {"scancel", set->job, NULL};
     struct command_result r;
-    int status = ask(argv, ASK_S, &r, err);
+    int status = ask(argv, &r, err);
 
     if (status == 0 && r.status != 0 && !says_unknown(&r))
-        status = command_blame(argv, ASK_S, &r, err);
+        status = command_blame(argv, limit_of(ASK_S), &r, err);
     command_result_release(&r);
     return status;
 }

@@ -150,6 +150,14 @@ static json_t *tasks_to_json(const struct run_progress *p)
                      (int)p->n_retried);
 }
 
+/* Null where nobody knows how many there will be: whole nodes whose cores differ. */
+static json_t *all_started(const struct picture *x)
+{
+    if (x->s.set.n_workers == 0)
+        return json_null();
+    return json_boolean(!x->p.has_ended && x->p.n_workers >= x->s.set.n_workers);
+}
+
 static json_t *picture_to_json(const struct picture *x)
 {
     json_t *object = json_object();
@@ -163,6 +171,7 @@ static json_t *picture_to_json(const struct picture *x)
     json_object_set_new(object, "nodes", json_integer(x->p.n_nodes));
     json_object_set_new(object, "workers", json_integer(x->p.has_ended ? 0 : x->p.n_workers));
     json_object_set_new(object, "workers_wanted", json_integer(x->s.set.n_workers));
+    json_object_set_new(object, "all_started", all_started(x));
     json_object_set_new(object, "start", x->p.epoch > 0 ? number(x->p.start_s) : json_null());
     json_object_set_new(object, "first_task", x->p.epoch > 0 ? number(x->p.first_task_s) : json_null());
     json_object_set_new(object, "last_line", x->p.epoch > 0 ? number(x->p.last_line_s) : json_null());

@@ -73,12 +73,23 @@ uses_cores() { # RUN N
     ! grep -q '[-,]' where || fail "a task of $1 was not bound to one core: $(tr '\n' ';' <where)"
 }
 
-# No process of a run on any node, and nothing of it in /tmp and /dev/shm.
-nothing_left() {
+# No process of a job on any node, and nothing of a run in its /dev/shm.
+is_clean() {
     local host
     for host in n1 n2 n3; do
-        until_true 20 sh -c "! PATH=$PATH; ! $(declare -f cluster_on cluster_init_pid | tr '\n' ' ') true" || true
+        ! cluster_on "$host" ps -eo args | grep -E 'ganger run|mpiexec|mpirun|orted|sleep [0-9.]+$' | grep -v 'sleep 3600' | grep . ||
+            return 1
+        ! cluster_on "$host" ls /dev/shm | grep -E 'ganger|vader' || return 1
     done
+}
+
+until_clean() {
+    local i
+    for ((i = 0; i < 100; i++)); do
+        is_clean >/dev/null && return 0
+        sleep 0.1
+    done
+    return 1
 }
 
 # --- submit ---
@@ -320,5 +331,9 @@ for test in $tests; do
     fi
     scancel --quiet --user="$(id -un)" 2>/dev/null
     until_true 60 sh -c '! squeue -h | grep -q .'
+    if [ "$cluster_kind" = hosts ] && ! until_clean; then
+        echo "FAIL  $test left this on its nodes: $(is_clean)"
+        failed="$failed $test"
+    fi
 done
 [ -z "$failed" ] || { echo "failed:$failed" && exit 1; }
