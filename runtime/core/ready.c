@@ -28,42 +28,31 @@ static uint64_t rank_in(const struct ready *r, const struct ready_line *line, ta
     return line->is_strict ? rank_with_b_level(r, task) >> 32 : rank_with_b_level(r, task);
 }
 
-/* `item` goes to `i` or above, but not above `top`. */
-static void sift_up(struct ready_task *heap, size_t top, size_t i, struct ready_task item)
+/* `item` goes to `i` or above. */
+static void sift_up(struct ready_task *heap, size_t i, struct ready_task item)
 {
-    while (i > top && ready_is_before(&item, &heap[(i - 1) / ARITY])) {
+    while (i > 0 && ready_is_before(&item, &heap[(i - 1) / ARITY])) {
         heap[i] = heap[(i - 1) / ARITY];
         i = (i - 1) / ARITY;
     }
     heap[i] = item;
 }
 
-static size_t best_child(const struct ready_task *heap, size_t first, size_t n)
-{
-    if (first + ARITY <= n) {
-        size_t left = first + ready_is_before(&heap[first + 1], &heap[first]);
-        size_t right = first + 2 + ready_is_before(&heap[first + 3], &heap[first + 2]);
-
-        return ready_is_before(&heap[right], &heap[left]) ? right : left;
-    }
-    for (size_t child = first + 1; child < n; child++)
-        first = ready_is_before(&heap[child], &heap[first]) ? child : first;
-    return first;
-}
-
-/* `item` goes to `i` or below. It came from the end, and mostly goes back to the end: so the hole goes down all the way
- * first, and what is to fill it then goes up (I. Wegener, "Bottom-up heapsort", TCS 118(1), 1993). */
+/* `item` goes to `i` or below. */
 static void sift_down(struct ready_task *heap, size_t n, size_t i, struct ready_task item)
 {
-    size_t top = i;
-
     for (size_t first = ARITY * i + 1; first < n; first = ARITY * i + 1) {
-        size_t best = best_child(heap, first, n);
+        size_t end = first + ARITY < n ? first + ARITY : n, best = first;
 
+        for (size_t child = first + 1; child < end; child++)
+            if (ready_is_before(&heap[child], &heap[best]))
+                best = child;
+        if (!ready_is_before(&heap[best], &item))
+            break;
         heap[i] = heap[best];
         i = best;
     }
-    sift_up(heap, top, i, item);
+    heap[i] = item;
 }
 
 static bool has_run(const struct ready_line *line)
@@ -92,7 +81,7 @@ static void append_to_run(struct ready_line *line, struct ready_task item)
 static void add_to_heap(struct ready_line *line, struct ready_task item)
 {
     line->heap = xgrow(line->heap, line->n_heap, &line->heap_capacity, sizeof(*line->heap));
-    sift_up(line->heap, 0, line->n_heap++, item);
+    sift_up(line->heap, line->n_heap++, item);
 }
 
 static void drop_first_of_heap(struct ready_line *line)

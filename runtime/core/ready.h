@@ -105,10 +105,11 @@ static inline uint32_t ready_class_of(const struct ready *r, uint32_t line)
     return of->is_strict ? r->graph->tasks[of->head.task].resource_class : of->resource_class;
 }
 
-/* Without a branch: in a heap nobody can foresee how it goes. */
 static inline bool ready_is_before(const struct ready_task *a, const struct ready_task *b)
 {
-    return (a->rank > b->rank) | ((a->rank == b->rank) & (a->order < b->order));
+    if (a->rank != b->rank)
+        return a->rank > b->rank;
+    return a->order < b->order;
 }
 
 #endif

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #define N_TASKS 1000000
-#define RATIO_MAX 5.0
+#define RATIO_MAX 8.0
 #define N_NODES 64
 #define N_SLOTS 16 /* of each */
 #define N_WORKERS (N_NODES * N_SLOTS)
