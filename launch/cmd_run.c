@@ -6,10 +6,12 @@
 #include "io/binding.h"
 #include "io/comm.h"
 #include "io/journal.h"
+#include "io/orphans.h"
 #include "io/process.h"
 #include "io/progress.h"
 #include "io/rundir.h"
 #include "io/summary.h"
+#include "io/tmpdir.h"
 #include "io/workflow.h"
 #include "launch/cmd.h"
 #include "launch/flow.h"
@@ -152,6 +154,21 @@ static int open_run_dir(struct manager_rank *m, struct ganger_error *err)
     return status;
 }
 
+/* What earlier epochs left on this node must be gone before the new one writes anything. */
+static int end_earlier_epochs(const struct manager_rank *m, struct ganger_error *err)
+{
+    uint32_t n_ended;
+
+    if (m->epoch == 1)
+        return 0;
+    if (orphans_end_before(m->dir.path, m->epoch, &n_ended, err) < 0)
+        return -1;
+    if (n_ended > 0)
+        log_warning("%u processes that an earlier epoch of this run left were ended", n_ended);
+    tmpdir_remove_left(m->dir.path, m->epoch, 0);
+    return 0;
+}
+
 static int open_journal(struct manager_rank *m, struct ganger_error *err)
 {
     struct journal_header header = {.name = m->workflow.name, .workflow_digest = m->workflow.digest};
@@ -159,6 +176,8 @@ static int open_journal(struct manager_rank *m, struct ganger_error *err)
     if (journal_recover(m->dir.journal_path, m->workflow.graph, &m->past, err) < 0)
         return -1;
     m->epoch = m->past.epoch + 1;
+    if (end_earlier_epochs(m, err) < 0)
+        return -1;
     header.epoch = m->epoch;
     header.wall_s = clock_wall_s();
     m->journal = journal_open(m->dir.journal_path, m->workflow.graph, &header, m->past.n_bytes, err);

@@ -4,7 +4,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/outcome.h"
+#include "io/orphans.h"
 #include "io/process.h"
+#include "io/tmpdir.h"
 
 #include <math.h>
 #include <signal.h>
@@ -448,11 +450,23 @@ static void check_that_some_are_left(struct manager *m)
     manager_stop_for_error(m);
 }
 
+/* What was on this node of a worker that is dead: whatever its task started, and its temporary directory. */
+static void clean_after(const struct manager *m, uint32_t worker)
+{
+    pid_t group = comm_group_of(m->comm, worker);
+
+    if (group > 0)
+        kill(-group, SIGKILL);
+    if (!comm_is_near(m->comm, worker))
+        return;
+    orphans_end_of(m->o->run_dir, m->o->epoch, worker);
+    tmpdir_remove_left(m->o->run_dir, m->o->epoch, worker);
+}
+
 void nodes_lose_worker(struct manager *m, uint32_t worker)
 {
     struct peer *peer = &m->peers[worker];
     task_id task = sched_task_of(m->sched, worker);
-    pid_t group = comm_group_of(m->comm, worker);
 
     if (!peer->is_here)
         return;
@@ -460,8 +474,7 @@ void nodes_lose_worker(struct manager *m, uint32_t worker)
     m->n_here--;
     if (m->mode > STOP_WHEN_DONE && task == TASK_NONE)
         return; /* it was told to leave */
-    if (group > 0)
-        kill(-group, SIGKILL);
+    clean_after(m, worker);
     event_emit(m->o->sinks, &(struct event){.kind = EVENT_WORKER_LOST,
                                             .time_s = manager_epoch_s(m),
                                             .worker = worker,

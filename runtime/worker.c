@@ -3,8 +3,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "io/orphans.h"
 #include "io/output.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -78,6 +80,20 @@ static void watch_manager(struct worker *w, pid_t pid)
     w->fds[FD_MANAGER] = (struct pollfd){w->manager_watch, POLLIN, 0};
 }
 
+/* On its own node the manager has done the rest. */
+static int claim_run_dir(struct worker *w, struct ganger_error *err)
+{
+    uint32_t n_ended = 0;
+
+    w->run_dir_fd = open(w->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (w->epoch == 1 || comm_is_near(w->comm, MANAGER))
+        return 0;
+    if (orphans_end_before(w->run_dir, w->epoch, &n_ended, err) < 0)
+        return -1;
+    tmpdir_remove_left(w->run_dir, w->epoch, 0);
+    return 0;
+}
+
 static int be_welcome(struct worker *w, const struct message_header *h, struct cursor *c,
                       struct ganger_error *err)
 {
@@ -97,7 +113,10 @@ static int be_welcome(struct worker *w, const struct message_header *h, struct c
                       : (welcome.hello_clock_s + now_s) / 2 - welcome.clock_s;
     w->latency_wait_s = welcome.latency_wait_s;
     environment_set_base(&w->environment, welcome.env);
+    tmpdir_set_owner(&w->tmpdir, w->run_dir, w->epoch, w->comm->rank);
     watch_manager(w, (pid_t)welcome.manager_pid);
+    if (claim_run_dir(w, err) < 0)
+        return -1;
     dir = xasprintf("%s/output", w->run_dir);
     w->output = output_open(dir, w->epoch, w->comm->nodes[w->comm->rank], comm_node_counter(w->comm), err);
     free(dir);
@@ -247,7 +266,7 @@ static int loop(struct worker *w, struct ganger_error *err)
 int worker_run(const struct worker_options *options, struct ganger_error *err)
 {
     struct worker w = {.o = options, .comm = options->comm, .pipes = PROCESS_PIPES_CLOSED,
-                       .manager_watch = -1, .mean_cpu_s = INFINITY, .kill_again_s = INFINITY};
+                       .run_dir_fd = -1, .manager_watch = -1, .mean_cpu_s = INFINITY, .kill_again_s = INFINITY};
     int status;
 
     for (int i = 0; i < N_FDS; i++)
@@ -259,6 +278,8 @@ int worker_run(const struct worker_options *options, struct ganger_error *err)
     process_pipes_close(&w.pipes);
     tmpdir_close(&w.tmpdir);
     output_close(w.output);
+    if (w.run_dir_fd >= 0)
+        close(w.run_dir_fd);
     if (w.manager_watch >= 0)
         close(w.manager_watch);
     buffer_release(&w.message);

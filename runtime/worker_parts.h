@@ -72,6 +72,7 @@ struct worker
     bool is_welcome;
     bool is_stopping; /* nothing new, and leave when nothing runs */
     char *run_dir;
+    int run_dir_fd;         /* open for as long as we live: see orphans.h */
     char *cwd;              /* of tasks that do not say */
     struct buffer task_cwd; /* see cwd_of */
     struct environment environment;

@@ -147,7 +147,7 @@ static int start_process(struct worker *w, const struct run *run, int *failed, s
                                   .stdin_path = path_or_none(run->stdin_path),
                                   .stdout_path = path_or_none(run->stdout_path),
                                   .stderr_path = path_or_none(run->stderr_path)};
-    struct environment_place place = {.worker = w->comm->rank, .run_dir = w->run_dir};
+    struct environment_place place = {.worker = w->comm->rank, .run_dir = w->run_dir, .epoch = w->epoch};
 
     if (w->tmpdir.path == NULL && tmpdir_open(&w->tmpdir, err) < 0)
         return -1;

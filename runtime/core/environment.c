@@ -9,7 +9,7 @@
 /* Made for each task, and taken out of the run's: what an outer ganger made means nothing here. */
 static const char *const own_names[] = {"GANGER_TASK_ID=", "GANGER_ATTEMPT=", "GANGER_WORKER=",
                                         "GANGER_CORES=",   "GANGER_RUN_DIR=", "GANGER_TMPDIR=",
-                                        "GANGER_GPUS=",    "OMP_NUM_THREADS="};
+                                        "GANGER_GPUS=",    "GANGER_EPOCH=",   "OMP_NUM_THREADS="};
 #define N_OWN (sizeof(own_names) / sizeof(*own_names))
 
 /* Say which GPUs a program may see. Only for tasks that have some: others find them as the site set them. */
@@ -67,9 +67,9 @@ static void put_own(struct buffer *b, const struct run *run, const struct enviro
     b->n = 0;
     buffer_printf(b,
                   "GANGER_TASK_ID=%s%cGANGER_ATTEMPT=%u%cGANGER_WORKER=%u%cGANGER_CORES=%u%c"
-                  "GANGER_RUN_DIR=%s%cGANGER_TMPDIR=%s%cOMP_NUM_THREADS=%u%c",
+                  "GANGER_RUN_DIR=%s%cGANGER_EPOCH=%u%cGANGER_TMPDIR=%s%cOMP_NUM_THREADS=%u%c",
                   run->id.bytes, 0, run->attempt, 0, place->worker, 0, n_cores, 0, place->run_dir, 0,
-                  place->tmpdir, 0, n_cores, 0);
+                  place->epoch, 0, place->tmpdir, 0, n_cores, 0);
     if (run->gpus.n == 0)
         return;
     put_gpus(b, "GANGER_GPUS=", run->gpus);

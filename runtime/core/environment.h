@@ -29,6 +29,7 @@ struct environment_place
 {
     uint32_t worker;
     const char *run_dir;
+    uint32_t epoch;
     const char *tmpdir;
 };
 

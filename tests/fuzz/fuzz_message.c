@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 /* As a worker does: whatever the decoder lets pass must hold. */
 static void make_environment(const struct run *run, struct text base)
 {
-    static const struct environment_place place = {1, "/run", "/tmp"};
+    static const struct environment_place place = {1, "/run", 1, "/tmp"};
     struct environment e = ENVIRONMENT_EMPTY;
 
     environment_set_base(&e, base);

@@ -11,7 +11,7 @@
 
 #define PACKED(bytes) ((struct text){bytes, sizeof(bytes) - 1})
 
-static const struct environment_place place = {7, "/run", "/tmp/t"};
+static const struct environment_place place = {7, "/run", 3, "/tmp/t"};
 
 static struct run run_of(const char *id)
 {
@@ -50,6 +50,7 @@ static void test_a_task_finds_the_run_s_variables_and_its_own(void **unused)
     assert_string_equal(value_of(envp, "OMP_NUM_THREADS"), "2");
     assert_string_equal(value_of(envp, "GANGER_RUN_DIR"), "/run");
     assert_string_equal(value_of(envp, "GANGER_TMPDIR"), "/tmp/t");
+    assert_string_equal(value_of(envp, "GANGER_EPOCH"), "3");
     assert_null(value_of(envp, "GANGER_GPUS"));
     environment_release(&e);
 }

@@ -1,0 +1,144 @@
+#include "io/orphans.h"
+
+#include "base/alloc.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char run_dir[] = "/tmp/ganger-test-XXXXXX";
+
+/* A process like one that a task started: it finds these variables, and sleeps. */
+static pid_t start_task(const char *dir, int epoch, int worker)
+{
+    char *variables[] = {xasprintf("GANGER_RUN_DIR=%s", dir), xasprintf("GANGER_EPOCH=%d", epoch),
+                         xasprintf("GANGER_WORKER=%d", worker), NULL};
+    static char name[] = "sleep", time[] = "600";
+    char *argv[] = {name, time, NULL};
+    pid_t pid = vfork(); /* comes back when the child has its environment */
+
+    if (pid == 0) {
+        execve("/bin/sleep", argv, variables);
+        _exit(127);
+    }
+    for (int i = 0; i < 3; i++)
+        free(variables[i]);
+    return pid;
+}
+
+/* Was it killed? If not, it is now. */
+static bool was_killed(pid_t pid)
+{
+    int status = 0;
+
+    for (int i = 0; i < 100; i++) {
+        if (waitpid(pid, &status, WNOHANG) == pid)
+            return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        poll(NULL, 0, 5);
+    }
+    kill(pid, SIGTERM);
+    waitpid(pid, &status, 0);
+    return false;
+}
+
+static void test_tasks_of_earlier_epochs_are_ended(void **unused)
+{
+    struct ganger_error err = {0};
+    pid_t first = start_task(run_dir, 1, 1), second = start_task(run_dir, 2, 7), now = start_task(run_dir, 3, 1),
+          of_another_run = start_task("/tmp", 1, 1);
+    uint32_t n_ended = 0;
+
+    (void)unused;
+    assert_int_equal(orphans_end_before(run_dir, 3, &n_ended, &err), 0);
+    assert_true(n_ended >= 2); /* one that is dying may be counted twice */
+    assert_true(was_killed(first));
+    assert_true(was_killed(second));
+    assert_false(was_killed(now));
+    assert_false(was_killed(of_another_run));
+}
+
+static void test_a_run_directory_by_another_path_is_the_same(void **unused)
+{
+    struct ganger_error err = {0};
+    char *longer = xasprintf("/tmp/../tmp/%s", run_dir + sizeof("/tmp/") - 1);
+    pid_t task = start_task(longer, 1, 1);
+    uint32_t n_ended = 0;
+
+    (void)unused;
+    assert_int_equal(orphans_end_before(run_dir, 2, &n_ended, &err), 0);
+    assert_true(was_killed(task));
+    free(longer);
+}
+
+static void test_what_one_worker_s_tasks_left_is_ended(void **unused)
+{
+    pid_t its = start_task(run_dir, 2, 5), of_another = start_task(run_dir, 2, 6),
+          of_before = start_task(run_dir, 1, 5);
+
+    (void)unused;
+    assert_int_equal(orphans_end_of(run_dir, 2, 5), 1);
+    assert_true(was_killed(its));
+    assert_false(was_killed(of_another));
+    assert_false(was_killed(of_before));
+}
+
+static void test_a_run_below_a_task_of_its_own_does_not_end_it(void **unused)
+{
+    struct ganger_error err = {0};
+    pid_t task = start_task(run_dir, 1, 1);
+    uint32_t n_ended = 0;
+
+    (void)unused;
+    setenv("GANGER_RUN_DIR", run_dir, 1);
+    assert_int_equal(orphans_end_before(run_dir, 2, &n_ended, &err), 0);
+    unsetenv("GANGER_RUN_DIR");
+    assert_int_equal(n_ended, 0);
+    assert_false(was_killed(task));
+}
+
+static void test_a_directory_that_is_not_there_is_an_error(void **unused)
+{
+    struct ganger_error err = {0};
+    uint32_t n_ended = 1;
+
+    (void)unused;
+    assert_int_equal(orphans_end_before("/nonexistent/flow.run", 2, &n_ended, &err), -1);
+    assert_int_equal(n_ended, 0);
+    assert_int_equal(err.cause, ERROR_SYSTEM);
+    assert_int_equal(orphans_end_of("/nonexistent/flow.run", 2, 1), 0);
+}
+
+static int make_dir(void **unused)
+{
+    (void)unused;
+    return mkdtemp(run_dir) == NULL ? -1 : 0;
+}
+
+static int remove_dir(void **unused)
+{
+    (void)unused;
+    return rmdir(run_dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tasks_of_earlier_epochs_are_ended),
+        cmocka_unit_test(test_a_run_directory_by_another_path_is_the_same),
+        cmocka_unit_test(test_what_one_worker_s_tasks_left_is_ended),
+        cmocka_unit_test(test_a_run_below_a_task_of_its_own_does_not_end_it),
+        cmocka_unit_test(test_a_directory_that_is_not_there_is_an_error),
+    };
+
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
