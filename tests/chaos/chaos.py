@@ -1,0 +1,383 @@
+"""See chaos.sh."""
+import argparse
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import journal
+from flow import Flow
+from processes import ThisMachine, describe
+
+STEP_S = 90  # nothing takes longer, once it is left alone
+EPOCHS_MAX = 40
+
+
+class Failure(Exception):
+    pass
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def kill(pid, number):
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, TypeError):
+        pass
+
+
+def wait_until(condition, what, limit_s=STEP_S):
+    end = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > end:
+            raise Failure(f"not within {limit_s} s: {what}")
+        time.sleep(0.05)
+
+
+def prepare_folder(folder, flow):
+    for name in ("out", "lock"):
+        (folder / name).mkdir(parents=True)
+    flow.write(folder / "flow.json")
+
+
+class Run:
+    """One workflow, from its first epoch to its last."""
+
+    def __init__(self, place, folder, n_workers, more=()):
+        self.place = place
+        self.folder = folder
+        self.words = ["run", "flow.json", "-n", str(n_workers), "--grace", "1", *more]
+        self.journal = folder / "flow.run" / "journal.jsonl"
+        self.log = folder / "ganger.log"
+        self.child = None
+        self.stopped = []  # pids, to be continued some time
+
+    def begin(self):
+        resume = ["--resume"] if self.journal.exists() and self.journal.stat().st_size > 0 else []
+        self.child = self.place.start([*self.words, *resume], self.folder, self.log)
+
+    def is_over(self):
+        return self.child.poll() is not None
+
+    def wait(self):
+        """Until the launcher has ended; its status, as a shell would say it."""
+        self.let_go()
+        try:
+            status = self.child.wait(STEP_S)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"ganger does not end within {STEP_S} s")
+        return 128 - status if status < 0 else status
+
+    def let_go(self):
+        for pid in self.stopped:
+            kill(pid, signal.SIGCONT)
+        self.stopped = []
+
+    def is_refused(self, log_from):
+        """Was the last epoch not begun because the one before still lives?"""
+        return b"another run" in self.log.read_bytes()[log_from:]
+
+    def go_on(self, disturb=None):
+        """One epoch; `disturb` is called while it runs. Its exit status. Whoever is still there is waited for."""
+        end = time.monotonic() + STEP_S
+        while True:
+            log_from = self.log.stat().st_size if self.log.exists() else 0
+            self.begin()
+            if disturb is not None:
+                disturb(self)
+            status = self.wait()
+            if status != 2 or not self.is_refused(log_from):
+                return status
+            if time.monotonic() > end:
+                raise Failure("the run of the epoch before does not go away")
+            time.sleep(0.1)
+
+    def end_all(self):
+        for pid in self.place.everybody():
+            kill(pid, signal.SIGKILL)
+
+
+# ---- what is done to a run
+
+
+def victims(run):
+    mpirun, ranks, tasks = run.place.sort(run.child.pid)
+    return {"launcher": [run.child.pid], "mpirun": [mpirun] if mpirun else [],
+            "manager": [ranks[0]] if 0 in ranks else [],
+            "worker": [pid for rank, pid in ranks.items() if rank > 0], "task": tasks}
+
+
+BLOWS = (  # how often, whom, with what
+    (6, "task", "KILL"), (3, "task", "TERM"), (3, "task", "pause"), (8, "worker", "KILL"), (4, "worker", "pause"),
+    (1, "worker", "TERM"), (3, "manager", "KILL"), (3, "manager", "pause"), (1, "manager", "TERM"),
+    (3, "mpirun", "KILL"), (2, "mpirun", "pause"), (1, "mpirun", "TERM"), (2, "launcher", "KILL"),
+    (2, "launcher", "pause"), (1, "launcher", "TERM"), (1, "launcher", "INT"), (1, "launcher", "USR1"),
+    (2, "launcher", "USR2"), (2, "frozen worker", "mpirun KILL"), (1, "frozen worker", "manager KILL"),
+)
+
+
+def strike(run, rng, log):
+    """False: nobody of that kind is there."""
+    _, whom, how = rng.choices(BLOWS, [blow[0] for blow in BLOWS])[0]
+    there = victims(run)
+    if whom == "frozen worker":  # and the task that it runs goes on, without anybody
+        for pid in there["worker"]:
+            kill(pid, signal.SIGSTOP)
+        run.stopped += there["worker"]
+        whom, how = how.split()
+    pids = there[whom]
+    if not pids:
+        return False
+    pid = rng.choice(sorted(pids))
+    log.append(f"{time.monotonic():.2f} {how} {whom} {describe(pid)}")
+    if how == "pause":
+        kill(pid, signal.SIGSTOP)
+        run.stopped.append(pid)
+    else:
+        kill(pid, getattr(signal, "SIG" + how))
+    return True
+
+
+def disturber(rng, log):
+    def disturb(run):
+        for _ in range(rng.choice([1, 2, 4, 8])):
+            end = time.monotonic() + rng.choice([0.05, 0.3, 0.6]) * rng.expovariate(1)
+            while time.monotonic() < end and not run.is_over():
+                time.sleep(0.01)
+            if rng.random() < 0.5:
+                run.let_go()
+            while not run.is_over() and not strike(run, rng, log):
+                time.sleep(0.01)
+        if rng.random() < 0.5:  # some stay as they are when the next epoch begins
+            time.sleep(rng.random())
+            run.let_go()
+    return disturb
+
+
+# ---- what must be true afterwards
+
+
+def check_results(folder, flow):
+    for task_id, value in flow.values.items():
+        path = folder / "out" / task_id
+        found = path.read_text().strip() if path.exists() else None
+        wanted = None if value is None else str(value)
+        if found != wanted:
+            raise Failure(f"{task_id} left {found}, not {wanted}")
+
+
+def check_log(folder, run, flow):
+    """No task ran twice at a time, nor again after it was recorded as done."""
+    done = journal.done(run.journal)
+    for line in (folder / "log").read_text().splitlines():
+        word, task_id, epoch, attempt = line.split()[:4]
+        if word == "twice":
+            raise Failure(f"{task_id} (epoch {epoch}, attempt {attempt}) began while an earlier attempt still lived")
+        if word == "start" and task_id not in flow.volatile and task_id in done and \
+                (int(epoch), int(attempt)) > done[task_id]:
+            raise Failure(f"{task_id} is recorded as done in epoch {done[task_id][0]}, attempt {done[task_id][1]}, and "
+                          f"ran again in epoch {epoch}, attempt {attempt}")
+
+
+def check_nothing_left(place):
+    wait_until(lambda: not place.everybody(), "all processes of the run gone", 10)
+    if place.temporary_directories():
+        raise Failure(f"temporary directories are left: {place.temporary_directories()}")
+
+
+def check_verified(place, folder):
+    words = [place.ganger, "verify", "flow.json"]
+    result = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=STEP_S, check=False)
+    if result.returncode != 0:
+        raise Failure(f"verify: status {result.returncode}: {result.stdout}{result.stderr}")
+
+
+# ---- the modes
+
+
+def undisturbed(place, folder, flow, n_workers):
+    prepare_folder(folder, flow)
+    run = Run(place, folder, n_workers)
+    status = run.go_on()
+    if status != 0:
+        raise Failure(f"the undisturbed run ended with {status}")
+    check_results(folder, flow)
+    check_log(folder, run, flow)
+    check_nothing_left(place)
+    check_verified(place, folder)
+
+
+def one_round(place, folder, seed, n_tasks):
+    rng = random.Random(seed)
+    flow = Flow(rng, n_tasks)
+    n_workers = rng.choice([1, 2, 3, 4, 6])
+    undisturbed(place, folder / "calm", flow, n_workers + 1)  # there is a task of two cores
+    wild = folder / "wild"
+    prepare_folder(wild, flow)
+    run, log = Run(place, wild, n_workers + 1), []
+    place.runs.append(run)
+    n_wild = rng.choice([2, 4, 8])
+    try:
+        for epoch in range(EPOCHS_MAX):
+            log.append(f"{time.monotonic():.2f} begins")
+            status = run.go_on(disturber(rng, log) if epoch < n_wild else None)
+            log.append(f"{time.monotonic():.2f} ended with {status}")
+            if status == 0:
+                break
+        else:
+            raise Failure(f"not done after {EPOCHS_MAX} epochs")
+        check_results(wild, flow)
+        check_log(wild, run, flow)
+        check_nothing_left(place)
+        check_verified(place, wild)
+    finally:
+        (wild / "blows").write_text("\n".join(log) + "\n")
+    return epoch + 1, sum(" begins" not in line and " ended" not in line for line in log)
+
+
+def chaos(place, folder, options):
+    end, n_rounds, n_epochs, n_blows = time.monotonic() + options.seconds, 0, 0, 0
+    while n_rounds == 0 or time.monotonic() < end:
+        seed = options.seed + n_rounds
+        here = folder / f"seed-{seed}"
+        begin = time.monotonic()
+        epochs, blows = one_round(place, here, seed, options.tasks)
+        say(f"seed {seed}: {epochs} epochs, {blows} blows, {time.monotonic() - begin:.0f} s")
+        if not options.keep:
+            shutil.rmtree(here)
+        n_rounds, n_epochs, n_blows = n_rounds + 1, n_epochs + epochs, n_blows + blows
+    say(f"chaos: {n_rounds} workflows in {n_epochs} epochs with {n_blows} blows: nothing lost, nothing left")
+
+
+SHORT_TASKS = 20000
+WORKERS = 8
+KILLS_PER_RUN = 5  # some must stay
+
+
+def makespan(run):
+    ends = [line["end"] for _, line in journal.lines(run.journal) if line["event"] == "done"]
+    return max(ends, default=0), len(ends), len({line["task"] for _, line in journal.lines(run.journal)
+                                                 if line["event"] == "done"})
+
+
+def short_run(place, folder, n_kills, rng):
+    """The makespan of a run of short tasks of whose workers so many are killed."""
+    folder.mkdir(parents=True)
+    (folder / "flow.json").write_text('{"tasks": [{"id": "t{i}", "for": {"i": "1-%d"}, "command": ["true"]}]}' % SHORT_TASKS)
+    run = Run(place, folder, WORKERS, ["--quiet"])
+    place.runs.append(run)
+    run.begin()
+    wait_until(lambda: run.is_over() or makespan(run)[1] > 0, "a first task is done")
+    for _ in range(n_kills):
+        time.sleep(rng.random() * 0.8)
+        workers = victims(run)["worker"]
+        if run.is_over() or not workers:
+            break
+        kill(rng.choice(sorted(workers)), signal.SIGKILL)
+    status = run.wait()
+    length, n_done, n_tasks = makespan(run)
+    lost = sum(line["event"] == "lost" for _, line in journal.lines(run.journal))
+    if status != 0 or n_done != SHORT_TASKS or n_tasks != SHORT_TASKS:
+        raise Failure(f"status {status}, {n_tasks} tasks done, {n_done} records of it")
+    check_nothing_left(place)
+    check_verified(place, folder)
+    return length, lost
+
+
+def worker_kills(place, folder, options):
+    rng, n_kills, n_runs, worst = random.Random(options.seed), 0, 0, 0
+    calm, _ = short_run(place, folder / "calm", 0, rng)
+    say(f"undisturbed: {SHORT_TASKS} tasks in {calm:.1f} s")
+    while n_kills < options.worker_kills:
+        here = folder / f"run-{n_runs}"
+        length, lost = short_run(place, here, min(KILLS_PER_RUN, options.worker_kills - n_kills), rng)
+        if length > 1.5 * calm + 2 * lost:
+            raise Failure(f"{lost} kills made it {length:.1f} s instead of {calm:.1f} s")
+        worst = max(worst, (length - calm) / max(lost, 1))
+        n_kills, n_runs = n_kills + lost, n_runs + 1
+        say(f"{n_kills} kills, the last {lost} in a run of {length:.1f} s")
+        shutil.rmtree(here)
+    say(f"worker kills: {n_kills} in {n_runs} runs of {SHORT_TASKS} tasks: all done, each recorded once; at worst "
+        f"{worst:.2f} s longer for each kill")
+
+
+def deaths(place, folder, options):
+    rng, n_deaths, n_runs = random.Random(options.seed), 0, 0
+    while n_deaths < options.deaths:
+        here = folder / f"run-{n_runs}"
+        flow = Flow(rng, options.tasks)
+        prepare_folder(here, flow)
+        run = Run(place, here, 3, ["--quiet"])
+        place.runs.append(run)
+
+        def strike_at_the_top(run):
+            nonlocal n_deaths
+            wait_until(lambda: run.is_over() or victims(run)["manager"], "a manager is there")
+            time.sleep(rng.random() * 1.5)
+            pids = victims(run)[rng.choice(["manager", "mpirun"])]
+            if pids and not run.is_over():
+                kill(pids[0], signal.SIGKILL)
+                n_deaths += 1
+
+        status = 3
+        for _ in range(EPOCHS_MAX):
+            status = run.go_on(strike_at_the_top if n_deaths < options.deaths else None)
+            if status == 0:
+                break
+        if status != 0:
+            raise Failure(f"not done after {EPOCHS_MAX} epochs")
+        check_results(here, flow)
+        check_log(here, run, flow)
+        check_nothing_left(place)
+        check_verified(place, here)
+        n_runs += 1
+        say(f"{n_deaths} deaths, {n_runs} workflows done")
+        shutil.rmtree(here)
+    say(f"deaths: {n_deaths} of manager or mpirun over {n_runs} workflows: what was recorded never ran again")
+
+
+def read_options():
+    parser = argparse.ArgumentParser(prog="chaos.sh")
+    parser.add_argument("--seconds", type=float, default=10, help="how long new workflows are begun")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--tasks", type=int, default=60, help="of each workflow")
+    parser.add_argument("--keep", action="store_true", help="keep what rounds that went well left")
+    parser.add_argument("--worker-kills", type=int, metavar="N")
+    parser.add_argument("--deaths", type=int, metavar="N")
+    return parser.parse_args()
+
+
+def main():
+    options = read_options()
+    folder = pathlib.Path(os.environ.get("CHAOS_DIR") or tempfile.mkdtemp(prefix="chaos-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    place = ThisMachine(os.path.abspath(os.environ["GANGER"]), folder, f"{options.seed}-{os.getpid()}")
+    place.runs = []
+    mode = worker_kills if options.worker_kills else deaths if options.deaths else chaos
+    say(f"chaos: seed {options.seed}, in {folder}")
+    try:
+        mode(place, folder, options)
+    except Failure as failure:
+        say(f"FAILED (seed {options.seed}): {failure}")
+        for pid in place.everybody():
+            say(f"  alive: {describe(pid)}")
+        say(f"all of it is in {folder}")
+        return 1
+    finally:
+        for run in place.runs:
+            run.let_go()
+            run.end_all()
+    if not options.keep:
+        shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

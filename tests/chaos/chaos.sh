@@ -1,0 +1,17 @@
+#!/bin/sh
+# What ganger promises when anything dies at any moment, tried at random.
+#
+#   chaos.sh [--seconds N] [--seed S]    random workflows; tasks, workers, manager, mpirun and launcher are killed, told to
+#                                        end, stopped and continued; each run is resumed until it is done
+#   chaos.sh --worker-kills N            so many kills of workers, over runs of 20,000 short tasks
+#   chaos.sh --deaths N                  so many kills of the manager or mpirun, each time resumed
+#
+# $GANGER is the program (default: build/bin/ganger). What a failing round did is kept in $CHAOS_DIR (default: a folder
+# that is named then); the seed that is printed repeats the workflow and the order of what is done to it, the machine's
+# timing is its own.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+: "${GANGER:=$here/../../build/bin/ganger}"
+[ -x "$GANGER" ] || { echo "chaos.sh: no program at $GANGER: build it, or set GANGER" >&2; exit 2; }
+export GANGER OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 PYTHONDONTWRITEBYTECODE=1
+exec python3 "$here/chaos.py" "$@"

@@ -1,0 +1,28 @@
+"""What a journal says, read by other means than ganger's."""
+import json
+
+
+def lines(path):
+    """(epoch, line) of each whole line."""
+    epoch = 0
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return
+    for raw in text.split(b"\n"):
+        try:
+            line = json.loads(raw)
+        except ValueError:
+            continue
+        if line.get("event") == "run":
+            epoch = line["epoch"]
+        yield epoch, line
+
+
+def done(path):
+    """{task: (epoch, attempt)} of the first time that a task was recorded as done."""
+    found = {}
+    for epoch, line in lines(path):
+        if line["event"] == "done":
+            found.setdefault(line["task"], (epoch, line["attempt"]))
+    return found
