@@ -542,6 +542,7 @@ static void run(struct manager *m)
 {
     keep_done(m);
     sched_begin(m->sched);
+    tell_skipped(m); /* what waits to see a kept task fail */
     while (!is_over(m)) {
         nodes_fail_unplaceable(m);
         start_what_fits(m);
