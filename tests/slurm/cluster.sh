@@ -235,6 +235,17 @@ cluster_end_daemon() { # PIDFILE
     kill -KILL "$pid" 2>/dev/null
 }
 
+# What daemons left: no namespace ends it. All of it was started with the cluster's configuration.
+cluster_end_strays() {
+    local folder pid
+    for folder in /proc/[0-9]*; do
+        pid=${folder#/proc/}
+        [ "$pid" != $$ ] && grep -qzxF "SLURM_CONF=$SLURM_CONF" "$folder/environ" 2>/dev/null &&
+            kill -KILL "$pid" 2>/dev/null
+    done
+    return 0
+}
+
 cluster_stop() {
     local file
     [ -n "${cluster_dir:-}" ] || return 0
@@ -244,5 +255,6 @@ cluster_stop() {
     for file in "$cluster_dir"/run/slurmd.*.pid "$cluster_dir"/run/{slurmctld,munged}.pid; do
         cluster_end_daemon "$file"
     done
+    [ "$cluster_kind" = hosts ] || cluster_end_strays
     cluster_dir=
 }

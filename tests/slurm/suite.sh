@@ -211,7 +211,15 @@ test_two_nodes_by_mpirun() {
     says b.log "4 cores, and there are 3 workers"
 }
 
+# srun's PMIx servers meet in /tmp: two nodes that share it get into each other's way.
+srun_has_nodes() {
+    [ "$cluster_kind" = hosts ] && return 0
+    echo "  (not tried by srun: its nodes would need a /tmp of their own)"
+    return 1
+}
+
 test_two_nodes_by_srun() {
+    srun_has_nodes || return 0
     write_flow flow.json 12 0.3
     launch a -N2 --ntasks-per-node=2 <<<'exec srun --mpi=pmix --ntasks=$((SLURM_NTASKS + 1)) --overcommit --cpu-bind=none ganger run flow.json'
     uses_cores flow.run 4
@@ -221,11 +229,13 @@ test_two_nodes_by_srun() {
 
 test_too_few_cores() {
     write_flow flow.json 3
-    launch a -N2 --ntasks-per-node=2 <<<'taskset -c 0 ganger run flow.json; echo status $?
-taskset -c 0 mpirun -n 5 --oversubscribe ganger run flow.json; echo status $?'
-    [ "$(grep -c 'lets it use only 1 of them' a.log)" = 2 ] || fail "not refused twice"
-    [ "$(grep -c '^status 2$' a.log)" = 2 ] || fail "not with status 2"
-    [ ! -e flow.run ] || fail "a refused run left its directory"
+    launch a -N1 --ntasks-per-node=2 <<<'taskset -c 0 ganger run flow.json; echo status $?
+taskset -c 0 mpirun -n 3 --oversubscribe ganger run flow.json; echo status $?'
+    # Where nodes are not hosts, mpirun starts its daemon by srun, out of reach of taskset.
+    n=$([ "$cluster_kind" = hosts ] && echo 2 || echo 1)
+    [ "$(grep -c 'lets it use only 1 of them' a.log)" = "$n" ] || fail "not refused $n times"
+    [ "$(grep -c '^status 2$' a.log)" = "$n" ] || fail "not with status 2"
+    [ "$n" = 1 ] || [ ! -e flow.run ] || fail "a refused run left its directory"
 }
 
 test_tasks_that_launch() {
@@ -284,6 +294,7 @@ test_templates() {
 
 # Somebody's own: two nodes, the line with srun, another workflow; typed into sbatch, and given to submit.
 test_edited_template() {
+    srun_has_nodes || return 0
     write_flow mine.json 8 0.2
     sed -e 's/--nodes=3 /--nodes=2 /' -e 's/flow.json}/mine.json}/' -e 's/^exec/#exec/' -e 's/^#exec srun/exec srun/' \
         "$GANGER_SOURCE_DIR/slurm-templates/several-nodes.sbatch" >mine.sbatch
