@@ -242,18 +242,34 @@ test_tasks_that_launch() {
     cat >flow.json <<'FLOW'
 {"tasks": [
     {"id": "srun", "command": ["timeout", "30", "srun", "--overlap", "-N1", "-n1", "hostname"]},
+    {"id": "srun-alone", "command": ["timeout", "30", "srun", "-N1", "-n1", "hostname"]},
     {"id": "srun-two", "command": ["timeout", "30", "srun", "--overlap", "-N2", "-n2", "sh", "-c", "echo $SLURM_PROCID of $SLURM_NTASKS"]},
     {"id": "mpirun", "cores": 2, "command": ["timeout", "30", "mpirun", "-n", "2", "sh", "-c", "echo rank $OMPI_COMM_WORLD_RANK of $OMPI_COMM_WORLD_SIZE"]},
-    {"id": "ganger", "after": ["srun", "srun-two", "mpirun"], "command": "ganger run -q -n 1 inner.txt"}
+    {"id": "ganger", "after": ["srun", "srun-alone", "srun-two", "mpirun"], "command": "ganger run -q -n 1 inner.txt"}
 ]}
 FLOW
     echo 'echo inner' >inner.txt
     launch a -N2 --ntasks-per-node=2 <<<'exec ganger run flow.json'
-    [ "$(done_of flow.run)" = 4 ] || fail "not all tasks could launch: $(ganger logs flow.run 2>&1)"
+    [ "$(done_of flow.run)" = 5 ] || fail "not all tasks could launch: $(ganger logs flow.run 2>&1)"
     ganger logs flow.run mpirun | sort >out
     printf 'rank %s of 2\n' 0 1 | cmp - out || fail "mpirun in a task: $(cat out)"
     ganger logs flow.run srun-two | sort >out
     printf '%s of 2\n' 0 1 | cmp - out || fail "srun in a task: $(cat out)"
+}
+
+# Outside of a job: a login node is not for runs, and a shell of salloc is not yet on a node.
+test_login_node() {
+    write_flow flow.json 4 0.1
+    g 0 run -q flow.json
+    says err "this is no job of Slurm: the run fills"
+    g 0 run -q -n 1 flow.json --run-dir small.run
+    says_not err "no job of Slurm"
+    [ "$cluster_kind" = hosts ] || return 0 # there the login node is a node
+    timeout 60 salloc -Q -N2 --ntasks-per-node=2 ganger run flow.json --run-dir a.run >out 2>err && fail "it ran"
+    says err "is on none of its nodes"
+    timeout 60 salloc -Q -N2 --ntasks-per-node=2 srun -N1 -n1 -c2 --overlap ganger run flow.json --run-dir b.run >out 2>err ||
+        fail "srun in salloc"
+    uses_cores b.run 4
 }
 
 # From the start of the job to that of the first task at most 1 s more than `mpirun hostname` takes there.
