@@ -310,14 +310,16 @@ static int draft_finish(struct draft *d, struct ganger_error *err)
     return 0;
 }
 
-/* "flow/ising.json" -> "ising" */
+/* "flow/ising.json" -> "ising"; like a name that is stated, it holds no control characters. */
 static char *name_of_file(const char *path)
 {
     const char *slash = strrchr(path, '/');
     const char *base = slash ? slash + 1 : path;
     const char *dot = strrchr(base, '.');
+    char *name = xstrndup(base, dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base));
 
-    return xstrndup(base, dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base));
+    text_make_printable(name);
+    return name;
 }
 
 /* Reads all of `s`, and releases it. */

@@ -44,11 +44,23 @@ void draft_release(struct draft *d)
 
 /* ---- messages */
 
+void text_make_printable(char *text)
+{
+    size_t place;
+
+    for (; (place = draft_find_control(text, strlen(text))) > 0; text += place) {
+        char *control = text + place - 1;
+
+        if ((unsigned char)*control == 0xc2) /* U+0080 to U+009F: two bytes */
+            control[1] = '?';
+        *control = '?';
+    }
+}
+
 int draft_make_printable(struct ganger_error *err)
 {
-    for (char *p = err ? err->text : NULL; p != NULL && *p != '\0'; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    if (err != NULL)
+        text_make_printable(err->text);
     return -1;
 }
 

@@ -108,6 +108,9 @@ const char *draft_expand(struct draft *d, const char *text, size_t *n_bytes);
 
 bool text_is_blank(char c);
 
+/* Puts a ? in place of each byte of a control character. */
+void text_make_printable(char *text);
+
 /* Anything but blanks? */
 bool text_says_something(const char *text, size_t n_bytes);
 

@@ -37,3 +37,9 @@ says err wide
 [ ! -e flow.run/journal.jsonl ] || fail "the run left a journal, though nothing ran"
 echo '{"tasks": [{"id": "a", "command": "true"}]}' > flow.json
 g 0 run flow.json -n 2
+
+# A file's name must not steer the terminal.
+odd=$(printf 'red\033[31m\302\233.json')
+cp flow.json "$odd"
+g 0 check "$odd"
+says out "workflow       red?[31m??"
