@@ -39,7 +39,7 @@ static int read_memory(struct draft *d, const json_t *value, struct stated *stat
         return 0;
     }
     if (!(bytes >= 1 && bytes < 0x1p63))
-        return draft_refuse(d, err, "\"memory\" must be at least one byte, not %g", bytes);
+        return draft_refuse(d, err, "\"memory\" must be from 1 to 9.2e18 bytes, not %g", bytes);
     stated->resources.memory_bytes = (uint64_t)bytes;
     return 0;
 }
