@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FIRST_LONG = 256 }; /* what getopt returns for the first row's long option */
+
 static void append(struct option_list *list, const char *value)
 {
     list->each = xgrow(list->each, list->n, &list->capacity, sizeof(*list->each));
@@ -49,10 +51,24 @@ static bool takes_value(const struct option_row *row)
     return row->kind != OPTION_ON && row->kind != OPTION_OFF;
 }
 
+/* What getopt stumbled over. It leaves the letter of a short option in optopt, which may stand amid others in a
+ * word; a long option without one is unknown, or the beginning of several. */
+static int refuse(char **argv, bool lacks_value, struct ganger_error *err)
+{
+    const char *word = argv[optind - 1], *what = "is no option of this command";
+    char letter[3] = {'-', (char)optopt, '\0'};
+    bool is_short = optopt > 0 && optopt < FIRST_LONG;
+
+    if (lacks_value)
+        what = "needs a value";
+    else if (optopt >= FIRST_LONG)
+        what = "has a value, and takes none";
+    return error_set(err, ERROR_USAGE, "%s %s; see `ganger help %s`", is_short ? letter : word, what, argv[0]);
+}
+
 int options_read(const struct option_row *rows, size_t n_rows, void *options, int argc, char **argv,
                  struct ganger_error *err)
 {
-    enum { FIRST_LONG = 256 };
     struct option *table = xcalloc(n_rows + 1, sizeof(*table));
     char *letters = xcalloc(2 * n_rows + 2, 1);
     size_t n_letters = 0;
@@ -73,8 +89,7 @@ int options_read(const struct option_row *rows, size_t n_rows, void *options, in
         size_t i = 0;
 
         if (c == ':' || c == '?') {
-            status = error_set(err, ERROR_USAGE, "%s %s; see `ganger help %s`", argv[optind - 1],
-                               c == ':' ? "needs a value" : "is no option of this command", argv[0]);
+            status = refuse(argv, c == ':', err);
             break;
         }
         while (c < FIRST_LONG ? rows[i].letter != c : (size_t)(c - FIRST_LONG) != i)

@@ -22,4 +22,8 @@ says err "--colour"
 g 2 run -n 0 a
 says err "whole number from 1"
 g 2 run -n
-says err "needs a value"
+says err "-n needs a value"
+g 2 run -qz a
+says err "-z is no option"
+g 2 run --quiet=yes a
+says err "--quiet=yes has a value, and takes none"
