@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "core/audit.h"
 #include "io/journal.h"
 #include "io/rundir.h"
@@ -64,12 +65,22 @@ struct verification
     struct run_output_result output_result;
 };
 
+/* Paths are any bytes, and texts may have lost their end within a character. */
+static json_t *json_of(const char *text)
+{
+    char *repaired = utf8_repaired(text);
+    json_t *value = json_string(repaired);
+
+    free(repaired);
+    return value;
+}
+
 static void note_problem(void *data, const char *text)
 {
     struct verification *v = data;
 
     if (v->n_problems++ < MOST_PROBLEMS)
-        json_array_append_new(v->problems, json_string(text));
+        json_array_append_new(v->problems, json_of(text));
 }
 
 /* --- the workflow --- */
@@ -192,8 +203,8 @@ static void print_json(const struct verification *v)
     const struct audit_result *r = &v->journal_result;
     const struct run_output_result *o = &v->output_result;
     json_t *report = json_pack(
-        "{s:s, s:b, s:b, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:I, s:O}", "run", v->dir.path,
-        "proven", is_proven(v), "complete", r->is_complete, "journal", "lines", (json_int_t)r->n_lines, "epochs",
+        "{s:o, s:b, s:b, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:I, s:O}", "run",
+        json_of(v->dir.path), "proven", is_proven(v), "complete", r->is_complete, "journal", "lines", (json_int_t)r->n_lines, "epochs",
         (json_int_t)r->n_epochs, "other_epochs", (json_int_t)r->n_other_epochs, "cut_epochs",
         (json_int_t)r->n_cut_epochs, "attempts", (json_int_t)r->n_starts, "output", "files", (json_int_t)o->n_files,
         "chunks", (json_int_t)o->n_chunks, "bytes", (json_int_t)o->n_text, "unended_chunks", (json_int_t)o->n_unended,
@@ -208,7 +219,7 @@ static void print_json(const struct verification *v)
                                       (json_int_t)r->n_skipped, "unfinished", (json_int_t)r->n_unfinished));
     json_object_set_new(report, "locked", json_boolean(v->is_locked));
     if (v->unchecked != NULL)
-        json_object_set_new(report, "unchecked", json_string(v->unchecked));
+        json_object_set_new(report, "unchecked", json_of(v->unchecked));
     json_dumpf(report, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     putchar('\n');
     json_decref(report);

@@ -73,3 +73,10 @@ refuted "of which the journal knows nothing"
 again; sed -i 's/echo three/echo four!/' flow.json
 g 1 verify flow.run
 says out "no epoch ran the workflow as it is now"
+
+# A path is any bytes; JSON takes UTF-8 only.
+odd=$(printf 'r\351sum\351.run')
+cp -r flow.run "$odd"
+g 1 verify "$odd" --json
+says out '"run": "'
+says out '"proven": false'
