@@ -24,6 +24,7 @@ struct graph_options
     uint32_t depth;
     uint32_t width;
     bool help;
+    struct replay_words replay;
 };
 
 #define ROW(...) OPTION_ROW(graph_options, __VA_ARGS__)
@@ -36,6 +37,7 @@ static const struct option_row rows[] = {
     ROW('\0', "around", "N", OPTION_COUNT, around, "with --task: so many steps back and on; default: 1"),
     ROW('\0', "depth", "N", OPTION_COUNT, depth, "with --tree: no deeper than so many levels; default: 12"),
     ROW('\0', "width", "N", OPTION_COUNT, width, "with --tree: no more than so many lines below one; default: 12"),
+    FLOW_REPLAY_ROWS(graph_options, replay),
     ROW('h', "help", NULL, OPTION_ON, help, "print this"),
 };
 #define N_ROWS (sizeof(rows) / sizeof(*rows))
@@ -104,6 +106,7 @@ static int check_options(const struct graph_options *o, struct ganger_error *err
 static int read_and_draw(struct graph_options *o, int argc, char **argv, struct ganger_error *err)
 {
     int first = options_read(rows, N_ROWS, o, argc, argv, err), status;
+    struct replay_options replay;
     struct workflow w;
 
     if (first < 0)
@@ -116,7 +119,8 @@ static int read_and_draw(struct graph_options *o, int argc, char **argv, struct 
         return error_set(err, ERROR_USAGE, "which workflow? `ganger help graph` explains");
     if (first + 1 < argc)
         return error_set(err, ERROR_USAGE, "one workflow at a time, not \"%s\" as well", argv[first + 1]);
-    if (check_options(o, err) != 0 || flow_load(&w, argv[first], NULL, err) != 0)
+    if (check_options(o, err) != 0 || flow_read_replay(&replay, &o->replay, err) != 0 ||
+        flow_load(&w, argv[first], &replay, err) != 0)
         return -1;
     if (o->around == 0)
         o->around = 1;

@@ -106,6 +106,10 @@ g 0 run forkjoin.json -n 4 --replay 0.01 --replay-files none --run-dir none.run
 [ ! -e forkjoin.replay ] || fail "--replay-files none made a folder"
 g 2 check forkjoin.json
 says err 'has no recorded command'
+g 2 graph forkjoin.json
+says err '--replay SCALE'
+g 0 graph forkjoin.json --replay 1
+says out digraph
 
 if [ -n "${GANGER_WORKFLOWS:-}" ]; then
     "$GANGER_SOURCE_DIR/bench/replay.sh" -g "$GANGER" -w 8 "$GANGER_WORKFLOWS" montage-chameleon-2mass seismology ||
