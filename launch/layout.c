@@ -55,8 +55,8 @@ static int choose_here(struct layout *p, struct ganger_error *err)
     binding_close(binding);
     gethostname(host, sizeof(host) - 1);
     if (!is_in_task() && is_slurm_here())
-        log_warning("this is no job of Slurm: the run fills all %u cores of %s, which others may use to log in; `ganger "
-                    "submit` hands it to Slurm, -n 2 keeps it small", p->n_workers, host);
+        log_warning("this is no job of Slurm: the run fills all %u cores of %s, which others may use to log in; "
+                    "`ganger submit` hands it to Slurm, -n 2 keeps it small", p->n_workers, host);
     return 0;
 }
 
