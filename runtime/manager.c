@@ -2,7 +2,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "io/binding.h"
 #include "io/process.h"
 
@@ -14,7 +13,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define COMING_S 60.0 /* how long to wait for workers before a run goes on without them */
 #define ECHO_S 0.5    /* a second TERM within that is the first one again */
 #define TOLD_WITHIN_MS 1000 /* after a worker was told to end by others: if all were, we get it, too */
 #define LAST_LOOKS 3  /* for messages of a worker that has ended */
@@ -451,31 +449,14 @@ static void hear(struct manager *m)
 
 /* ---- the loop ---- */
 
-/* Those that have not come by now are not waited for. */
-static void stop_expecting(struct manager *m)
-{
-    if (m->n_came == 0)
-        error_set(m->err, ERROR_SYSTEM, "no worker came within %g s", COMING_S);
-    else
-        log_warning("%u of %u workers have not come after %g s: the run goes on without them",
-                    manager_n_workers(m) - m->n_came, manager_n_workers(m), COMING_S);
-    nodes_check_placeable(m);
-    m->coming_s = INFINITY;
-}
-
-static bool are_expected(const struct manager *m)
-{
-    return m->n_came < manager_n_workers(m) && !isinf(m->coming_s);
-}
-
 static void check_time(struct manager *m)
 {
     double now_s = clock_now_s();
 
     if (m->o->progress != NULL && now_s - m->o->origin_s >= progress_next_s(m->o->progress))
         progress_tick(m->o->progress, now_s - m->o->origin_s);
-    if (are_expected(m) && now_s >= m->coming_s)
-        stop_expecting(m);
+    if (!nodes_are_all_here(m) && now_s >= m->coming_s)
+        nodes_stop_expecting(m);
     if (now_s >= m->give_up_s && sched_n_in_flight(m->sched) > 0)
         error_set(m->err, ERROR_SYSTEM, "%u tasks did not end within %g s of being told to: they are left",
                   sched_n_in_flight(m->sched), m->o->grace_s + LEAVING_S);
@@ -493,7 +474,7 @@ static double next_deadline_s(const struct manager *m)
 {
     double deadline_s = fmin(sched_n_in_flight(m->sched) > 0 ? m->give_up_s : INFINITY, nodes_deadline_s(m));
 
-    if (are_expected(m))
+    if (!nodes_are_all_here(m))
         deadline_s = fmin(deadline_s, m->coming_s);
     if (m->o->progress != NULL)
         deadline_s = fmin(deadline_s, m->o->origin_s + progress_next_s(m->o->progress));
@@ -544,11 +525,11 @@ static void run(struct manager *m)
     sched_begin(m->sched);
     tell_skipped(m); /* what waits to see a kept task fail */
     while (!is_over(m)) {
-        nodes_fail_unplaceable(m);
         start_what_fits(m);
         wait_for_one_thing(m);
         hear(m);
         check_time(m);
+        nodes_fail_unplaceable(m); /* which may be the end of the run */
     }
     if (m->mode < STOP_KILL)
         nodes_begin_teardown(m);
@@ -590,7 +571,6 @@ int manager_run(const struct manager_options *options, struct manager_report *re
 
     m.sched = sched_new(options->graph);
     nodes_open(&m);
-    m.coming_s = clock_now_s() + COMING_S;
     binding_remember(&m.home);
     m.fds[FD_SIGNAL] = (struct pollfd){options->signal_fd, POLLIN, 0};
     m.fds[FD_WORKERS] = (struct pollfd){-1, POLLIN, 0};

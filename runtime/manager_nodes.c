@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define COMING_S 60.0   /* how long to wait for workers before a run goes on without them */
 #define TEARDOWN_S 60.0 /* how long a teardown without a timeout of its own is waited for */
 #define HURRIED_S 10.0  /* the same, and at most, when the run was told to end */
 
@@ -29,6 +30,7 @@ void nodes_open(struct manager *m)
             m->n_nodes = m->comm->nodes[rank] + 1;
     m->nodes = xcalloc(m->n_nodes, sizeof(*m->nodes));
     m->peers = xcalloc(m->comm->size, sizeof(*m->peers));
+    m->coming_s = clock_now_s() + COMING_S;
 }
 
 void nodes_close(struct manager *m)
@@ -200,9 +202,9 @@ void nodes_hear_hello(struct manager *m, uint32_t worker, struct cursor *c)
     nodes_check_placeable(m);
 }
 
-static bool are_all_here(const struct manager *m)
+bool nodes_are_all_here(const struct manager *m)
 {
-    return m->n_came == manager_n_workers(m) || clock_now_s() >= m->coming_s;
+    return m->n_came == manager_n_workers(m) || isinf(m->coming_s);
 }
 
 void nodes_check_placeable(struct manager *m)
@@ -214,7 +216,7 @@ void nodes_check_placeable(struct manager *m)
         return;
     task = sched_find_unplaceable(m->sched);
     m->may_start = task == TASK_NONE;
-    if (m->may_start || !are_all_here(m) || m->n_setting_up > 0 || m->is_stopping)
+    if (m->may_start || !nodes_are_all_here(m) || m->n_setting_up > 0 || m->is_stopping)
         return;
     graph_describe_resources(m->o->graph, &m->o->graph->resources[manager_task(m, task)->resource_class], &wants);
     error_set(m->err, ERROR_USAGE,
@@ -281,12 +283,19 @@ static void end_setup(struct manager *m, uint32_t worker, const struct task_resu
     nodes_check_placeable(m);
 }
 
+/* Its teardown is waited for no longer. */
+static void end_wait(struct manager *m, struct node_entry *n)
+{
+    n->stage = NODE_LEFT;
+    m->n_tearing_down--;
+}
+
 static void end_teardown(struct manager *m, uint32_t worker, const struct task_result *result)
 {
     struct node_entry *n = node_of(m, worker);
     char how[OUTCOME_BYTES];
 
-    n->stage = NODE_LEFT;
+    end_wait(m, n);
     if (went_well(result))
         return;
     outcome_describe(result, how);
@@ -339,6 +348,7 @@ void nodes_begin_teardown(struct manager *m)
         if (n->stage != NODE_READY || worker == 0)
             continue;
         n->stage = NODE_TEARING_DOWN;
+        m->n_tearing_down++;
         n->give_up_s = now_s + teardown_limit_s(m);
         send_to_node(m, worker, TASK_TEARDOWN);
     }
@@ -349,7 +359,7 @@ double nodes_deadline_s(const struct manager *m)
 {
     double deadline_s = INFINITY;
 
-    for (uint32_t node = 0; node < m->n_nodes; node++)
+    for (uint32_t node = 0; m->n_tearing_down > 0 && node < m->n_nodes; node++)
         if (m->nodes[node].stage == NODE_TEARING_DOWN)
             deadline_s = fmin(deadline_s, m->nodes[node].give_up_s);
     return deadline_s;
@@ -365,9 +375,9 @@ bool nodes_are_torn_down(struct manager *m)
         if (n->stage != NODE_TEARING_DOWN || now_s < n->give_up_s)
             continue;
         log_warning("node.teardown does not end on node %s: it is left", n->host);
-        n->stage = NODE_LEFT;
+        end_wait(m, n);
     }
-    return isinf(nodes_deadline_s(m));
+    return m->n_tearing_down == 0;
 }
 
 /* ---- going ---- */
@@ -415,7 +425,7 @@ static void lose_node_task(struct manager *m, uint32_t worker)
     if (n->stage == NODE_SETTING_UP)
         refuse_node(m, m->peers[worker].node, "its workers died");
     else
-        n->stage = NODE_LEFT;
+        end_wait(m, n);
 }
 
 /* Tasks that were to run on what is gone, and fit nowhere else, cannot be waited for. */
@@ -427,7 +437,8 @@ void nodes_fail_unplaceable(struct manager *m)
 
     if (m->n_here == m->n_came)
         return; /* nothing is gone */
-    while (m->n_here > 0 && are_all_here(m) && m->n_setting_up == 0 && sched_next_unplaceable(m->sched, &task)) {
+    while (m->n_here > 0 && nodes_are_all_here(m) && m->n_setting_up == 0 &&
+           sched_next_unplaceable(m->sched, &task)) {
         wants.n = 0;
         graph_describe_resources(m->o->graph, &m->o->graph->resources[manager_task(m, task)->resource_class],
                                  &wants);
@@ -444,10 +455,23 @@ void nodes_fail_unplaceable(struct manager *m)
 
 static void check_that_some_are_left(struct manager *m)
 {
-    if (m->n_here > 0 || !are_all_here(m))
+    if (m->n_here > 0 || !nodes_are_all_here(m))
         return;
     error_set(m->err, ERROR_SYSTEM, "all workers have died: the run ends; `--resume` continues it");
     manager_stop_for_error(m);
+}
+
+void nodes_stop_expecting(struct manager *m)
+{
+    if (m->n_came == 0)
+        error_set(m->err, ERROR_SYSTEM, "no worker came within %g s", COMING_S);
+    else
+        log_warning("%u of %u workers have not come after %g s: the run goes on without them",
+                    manager_n_workers(m) - m->n_came, manager_n_workers(m), COMING_S);
+    m->coming_s = INFINITY;
+    nodes_check_placeable(m);
+    if (m->n_came > 0)
+        check_that_some_are_left(m);
 }
 
 /* What was on this node of a worker that is dead: whatever its task started, and its temporary directory. */

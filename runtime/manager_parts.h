@@ -62,6 +62,7 @@ struct manager
     uint32_t n_came;    /* workers that said HELLO */
     uint32_t n_here;    /* of those, the ones that are not gone */
     uint32_t n_setting_up; /* nodes */
+    uint32_t n_tearing_down;
     bool may_start;     /* every task fits on some node that is here */
     struct buffer message;
     struct buffer slots; /* of one RUN, encoded */
@@ -106,6 +107,12 @@ void manager_count_failure(struct manager *m, task_id task);
 void nodes_open(struct manager *m);
 void nodes_close(struct manager *m);
 void nodes_hear_hello(struct manager *m, uint32_t worker, struct cursor *c);
+
+/* Has every worker come that is still expected? What depends on who is here is decided then. */
+bool nodes_are_all_here(const struct manager *m);
+
+/* Those that have not come by now are not waited for. */
+void nodes_stop_expecting(struct manager *m);
 
 /* Starting waits until each task has a node that could hold it; that is decided when all are here. */
 void nodes_check_placeable(struct manager *m);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -30,6 +31,7 @@
  *   W started ID
  *   W returned ID    worker W gives back what it was sent in advance
  *   short            from now on tasks run for a millisecond, before for a second
+ *   later N          N seconds pass
  *   signal N         the manager's process gets a signal
  *   pass             the wait returns for no reason                                               */
 struct script
@@ -46,6 +48,27 @@ struct script
     double run_s;
     pid_t pids[N_RANKS_MAX]; /* of processes that stand for workers; 0: none */
 };
+
+/* In place of base/clock.c: here seconds may pass at once. */
+static double passed_s;
+
+static double read_clock(clockid_t which)
+{
+    struct timespec t;
+
+    clock_gettime(which, &t);
+    return passed_s + (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double clock_now_s(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+double clock_wall_s(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
 
 static struct script *of(struct comm *c)
 {
@@ -200,6 +223,9 @@ static int script_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
         s->is_ready = false;
     } else if (strcmp(line, "short") == 0) {
         s->run_s = 0.001;
+        s->is_ready = false;
+    } else if (sscanf(line, "later %d", &code) == 1) {
+        passed_s += code;
         s->is_ready = false;
     } else if (sscanf(line, "%u %31s %31s %d %u", &s->from, word, id, &code, &attempt) < 2) {
         s->is_ready = false;
@@ -579,6 +605,37 @@ static void test_run_without_workers_ends(void **unused)
     assert_int_equal(o.err.cause, ERROR_SYSTEM);
 }
 
+/* The run goes on without those that have not come; what is decided when all are here must be decided all the same. */
+static void test_run_without_some_workers_ends_when_the_others_have_died(void **unused)
+{
+    struct outcome o = expect("a", 2, "1 hello\nlater 61\n1 dies\n",
+                              "1 WELCOME\n1 RUN a\nlost 1\nretried a\n"
+                              "stopping: all workers have died: the run ends; `--resume` continues it\n"
+                              "1 STOP term\n2 STOP term\n",
+                              false, NULL);
+
+    (void)unused;
+    assert_int_equal(o.err.cause, ERROR_SYSTEM);
+}
+
+static void test_run_whose_workers_died_waits_for_the_others_no_longer_than_usual(void **unused)
+{
+    (void)unused;
+    expect("a", 2, "1 hello\n1 dies\nlater 61\n",
+           "1 WELCOME\n1 RUN a\nlost 1\nretried a\n"
+           "stopping: all workers have died: the run ends; `--resume` continues it\n1 STOP term\n2 STOP term\n",
+           false, NULL);
+}
+
+static void test_what_only_the_dead_could_hold_fails_also_without_some_workers(void **unused)
+{
+    (void)unused;
+    expect("a\nwide cores=2: a", 3, "1 hello\n2 hello\nlater 61\n2 dies\n1 done a 0\n",
+           "1 WELCOME\n2 WELCOME\n1 RUN a\nlost 2\ndone a\nfailed wide\n"
+           "1 STOP when done\n2 STOP when done\n3 STOP when done\n",
+           false, NULL);
+}
+
 static void test_what_only_the_dead_could_hold_fails(void **unused)
 {
     (void)unused;
@@ -642,6 +699,21 @@ static void test_run_ends_when_its_only_node_cannot_be_set_up(void **unused)
     assert_int_equal(o.err.cause, ERROR_SYSTEM);
 }
 
+static void test_what_fits_on_no_node_that_came_is_refused_when_the_last_is_set_up(void **unused)
+{
+    const struct manager_options plain = {0};
+    struct outcome o = expect_with(
+        with_node_tasks("a cores=2"), 2, "1 hello\nlater 61\n1 done setup 0\n1 done teardown 0\n",
+        "1 WELCOME\n1 RUN setup\nsetup ended\n"
+        "stopping: task \"a\" fits on no node: it asks for 2 cores, more than any node of this run has; ask for less, "
+        "or start with more workers on a node (-n), or on other nodes\n"
+        "1 STOP term, stay\n1 RUN teardown\nteardown ended\n1 STOP term\n2 STOP term\n",
+        &plain);
+
+    (void)unused;
+    assert_int_equal(o.err.cause, ERROR_USAGE);
+}
+
 static void test_setup_goes_on_when_its_worker_dies(void **unused)
 {
     const struct manager_options plain = {0};
@@ -697,10 +769,14 @@ int main(void)
         cmocka_unit_test(test_what_may_fail_does_not_count),
         cmocka_unit_test(test_task_of_a_dead_worker_runs_elsewhere),
         cmocka_unit_test(test_run_without_workers_ends),
+        cmocka_unit_test(test_run_without_some_workers_ends_when_the_others_have_died),
+        cmocka_unit_test(test_run_whose_workers_died_waits_for_the_others_no_longer_than_usual),
         cmocka_unit_test(test_what_only_the_dead_could_hold_fails),
+        cmocka_unit_test(test_what_only_the_dead_could_hold_fails_also_without_some_workers),
         cmocka_unit_test(test_node_is_set_up_once_before_its_tasks_and_torn_down_after_them),
         cmocka_unit_test(test_node_is_torn_down_also_when_the_run_is_told_to_end),
         cmocka_unit_test(test_run_ends_when_its_only_node_cannot_be_set_up),
+        cmocka_unit_test(test_what_fits_on_no_node_that_came_is_refused_when_the_last_is_set_up),
         cmocka_unit_test(test_setup_goes_on_when_its_worker_dies),
         cmocka_unit_test(test_task_is_told_the_ids_of_its_gpus),
     };
