@@ -18,11 +18,11 @@ const struct backend *backend_find(const char *name, struct ganger_error *err)
 {
     struct buffer names = BUFFER_EMPTY;
 
-    for (size_t i = 0; backends[i] != NULL; i++) {
+    for (size_t i = 0; backends[i] != NULL; i++)
         if (strcmp(backends[i]->name, name) == 0)
             return backends[i];
+    for (size_t i = 0; backends[i] != NULL; i++)
         buffer_printf(&names, "%s%s", i > 0 ? ", " : "", backends[i]->name);
-    }
     error_set(err, ERROR_USAGE, "\"%s\" is no backend; there are %.*s", name, (int)names.n, names.bytes);
     buffer_release(&names);
     return NULL;

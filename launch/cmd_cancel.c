@@ -1,6 +1,5 @@
 /* `ganger cancel`: ends the job of a run, at whatever stage it is. */
 #include "backends/backend.h"
-#include "base/alloc.h"
 #include "base/log.h"
 #include "io/rundir.h"
 #include "launch/cmd.h"
@@ -8,8 +7,6 @@
 #include "launch/submission.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 
 struct cancel_options
 {
@@ -43,7 +40,7 @@ static int cancel(const char *path, double within_s, struct ganger_error *err)
     struct submission s;
     int status;
 
-    if (rundir_open_to_read(&dir, path, err) < 0)
+    if (rundir_find(&dir, path, err) < 0)
         return -1;
     status = submission_read(&s, dir.path, err);
     if (status == 0)
@@ -70,8 +67,6 @@ int cmd_cancel(int argc, char **argv)
     struct cancel_options options = {.within_s = 90};
     struct ganger_error err = {0};
     int first = options_read(rows, N_ROWS, &options, argc, argv, &err);
-    struct stat file;
-    char *run;
 
     if (first >= 0 && options.help) {
         print_help();
@@ -80,12 +75,8 @@ int cmd_cancel(int argc, char **argv)
     if (first >= 0 && first != argc - 1)
         first = error_set(&err, ERROR_USAGE, first == argc ? "which run? See `ganger help cancel`"
                                                            : "one run at a time; see `ganger help cancel`");
-    if (first >= 0) {
-        run = stat(argv[first], &file) == 0 && S_ISREG(file.st_mode) ? rundir_default_path(argv[first])
-                                                                      : xstrdup(argv[first]);
-        cancel(run, options.within_s, &err);
-        free(run);
-    }
+    if (first >= 0)
+        cancel(argv[first], options.within_s, &err);
     if (err.cause != ERROR_NONE)
         log_error("%s", err.text);
     return error_exit_status(&err);

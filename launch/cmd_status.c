@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -76,20 +75,20 @@ static enum stage stage_of_journal(const struct run_progress *p)
            : p->exit_status > 128 ? STAGE_CANCELLED : STAGE_CUT_OFF;
 }
 
-/* `path` is of a run directory. */
-static int take_picture(struct picture *x, const char *path, bool asks, struct ganger_error *err)
+/* `path` is of a run directory, or of the workflow that stands for it. */
+static int take_picture(struct picture *x, const char *path, struct ganger_error *err)
 {
     int found;
 
     *x = (struct picture){.is_submitted = false};
     job_init(&x->job);
-    if (rundir_open_to_read(&x->dir, path, err) < 0)
+    if (rundir_find(&x->dir, path, err) < 0)
         return -1;
     found = submission_read(&x->s, x->dir.path, err);
     if (found < 0 || run_progress_read(&x->p, &x->dir, err) < 0)
         return -1;
     x->is_submitted = found > 0;
-    if (x->is_submitted && asks) {
+    if (x->is_submitted) {
         job_release(&x->job);
         follow_ask(&x->s, &x->job, &x->trouble);
     }
@@ -97,14 +96,6 @@ static int take_picture(struct picture *x, const char *path, bool asks, struct g
         x->p.n_tasks = x->s.n_tasks;
     x->stage = x->is_submitted ? stage_of(&x->s, &x->job, &x->p) : stage_of_journal(&x->p);
     return 0;
-}
-
-/* The workflow stands for its run. */
-static char *run_path_of(const char *path)
-{
-    struct stat file;
-
-    return stat(path, &file) == 0 && S_ISREG(file.st_mode) ? rundir_default_path(path) : xstrdup(path);
 }
 
 /* ---- as JSON ---- */
@@ -299,9 +290,8 @@ static void print_picture(const struct picture *x)
 
 static int tell_run(const char *path, const struct status_options *o, struct ganger_error *err)
 {
-    char *run = run_path_of(path);
     struct picture x;
-    int status = take_picture(&x, run, true, err);
+    int status = take_picture(&x, path, err);
 
     if (status == 0 && o->json)
         print_json(picture_to_json(&x));
@@ -310,7 +300,6 @@ static int tell_run(const char *path, const struct status_options *o, struct gan
     if (status == 0 && x.trouble.cause != ERROR_NONE)
         status = error_set(err, x.trouble.cause, "%s", x.trouble.text);
     release_picture(&x);
-    free(run);
     return status;
 }
 
@@ -403,20 +392,20 @@ int cmd_status(int argc, char **argv)
 {
     struct status_options options = {.json = false};
     struct ganger_error err = {0};
-    int first = options_read(rows, N_ROWS, &options, argc, argv, &err), status = first;
+    int first = options_read(rows, N_ROWS, &options, argc, argv, &err);
 
     if (first >= 0 && options.help) {
         print_help();
         return 0;
     }
     if (first >= 0 && first < argc - 1)
-        status = error_set(&err, ERROR_USAGE, "one run at a time; see `ganger help status`");
+        error_set(&err, ERROR_USAGE, "one run at a time; see `ganger help status`");
     else if (first == argc)
-        status = list_all(&options, &err);
+        list_all(&options, &err);
     else if (first >= 0)
-        status = tell_run(argv[first], &options, &err);
-    if (fflush(stdout) != 0 && status == 0)
-        status = error_set_errno(&err, ERROR_SYSTEM, "cannot write to standard output");
+        tell_run(argv[first], &options, &err);
+    if (fflush(stdout) != 0)
+        error_set_errno(&err, ERROR_SYSTEM, "cannot write to standard output");
     if (err.cause != ERROR_NONE)
         log_error("%s", err.text);
     return error_exit_status(&err);

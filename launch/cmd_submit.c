@@ -340,7 +340,7 @@ static int check_earlier(const struct submit *x, struct ganger_error *err)
 {
     struct submission earlier;
     struct job job;
-    int found = submission_read(&earlier, x->s.run, err), status = found;
+    int found = submission_read(&earlier, x->s.run, err), status;
 
     if (found <= 0)
         return found;

@@ -110,9 +110,12 @@ static bool is_first_of_node(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"};
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (getenv(names[i]) != NULL)
-            return strcmp(getenv(names[i]), "0") == 0;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const char *number = getenv(names[i]);
+
+        if (number != NULL)
+            return strcmp(number, "0") == 0;
+    }
     return true;
 }
 
