@@ -204,12 +204,12 @@ static void print_json(const struct verification *v)
     const struct run_output_result *o = &v->output_result;
     json_t *report = json_pack(
         "{s:o, s:b, s:b, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:I, s:O}", "run",
-        json_of(v->dir.path), "proven", is_proven(v), "complete", r->is_complete, "journal", "lines", (json_int_t)r->n_lines, "epochs",
-        (json_int_t)r->n_epochs, "other_epochs", (json_int_t)r->n_other_epochs, "cut_epochs",
-        (json_int_t)r->n_cut_epochs, "attempts", (json_int_t)r->n_starts, "output", "files", (json_int_t)o->n_files,
-        "chunks", (json_int_t)o->n_chunks, "bytes", (json_int_t)o->n_text, "unended_chunks", (json_int_t)o->n_unended,
-        "holes", (json_int_t)o->n_holes, "hole_bytes", (json_int_t)o->n_hole_bytes, "n_problems",
-        (json_int_t)v->n_problems, "problems", v->problems);
+        json_of(v->dir.path), "proven", is_proven(v), "complete", r->is_complete, "journal", "lines",
+        (json_int_t)r->n_lines, "epochs", (json_int_t)r->n_epochs, "other_epochs", (json_int_t)r->n_other_epochs,
+        "cut_epochs", (json_int_t)r->n_cut_epochs, "attempts", (json_int_t)r->n_starts, "output", "files",
+        (json_int_t)o->n_files, "chunks", (json_int_t)o->n_chunks, "bytes", (json_int_t)o->n_text, "unended_chunks",
+        (json_int_t)o->n_unended, "holes", (json_int_t)o->n_holes, "hole_bytes", (json_int_t)o->n_hole_bytes,
+        "n_problems", (json_int_t)v->n_problems, "problems", v->problems);
 
     if (v->has_workflow)
         json_object_set_new(report, "tasks",
