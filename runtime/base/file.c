@@ -1,7 +1,11 @@
 #include "base/file.h"
 
+#include "base/alloc.h"
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 int file_write(int fd, const void *bytes, size_t n_bytes)
@@ -40,4 +44,15 @@ ssize_t file_read_at(int fd, void *bytes, size_t n_bytes, off_t offset)
             n_read += (size_t)n;
     }
     return (ssize_t)n_read;
+}
+
+char *file_stem(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash != NULL ? slash + 1 : path;
+    const char *dot = strrchr(base, '.');
+    char *stem = xstrndup(base, dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base));
+
+    utf8_make_printable(stem);
+    return stem;
 }

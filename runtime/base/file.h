@@ -1,4 +1,4 @@
-/* file: whole transfers to and from file descriptors. */
+/* file: whole transfers to and from file descriptors; what a file is called. */
 #ifndef GANGER_BASE_FILE_H
 #define GANGER_BASE_FILE_H
 
@@ -11,5 +11,8 @@ int file_write(int fd, const void *bytes, size_t n_bytes);
 
 /* Reads n_bytes from `offset`, fewer only at the end of the file: how many, or -1 with errno. */
 ssize_t file_read_at(int fd, void *bytes, size_t n_bytes, off_t offset);
+
+/* "flow/ising.json" -> "ising", with ? in place of control characters. The caller frees it. */
+char *file_stem(const char *path);
 
 #endif

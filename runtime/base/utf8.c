@@ -47,3 +47,27 @@ char *utf8_repaired(const char *text)
     *end = '\0';
     return copy;
 }
+
+size_t utf8_find_control(const char *text, size_t n_bytes)
+{
+    for (size_t i = 0; i < n_bytes; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (c < 0x20 || c == 0x7f || (c == 0xc2 && i + 1 < n_bytes && ((unsigned char)text[i + 1] & 0xe0) == 0x80))
+            return i + 1;
+    }
+    return 0;
+}
+
+void utf8_make_printable(char *text)
+{
+    size_t place;
+
+    for (; (place = utf8_find_control(text, strlen(text))) > 0; text += place) {
+        char *control = text + place - 1;
+
+        if ((unsigned char)*control == 0xc2) /* U+0080 to U+009F: two bytes */
+            control[1] = '?';
+        *control = '?';
+    }
+}

@@ -1,4 +1,4 @@
-/* utf8: is this text? */
+/* utf8: is this text, and can it be shown? */
 #ifndef GANGER_BASE_UTF8_H
 #define GANGER_BASE_UTF8_H
 
@@ -12,5 +12,12 @@ size_t utf8_character(const char *bytes, size_t n_bytes, uint32_t *character);
 /* A copy of `text`, which may be a file's name and so hold any bytes: each that is no UTF-8 becomes
  * U+FFFD. The caller frees it. */
 char *utf8_repaired(const char *text);
+
+/* The byte, from 1, at which a control character stands, up to U+001F or from U+007F to U+009F; 0: there is none. */
+size_t utf8_find_control(const char *text, size_t n_bytes);
+
+/* Puts a ? in place of each byte of a control character: what somebody else wrote must not steer the terminal that
+ * shows it. */
+void utf8_make_printable(char *text);
 
 #endif

@@ -147,14 +147,6 @@ void import_release(struct import *im)
     free(im->end_parent);
 }
 
-/* What a document holds must not steer the terminal that shows the message. */
-static void make_printable(char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
-}
-
 int import_refuse(const struct import *im, uint64_t line, struct ganger_error *err, const char *format, ...)
 {
     char text[2048], place[32] = "";
@@ -163,7 +155,7 @@ int import_refuse(const struct import *im, uint64_t line, struct ganger_error *e
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    make_printable(text);
+    utf8_make_printable(text);
     if (line > 0)
         snprintf(place, sizeof(place), ":%" PRIu64, line);
     return error_set(err, ERROR_USAGE, "%.1000s%s: %s", im->options->file, place, text);
@@ -181,7 +173,7 @@ void import_warn(struct import *im, const char *text, const char *at)
         im->warnings[im->n_warnings++] = (struct import_warning){.text = text};
         if (at != NULL)
             snprintf(im->warnings[i].first, sizeof(im->warnings[i].first), "%s", at);
-        make_printable(im->warnings[i].first);
+        utf8_make_printable(im->warnings[i].first);
     }
     im->warnings[i].n++;
 }
@@ -248,11 +240,9 @@ const char *import_find_flaw_of_name(const char *name, size_t n_bytes, size_t mo
 
         if (n == 0)
             return "is not UTF-8";
-        if (c < 0x20 || (c >= 0x7f && c < 0xa0))
-            return "holds control characters";
         i += n;
     }
-    return NULL;
+    return utf8_find_control(name, n_bytes) > 0 ? "holds control characters" : NULL;
 }
 
 const char *import_find_flaw_of_id(const char *id, size_t n_bytes)
@@ -273,15 +263,6 @@ void import_put_program(struct import *im, const char *name, size_t n_bytes, con
     }
     buffer_printf(im->ours, ",\"program\":");
     import_put_text(im->ours, name, n_bytes);
-}
-
-char *import_name_of_file(const char *file)
-{
-    const char *slash = strrchr(file, '/');
-    const char *base = slash != NULL ? slash + 1 : file;
-    const char *dot = strrchr(base, '.');
-
-    return xstrndup(base, dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base));
 }
 
 void import_add_edge(struct import *im, uint32_t parent, uint32_t child)

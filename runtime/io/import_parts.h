@@ -58,9 +58,6 @@ const char *import_find_flaw_of_name(const char *name, size_t n_bytes, size_t mo
 /* ,"program":"name"; a name that cannot be one is left out, with a warning. */
 void import_put_program(struct import *im, const char *name, size_t n_bytes, const char *task);
 
-/* The name of the file without folder and ending; the caller frees it. */
-char *import_name_of_file(const char *file);
-
 void import_add_edge(struct import *im, uint32_t parent, uint32_t child);
 
 /* Sorts the edges by child and then by parent, each once. Returns how many stood there more than once. */

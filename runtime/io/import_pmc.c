@@ -1,6 +1,7 @@
 /* Pegasus MPI Cluster's text: TASK and EDGE, as pegasus-mpi-cluster(1) describes them. Words may be quoted with ' or "
  * anywhere, and a backslash takes the next character as it is, in quotes too. */
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/name_index.h"
 #include "base/utf8.h"
 #include "io/import_parts.h"
@@ -15,6 +16,7 @@
 #define MEMORY_MAX_MB 8796093022207.0 /* below 2^63 bytes */
 #define CORES_MAX 65535
 #define TRIES_MAX 1000000
+#define PRIORITY_MAX 1000000000
 
 struct pmc_task
 {
@@ -291,7 +293,7 @@ static int read_option(struct pmc *p, const struct pmc_task *task, size_t option
     case 'm': return read_number(p, task, name, 0, MEMORY_MAX_MB, &o->memory_mb, err);
     case 'c': return read_number(p, task, name, 0, CORES_MAX, &o->cpus, err);
     case 't': return read_number(p, task, name, 1, TRIES_MAX, &o->tries, err);
-    case 'p': return read_number(p, task, name, INT32_MIN, INT32_MAX, &o->priority, err);
+    case 'p': return read_number(p, task, name, -PRIORITY_MAX, PRIORITY_MAX, &o->priority, err);
     default: o->is_forwarded = true; return read_forward(p, task, name, err);
     }
 }
@@ -433,7 +435,7 @@ static int put_task(struct pmc *p, uint32_t t, struct ganger_error *err)
 
 static int put_tasks(struct pmc *p, struct ganger_error *err)
 {
-    char *name = import_name_of_file(p->im->options->file), *text = utf8_repaired(name);
+    char *name = file_stem(p->im->options->file), *text = utf8_repaired(name);
 
     buffer_printf(p->im->ours, "{\"name\":");
     import_put_text(p->im->ours, text, strlen(text));

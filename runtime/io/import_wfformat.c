@@ -1,6 +1,7 @@
 /* A trace in WfFormat as tasks of ours: its recorded commands, or, for a replay, calls of ganger-replay
  * (launch/replay). */
 #include "base/alloc.h"
+#include "base/file.h"
 #include "io/import_trace.h"
 
 #include <inttypes.h>
@@ -10,6 +11,7 @@
 
 #define CORES_MAX 65535
 #define COST_MAX_S 1e12
+#define PRIORITY_MAX 1000000000
 /* What one call of ganger-replay may take: Linux gives a program's words a quarter of its stack, 2 MiB mostly. */
 #define REPLAY_MAX_BYTES (1536 * 1024)
 
@@ -69,6 +71,7 @@ static void put_amounts(struct trace *t, const struct trace_task *task, double c
 {
     struct buffer *ours = t->im->ours;
     json_t *memory = json_object_get(task->run, "memoryInBytes"), *priority = json_object_get(task->run, "priority");
+    json_int_t number = json_integer_value(priority);
 
     if (cost_s >= 0)
         buffer_printf(ours, ",\"cost\":%.9g", cost_s);
@@ -80,8 +83,10 @@ static void put_amounts(struct trace *t, const struct trace_task *task, double c
         return; /* the shape of the trace alone: this machine may have less memory, and its own order */
     if (json_number_value(memory) >= 1 && json_number_value(memory) < 9e18)
         buffer_printf(ours, ",\"memory\":%.0f", json_number_value(memory));
-    if (json_is_integer(priority) && llabs(json_integer_value(priority)) <= INT32_MAX)
-        buffer_printf(ours, ",\"priority\":%" JSON_INTEGER_FORMAT, json_integer_value(priority));
+    if (json_is_integer(priority) && number >= -PRIORITY_MAX && number <= PRIORITY_MAX)
+        buffer_printf(ours, ",\"priority\":%" JSON_INTEGER_FORMAT, number);
+    else if (json_is_integer(priority))
+        import_warn(t->im, "a task's priority is beyond 1e9, which is as far as they go here; left out", task->id);
 }
 
 /* A file of its own for each name, inside the replay's folder: what would lead out of it is written %XX. */
@@ -117,7 +122,7 @@ static void put_replay_file(struct trace *t, const char *option, const struct tr
 static void put_replay_program(struct trace *t)
 {
     const struct import_options *o = t->im->options;
-    char *name = import_name_of_file(o->file), *dir = xasprintf("%s.replay", name);
+    char *name = file_stem(o->file), *dir = xasprintf("%s.replay", name);
 
     import_put_text(t->im->ours, o->replay_program, strlen(o->replay_program));
     if (o->replay.files != REPLAY_NONE) {
@@ -257,7 +262,7 @@ static int put_setup(struct trace *t, struct ganger_error *err)
 static int put_header(struct trace *t, struct ganger_error *err)
 {
     const char *name = json_string_value(json_object_get(t->root, "name"));
-    char *other = import_name_of_file(t->im->options->file);
+    char *other = file_stem(t->im->options->file);
     int status = 0;
 
     if (name == NULL || import_find_flaw_of_id(name, strlen(name)) != NULL)

@@ -1,5 +1,6 @@
 #include "io/workflow.h"
 
+#include "base/file.h"
 #include "base/source.h"
 #include "base/spelling.h"
 #include "io/workflow_draft.h"
@@ -310,18 +311,6 @@ static int draft_finish(struct draft *d, struct ganger_error *err)
     return 0;
 }
 
-/* "flow/ising.json" -> "ising"; like a name that is stated, it holds no control characters. */
-static char *name_of_file(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const char *base = slash ? slash + 1 : path;
-    const char *dot = strrchr(base, '.');
-    char *name = xstrndup(base, dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base));
-
-    text_make_printable(name);
-    return name;
-}
-
 /* Reads all of `s`, and releases it. */
 static int read_source(struct workflow *w, const char *file, struct source *s, struct ganger_error *err)
 {
@@ -333,7 +322,7 @@ static int read_source(struct workflow *w, const char *file, struct source *s, s
     if (status == 0)
         status = draft_finish(&d, err);
     if (status == 0) {
-        *w = (struct workflow){d.name ? d.name : name_of_file(file), source_digest(s), d.g};
+        *w = (struct workflow){d.name ? d.name : file_stem(file), source_digest(s), d.g};
         d.name = NULL;
         d.g = NULL;
     }

@@ -1,6 +1,7 @@
 #include "io/workflow_draft.h"
 
 #include "base/amount.h"
+#include "base/utf8.h"
 #include "io/workflow_setting.h"
 
 #include <inttypes.h>
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 
 #define DURATION_MAX_S 1e12
 #define LARGEST_EXACT 9007199254740992.0 /* 2^53: above, not every whole number is a double */
@@ -44,23 +44,10 @@ void draft_release(struct draft *d)
 
 /* ---- messages */
 
-void text_make_printable(char *text)
-{
-    size_t place;
-
-    for (; (place = draft_find_control(text, strlen(text))) > 0; text += place) {
-        char *control = text + place - 1;
-
-        if ((unsigned char)*control == 0xc2) /* U+0080 to U+009F: two bytes */
-            control[1] = '?';
-        *control = '?';
-    }
-}
-
 int draft_make_printable(struct ganger_error *err)
 {
     if (err != NULL)
-        text_make_printable(err->text);
+        utf8_make_printable(err->text);
     return -1;
 }
 
@@ -212,21 +199,10 @@ bool text_says_something(const char *text, size_t n_bytes)
     return false;
 }
 
-size_t draft_find_control(const char *text, size_t n_bytes)
-{
-    for (size_t i = 0; i < n_bytes; i++) {
-        unsigned char c = (unsigned char)text[i];
-
-        if (c < 0x20 || c == 0x7f || (c == 0xc2 && ((unsigned char)text[i + 1] & 0xe0) == 0x80))
-            return i + 1;
-    }
-    return 0;
-}
-
 int draft_check_name(const struct draft *d, const char *what, const char *name, size_t n_bytes,
                      struct ganger_error *err)
 {
-    size_t control = draft_find_control(name, n_bytes);
+    size_t control = utf8_find_control(name, n_bytes);
 
     if (n_bytes == 0 || n_bytes > NAME_MAX_BYTES)
         return draft_refuse(d, err, "%s must have 1 to %d bytes; this one has %zu", what, NAME_MAX_BYTES, n_bytes);

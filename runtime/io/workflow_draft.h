@@ -108,14 +108,8 @@ const char *draft_expand(struct draft *d, const char *text, size_t *n_bytes);
 
 bool text_is_blank(char c);
 
-/* Puts a ? in place of each byte of a control character. */
-void text_make_printable(char *text);
-
 /* Anything but blanks? */
 bool text_says_something(const char *text, size_t n_bytes);
-
-/* The byte, from 1, at which a control character stands; 0: there is none. */
-size_t draft_find_control(const char *text, size_t n_bytes);
 
 /* A name is 1 to 255 bytes without control characters; `what` is `the name of a queue`. */
 int draft_check_name(const struct draft *d, const char *what, const char *name, size_t n_bytes,

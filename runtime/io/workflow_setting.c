@@ -1,5 +1,7 @@
 #include "io/workflow_setting.h"
 
+#include "base/utf8.h"
+
 #include <jansson.h>
 #include <limits.h>
 #include <string.h>
@@ -117,7 +119,7 @@ void setting_intern(struct draft *d, const char *cwd, uint32_t n_env, struct sta
 static int check_path(const struct draft *d, const char *key, const char *path, size_t n_bytes,
                       struct ganger_error *err)
 {
-    size_t control = draft_find_control(path, n_bytes);
+    size_t control = utf8_find_control(path, n_bytes);
 
     if (n_bytes == 0)
         return draft_refuse(d, err, "\"%s\" holds an empty path; leave it out, or name a file", key);

@@ -1,5 +1,6 @@
 #include "io/workflow_task.h"
 
+#include "base/utf8.h"
 #include "io/workflow_setting.h"
 #include "io/workflow_stated.h"
 
@@ -182,7 +183,7 @@ static const char *find_shell_program(const char *text, size_t *n_bytes)
 /* The number of a name; 0, which is like no other, when it cannot be shown to anybody. */
 static uint32_t intern_program(struct draft *d, const char *name, size_t n_bytes)
 {
-    if (n_bytes > NAME_MAX_BYTES || draft_find_control(name, n_bytes) > 0)
+    if (n_bytes > NAME_MAX_BYTES || utf8_find_control(name, n_bytes) > 0)
         return 0;
     return graph_intern_program(d->g, name, n_bytes);
 }

@@ -14,6 +14,10 @@ printf 'TASK A true\nEDGE A B\n' >edge.dag
 refused edge.dag 'edge.dag:2: EDGE names "B", which no TASK above it is called'
 printf '# x\nTASK A -x 1 true\n' >option.dag
 refused option.dag 'option.dag:2: task "A": "-x" is no option of a TASK'
+printf 'TASK A -p 2000000000 true\n' >priority.dag
+refused priority.dag 'priority.dag:1: task "A": --priority takes a whole number from -1000000000 to 1000000000'
+printf 'TASK A\302\233 true\n' >control.dag
+refused control.dag 'id "A??" (3 bytes) holds control characters'
 printf 'TASK A true\nTASK B false\nsleep 1\n' >stray.dag
 refused stray.dag 'stray.dag:3: "sleep" begins no record'
 printf 'TASK A -m 10 \377\n' >bytes.dag

@@ -66,6 +66,17 @@ g 1 run trace.json -n 2 --run-dir again.run --latency-wait 0
 says err "start"
 [ ! -e middle ] || fail "a task started without its input"
 
+sed -i 's/"runtimeInSeconds": 2/"priority": -9223372036854775808, &/' trace.json
+g 0 import trace.json
+says err "priority is beyond 1e9, which is as far as they go here; left out (at first)"
+says_not out priority
+
+# A file's name is no reason to refuse what is in it.
+odd=$(printf 'a\033[31m.dag')
+cp warn.dag "$odd"
+g 0 check "$odd"
+says out "workflow       a?[31m"
+
 # Nothing is quadratic: many tasks, many edges, all of them to one task and from one.
 awk 'BEGIN { n = 200000; for (i = 0; i < n; i++) print "TASK t" i " true"
              for (i = 1; i + 1 < n; i++) print "EDGE t0 t" i "\nEDGE t" i " t" n - 1 }' >many.dag

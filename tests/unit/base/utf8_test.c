@@ -80,12 +80,39 @@ static void test_bytes_that_are_no_text_are_replaced(void **state)
     }
 }
 
+static void test_control_characters_are_found_and_made_printable(void **state)
+{
+    static const struct
+    {
+        const char *text;
+        size_t place;
+        const char *printable;
+    } cases[] = {
+        {"", 0, ""},
+        {"plain \xc3\x9b \xc2\xa0", 0, "plain \xc3\x9b \xc2\xa0"},
+        {"a\033[31mb\x7f", 2, "a?[31mb?"},
+        {"\xc2\x9b" "31m\xc2\x80", 1, "??31m??"},
+        {"cut \xc2", 0, "cut \xc2"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char text[32];
+
+        assert_int_equal(utf8_find_control(cases[i].text, strlen(cases[i].text)), cases[i].place);
+        strcpy(text, cases[i].text);
+        utf8_make_printable(text);
+        assert_string_equal(text, cases[i].printable);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_characters_of_each_length_are_read),
         cmocka_unit_test(test_what_is_no_character_is_told),
         cmocka_unit_test(test_bytes_that_are_no_text_are_replaced),
+        cmocka_unit_test(test_control_characters_are_found_and_made_printable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
