@@ -37,7 +37,7 @@ struct flight /* of a task that is in flight */
 struct task_audit
 {
     uint8_t state;
-    uint16_t n_retries;
+    uint32_t n_retries;
     uint32_t n_unmet;
     uint32_t flight;   /* while it is in flight */
     double latest_s;   /* when the last of what it waited for ended */

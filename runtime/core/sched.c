@@ -16,10 +16,10 @@ struct task_status
 {
     uint32_t n_waiting; /* conditions that are not met */
     uint32_t worker;    /* that has it; before it is sent: where its last parent ran; 0: none */
-    uint16_t attempt;
-    uint8_t n_lost : 7; /* workers, of its attempts */
-    uint8_t is_join : 1;
-    uint8_t state;
+    uint32_t attempt : 24;
+    uint32_t n_lost : 3; /* workers, of its attempts: up to LOST_MAX + 1 */
+    uint32_t is_join : 1;
+    uint32_t state : 4;
 };
 
 /* `cause`: a task that failed, or one that ended well where that was not to happen. */
@@ -72,7 +72,7 @@ static void set_state(struct sched *s, task_id task, enum task_state state)
         s->counts[status->state]--;
         s->counts[state]++;
     }
-    status->state = (uint8_t)state;
+    status->state = (uint32_t)state & 15;
 }
 
 static const struct task_policy *policy_of(const struct sched *s, task_id task)

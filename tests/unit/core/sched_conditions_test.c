@@ -128,6 +128,20 @@ static void test_failed_task_is_tried_again(void **unused)
     end(&f);
 }
 
+static void test_task_may_be_tried_very_often(void **unused)
+{
+    struct fixture f = begin("a retries=100000", "1");
+
+    (void)unused;
+    for (uint32_t attempt = 1; attempt <= 100000; attempt++) {
+        assert_int_equal(expect_next(&f, "a").attempt, attempt);
+        finish(&f, "a", STATE_READY);
+    }
+    expect_next(&f, "a");
+    assert_false(sched_has_retry(f.sched, id_of(&f, "a")));
+    end(&f);
+}
+
 static void test_lost_worker_spends_no_retry(void **unused)
 {
     struct fixture f = begin("a retries=1", "3");
@@ -244,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_join_carries_conditions),
         cmocka_unit_test(test_kept_parent_makes_notok_not_needed),
         cmocka_unit_test(test_failed_task_is_tried_again),
+        cmocka_unit_test(test_task_may_be_tried_very_often),
         cmocka_unit_test(test_lost_worker_spends_no_retry),
         cmocka_unit_test(test_task_that_loses_four_workers_has_failed),
         cmocka_unit_test(test_lost_worker_gives_back_what_it_was_sent_in_advance),
