@@ -486,6 +486,15 @@ static size_t unescape(struct span s, char *out, size_t n_out)
     return n_done;
 }
 
+/* No task has an id with control characters: such a line was written by somebody who wants to steer a terminal. */
+static void read_id(struct span s, char *id)
+{
+    size_t n = unescape(s, id, RECORD_ID_BYTES + 1);
+
+    if (utf8_find_control(id, n) > 0)
+        *id = '\0';
+}
+
 /* From a quote to behind the one that ends the string; NULL: none does. */
 static const char *skip_string(const char *at, const char *end)
 {
@@ -636,7 +645,7 @@ static void store_field(const struct field_row *row, struct span value, struct r
     case FIELD_SECONDS: *(double *)field = parse_seconds(value); break;
     case FIELD_ID:
         if (is_string(&value))
-            unescape(value, field, RECORD_ID_BYTES + 1);
+            read_id(value, field);
         break;
     case FIELD_NUMBERS:
         if (is_array)

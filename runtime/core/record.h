@@ -128,7 +128,7 @@ struct record_fields
 
 /* Reads what it can: members that are not what is expected there are passed over, and after what is no JSON there
  * is nothing more. False when a member that its kind must have is missing: the task of a task's line, the epoch
- * of a header. */
+ * of a header. What is no id, since it holds control characters, is none. */
 bool record_read(const struct record *r, struct record_fields *fields);
 
 #endif

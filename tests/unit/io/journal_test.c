@@ -331,7 +331,7 @@ static void test_every_end_is_told_and_read_back(void **state)
 static void test_fields_are_read_whatever_stands_between_them(void **state)
 {
     static const char text[] =
-        "{\"event\":\"done\",\"new\":{\"task\":\"no\",\"a\":[1,{\"b\":\"]}\\\"\"}]},\"task\":\"x\\\\\\\"\\u000a\","
+        "{\"event\":\"done\",\"new\":{\"task\":\"no\",\"a\":[1,{\"b\":\"]}\\\"\"}]},\"task\":\"x\\\\\\\"\\u0041\","
         "\"digest\":\"00000000000000ff\",\"index\":99999999999,\"attempt\":7,\"start\":12.5,\"end\":13.0000019,"
         "\"slots\":[1,22,65535],\"output\":[\"3-n2.out\",10,20,5],\"worker\":\"4\",\"node\":6";
     const struct record r = {text, sizeof(text) - 1, true};
@@ -341,7 +341,7 @@ static void test_fields_are_read_whatever_stands_between_them(void **state)
     (void)state;
     assert_true(record_read(&r, &f));
     assert_int_equal(f.kind, RECORD_DONE);
-    assert_string_equal(f.task, "x\\\"\n");
+    assert_string_equal(f.task, "x\\\"A");
     assert_int_equal(f.digest, 255);
     assert_int_equal(f.index, TASK_NONE); /* no number of 32 bits */
     assert_int_equal(f.attempt, 7);
@@ -362,6 +362,24 @@ static void test_fields_are_read_whatever_stands_between_them(void **state)
         const struct record torn = {text, n, true};
 
         record_read(&torn, &f);
+    }
+}
+
+static void test_ids_that_steer_a_terminal_are_none(void **state)
+{
+    static const char *const lines[] = {
+        "{\"event\":\"start\",\"task\":\"a\\u001b[31m\"",
+        "{\"event\":\"start\",\"task\":\"a\x1b[31m\"",
+        "{\"event\":\"start\",\"task\":\"a\xc2\x9b" "31m\"",
+    };
+    struct record_fields f;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+        const struct record r = {lines[i], strlen(lines[i]), true};
+
+        assert_false(record_read(&r, &f));
+        assert_string_equal(f.task, "");
     }
 }
 
@@ -957,6 +975,7 @@ int main(void)
         WORLD_TEST(test_lines_say_what_happened),
         WORLD_TEST(test_every_end_is_told_and_read_back),
         WORLD_TEST(test_fields_are_read_whatever_stands_between_them),
+        WORLD_TEST(test_ids_that_steer_a_terminal_are_none),
         WORLD_TEST(test_each_line_is_json),
         WORLD_TEST(test_file_is_for_its_owner_only_and_no_link_is_followed),
         WORLD_TEST(test_flush_makes_all_that_was_said_readable),
