@@ -397,26 +397,38 @@ static bool says_unknown(const struct command_result *r)
 }
 
 /* The controller knows a job until some minutes after its end; then the accounting may. */
-static int slurm_status(const struct resource_set *set, struct job *job, struct ganger_error *err)
+static int ask_of_job(const char *id, struct job *job, struct ganger_error *err)
 {
-    const char *const argv[] = {"scontrol", "-o", "show", "job", set->job, NULL};
+    const char *const argv[] = {"scontrol", "-o", "show", "job", id, NULL};
     struct command_result r;
     struct job *jobs = NULL;
     size_t n = 0;
-    int status;
+    int status = ask(argv, &r, err);
 
-    job_init(job);
-    if (*set->job == '\0')
-        return 0;
-    status = ask(argv, &r, err);
     if (status == 0 && r.status == 0)
         slurm_read_shown(r.out, &jobs, &n);
     else if (status == 0 && !says_unknown(&r))
         status = command_blame(argv, limit_of(ASK_S), &r, err);
-    if (status == 0 && !take_job(jobs, n, set->job, job))
-        ask_accounting(set->job, job);
+    if (status == 0 && !take_job(jobs, n, id, job))
+        ask_accounting(id, job);
     job_free_all(jobs, n);
     command_result_release(&r);
+    return status;
+}
+
+/* Of a submission that was broken off, the job may be there all the same. */
+static int slurm_status(const struct resource_set *set, struct job *job, struct ganger_error *err)
+{
+    struct ganger_error trouble = {0};
+    char *id = *set->job != '\0' ? xstrdup(set->job) : find_by_token(set->token, &trouble);
+    int status = 0;
+
+    job_init(job);
+    if (trouble.cause != ERROR_NONE)
+        status = error_set(err, trouble.cause, "%s", trouble.text);
+    else if (id != NULL)
+        status = ask_of_job(id, job, err);
+    free(id);
     return status;
 }
 

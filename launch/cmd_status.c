@@ -70,9 +70,7 @@ static enum stage stage_of_journal(const struct run_progress *p)
         return STAGE_NOT_SUBMITTED;
     if (!p->has_ended)
         return p->is_ending ? STAGE_ENDING : STAGE_RUNNING;
-    return p->exit_status == 0 ? STAGE_DONE
-           : p->exit_status == 1 ? STAGE_FAILED
-           : p->exit_status > 128 ? STAGE_CANCELLED : STAGE_CUT_OFF;
+    return stage_of_end(p);
 }
 
 /* `path` is of a run directory, or of the workflow that stands for it. */
@@ -266,7 +264,7 @@ static void print_log(const struct picture *x)
     const struct backend *backend = x->is_submitted ? backend_find(x->s.set.type, NULL) : NULL;
     struct buffer said = BUFFER_EMPTY;
 
-    if (x->stage != STAGE_CUT_OFF || backend == NULL || backend->errors == NULL)
+    if ((x->stage != STAGE_CUT_OFF && x->stage != STAGE_BROKEN) || backend == NULL || backend->errors == NULL)
         return;
     backend->errors(&x->s.set, &x->job, &said);
     if (said.n > 0)

@@ -10,6 +10,7 @@
 #include "launch/flow.h"
 #include "launch/follow.h"
 #include "launch/options.h"
+#include "launch/run_progress.h"
 #include "launch/submission.h"
 #include "launch/template.h"
 
@@ -94,9 +95,11 @@ struct submit
     char **run_words;   /* further options of `ganger run` */
     const struct backend *backend;
     struct submission s;
+    struct submission earlier; /* of the same run; zeroed: there was none */
     char *script;       /* its text */
-    bool made_run;      /* the run directory was not there before */
-    bool made_copy;
+    bool made_run;      /* the run directory was not there before … */
+    bool made_copy;     /* … nor the copy */
+    bool is_stored;
 };
 
 /* ---- from words to a group ---- */
@@ -336,22 +339,52 @@ static int write_script(const struct submit *x, struct ganger_error *err)
 }
 
 /* An earlier submission whose job still lives would run the same tasks. */
-static int check_earlier(const struct submit *x, struct ganger_error *err)
+static int check_earlier(struct submit *x, struct ganger_error *err)
 {
-    struct submission earlier;
     struct job job;
-    int found = submission_read(&earlier, x->s.run, err), status;
+    int found = submission_read(&x->earlier, x->s.run, err), status;
 
     if (found <= 0)
         return found;
-    status = follow_ask(&earlier, &job, err);
+    status = follow_ask(&x->earlier, &job, err);
     if (status == 0 && job.state != JOB_ENDED && job.state != JOB_UNKNOWN)
         status = error_set(err, ERROR_USAGE,
                            "%s: this run is submitted already, and its job %s is %s; `ganger cancel` it first, or give "
                            "another --run-dir", x->s.run, job.id, job_state_name(job.state));
     job_release(&job);
-    submission_release(&earlier);
     return status;
+}
+
+static bool is_one_file(const char *a, const char *b)
+{
+    struct stat one, other;
+
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+/* Somebody else's file of that name is not overwritten; an earlier copy is. */
+static int copy_workflow(struct submit *x, struct ganger_error *err)
+{
+    struct stat file;
+
+    if (is_one_file(x->s.workflow, x->s.copy))
+        return 0;
+    x->made_copy = lstat(x->s.copy, &file) < 0;
+    if (!x->made_copy && x->earlier.run == NULL)
+        return error_set(err, ERROR_USAGE,
+                         "%s: is there already, and is not a copy that was made for a run; give another --run-dir",
+                         x->s.copy);
+    return copy_file(x->s.workflow, x->s.copy, err);
+}
+
+static int find_epoch(struct submit *x, const struct rundir *dir, struct ganger_error *err)
+{
+    struct run_progress p;
+
+    if (run_progress_read(&p, dir, err) < 0)
+        return -1;
+    x->s.epoch = p.epoch;
+    return 0;
 }
 
 /* With the lock while it is written; without it, and with the record in place, when the job may start. */
@@ -364,8 +397,10 @@ static int store(struct submit *x, struct ganger_error *err)
     x->made_run = lstat(x->s.run, &file) < 0 && errno == ENOENT;
     if (rundir_open(&dir, x->s.run, x->options->resume, err) < 0)
         return -1;
-    x->made_copy = true;
-    status = copy_file(x->s.workflow, x->s.copy, err);
+    status = copy_workflow(x, err);
+    x->is_stored = status == 0;
+    if (status == 0)
+        status = find_epoch(x, &dir, err);
     if (status == 0)
         status = write_script(x, err);
     if (status == 0)
@@ -374,20 +409,23 @@ static int store(struct submit *x, struct ganger_error *err)
     return status;
 }
 
-/* What store made, and nothing else. */
+/* As it was before store, but for the text of an earlier script and copy. */
 static void unstore(const struct submit *x)
 {
     char *output = xasprintf("%s/output", x->s.run);
 
-    if (x->made_copy) {
+    if (x->is_stored && x->earlier.run != NULL) {
+        submission_write(&x->earlier, NULL);
+    } else if (x->is_stored) {
         submission_remove(&x->s);
         unlink(x->s.set.script);
+    }
+    if (x->made_copy)
         unlink(x->s.copy);
-    }
-    if (x->made_run) {
-        rmdir(output);
+    if (!x->options->resume)
+        rmdir(output); /* unless something is in it */
+    if (x->made_run)
         rmdir(x->s.run);
-    }
     free(output);
 }
 
@@ -493,6 +531,7 @@ int cmd_submit(int argc, char **argv)
     if (err.cause != ERROR_NONE)
         log_error("%s", err.text);
     submission_release(&x.s);
+    submission_release(&x.earlier);
     free(x.script);
     free(options.directives.each);
     free(options.before.each);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define LOOK_S 0.5
+#define CLOCKS_S 5.0 /* the clocks of login and compute nodes may differ by that */
 #define ASK_FIRST_S 2.0
 #define ASK_MOST_S 30.0
 
@@ -32,28 +33,29 @@ const char *stage_name(enum stage stage)
     static const char *const names[N_STAGES] = {
         [STAGE_NOT_SUBMITTED] = "not submitted", [STAGE_WAITING] = "waiting",     [STAGE_STARTING] = "starting",
         [STAGE_RUNNING] = "running",             [STAGE_ENDING] = "ending",       [STAGE_DONE] = "done",
-        [STAGE_FAILED] = "failed",               [STAGE_CANCELLED] = "cancelled", [STAGE_CUT_OFF] = "cut off",
+        [STAGE_FAILED] = "failed",               [STAGE_CANCELLED] = "cancelled", [STAGE_BROKEN] = "broken",
+        [STAGE_CUT_OFF] = "cut off",
     };
 
     return names[stage];
 }
 
-/* An end that was recorded before this job started, or before it was put back into the queue, is of an earlier
- * run. */
+/* What the journal said before the submission is of an earlier run, and so is what it said before the job was
+ * started again. */
 static bool has_begun(const struct submission *s, const struct job *job, const struct run_progress *p)
 {
-    double since_s = isnan(job->start_s) ? s->set.requested_s : fmin(job->start_s, s->set.requested_s);
-
-    return p->epoch > 0 && p->start_s >= since_s - 5; /* the clocks of login and compute nodes differ */
+    if (p->epoch <= s->epoch)
+        return false;
+    return job->state != JOB_RUNNING || isnan(job->start_s) || p->start_s >= job->start_s - CLOCKS_S;
 }
 
-static enum stage stage_of_end(const struct run_progress *p)
+enum stage stage_of_end(const struct run_progress *p)
 {
     if (!p->has_ended)
         return STAGE_CUT_OFF;
     if (p->exit_status == 0)
         return STAGE_DONE;
-    return p->exit_status == 1 ? STAGE_FAILED : p->exit_status > 128 ? STAGE_CANCELLED : STAGE_CUT_OFF;
+    return p->exit_status == 1 ? STAGE_FAILED : p->exit_status > 128 ? STAGE_CANCELLED : STAGE_BROKEN;
 }
 
 enum stage stage_of(const struct submission *s, const struct job *job, const struct run_progress *p)
@@ -84,11 +86,12 @@ enum stage stage_of(const struct submission *s, const struct job *job, const str
 
 static bool is_over(enum stage stage)
 {
-    return stage == STAGE_DONE || stage == STAGE_FAILED || stage == STAGE_CANCELLED || stage == STAGE_CUT_OFF ||
-           stage == STAGE_NOT_SUBMITTED;
+    return stage == STAGE_DONE || stage == STAGE_FAILED || stage == STAGE_CANCELLED || stage == STAGE_BROKEN ||
+           stage == STAGE_CUT_OFF || stage == STAGE_NOT_SUBMITTED;
 }
 
-static int blame(const struct submission *s, const struct job *job, struct ganger_error *err)
+static int blame(const struct submission *s, const struct job *job, const struct run_progress *p,
+                 struct ganger_error *err)
 {
     const struct backend *backend = backend_find(s->set.type, err);
     struct buffer said = BUFFER_EMPTY;
@@ -99,9 +102,9 @@ static int blame(const struct submission *s, const struct job *job, struct gange
     if (status >= 0)
         snprintf(number, sizeof(number), ", status %d", status);
     error_set(err, ERROR_SYSTEM,
-              "job %s ended (%s%s) without the run being over; `ganger submit --resume` goes on with it. Its log "
-              "says:\n%.*s",
-              s->set.job, *job->word != '\0' ? job->word : "nobody knows how", number, (int)said.n,
+              "job %s ended (%s%s) %s; `ganger submit --resume` goes on with it. Its log says:\n%.*s", s->set.job,
+              *job->word != '\0' ? job->word : "nobody knows how", number,
+              p->has_ended ? "because of an error" : "without the run being over", (int)said.n,
               said.n > 0 ? said.bytes : "");
     buffer_release(&said);
     return -1;
@@ -127,6 +130,7 @@ int follow_to_end(const struct submission *s, int *exit_status, struct ganger_er
     struct run_progress p = {.epoch = 0};
     double next_s = clock_now_s(), pause_s = ASK_FIRST_S, took_s;
     bool had_ended = false;
+    enum stage stage;
     struct job job;
     int status;
 
@@ -155,8 +159,9 @@ int follow_to_end(const struct submission *s, int *exit_status, struct ganger_er
         command_pause(fmax(LOOK_S, 20 * took_s)); /* a long journal takes its time */
     }
     *exit_status = p.exit_status;
-    if (status == 0 && stage_of(s, &job, &p) == STAGE_CUT_OFF)
-        status = blame(s, &job, err);
+    stage = stage_of(s, &job, &p);
+    if (status == 0 && (stage == STAGE_CUT_OFF || stage == STAGE_BROKEN))
+        status = blame(s, &job, &p, err);
     else if (status == 0 && p.epoch == 0)
         status = error_set(err, ERROR_SYSTEM, "job %s was cancelled before it began", s->set.job);
     job_release(&job);

@@ -20,11 +20,15 @@ enum stage
     STAGE_DONE,          /* all tasks are done */
     STAGE_FAILED,        /* some failed, or were skipped for that */
     STAGE_CANCELLED,     /* it was told to end, and did in order */
+    STAGE_BROKEN,        /* it ended in order, because of an error that was none of its tasks' */
     STAGE_CUT_OFF,       /* it ended without a last word */
     N_STAGES,
 };
 
 const char *stage_name(enum stage stage);
+
+/* Of a run that is over, by its journal alone. */
+enum stage stage_of_end(const struct run_progress *p);
 
 /* From both. `job` may be JOB_UNKNOWN: then the journal alone tells. */
 enum stage stage_of(const struct submission *s, const struct job *job, const struct run_progress *p);

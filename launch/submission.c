@@ -50,6 +50,7 @@ static char *text_of(const struct submission *s)
     set_path(object, "copy", s->copy);
     set_path(object, "cwd", s->cwd);
     json_object_set_new(object, "tasks", json_integer(s->n_tasks));
+    json_object_set_new(object, "epoch", json_integer(s->epoch));
     json_object_set_new(object, "group", group_to_json(&s->group));
     json_object_set_new(object, "resource_set", resource_set_to_json(&s->set));
     text = json_dumps(object, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
@@ -119,6 +120,7 @@ static int read_object(struct submission *s, const json_t *object, struct ganger
     s->copy = text_in(object, "copy");
     s->cwd = text_in(object, "cwd");
     s->n_tasks = (uint32_t)json_integer_value(json_object_get(object, "tasks"));
+    s->epoch = (uint32_t)json_integer_value(json_object_get(object, "epoch"));
     return 0;
 }
 

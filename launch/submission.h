@@ -16,6 +16,7 @@ struct submission /* owns its texts */
     char *copy;     /* of the workflow, in the run directory */
     char *cwd;      /* where the run takes place */
     uint32_t n_tasks;
+    uint32_t epoch; /* of the last run in the directory when it was submitted; 0: there was none */
     struct group group;
     struct resource_set set;
 };

@@ -18,8 +18,8 @@ sbatch)
     case $(cat "$FAKE/mode") in
     fails) echo 'sbatch: error: Batch job submission failed: Invalid account' >&2; exit 1 ;;
     banner) echo 'sbatch: Welcome. You have 12 hours left.' >&2; echo 'Your balance: 34'; add 120; echo 120 ;;
-    hangs) sleep 600 ;;
-    hangs-late) add 121; sleep 600 ;;
+    hangs) exec sleep 600 ;;
+    hangs-late) add 121; exec sleep 600 ;;
     silent) add 122 ;;
     nothing) echo 'All is well.' ;;
     esac
@@ -72,6 +72,24 @@ grep -q '^121 CANCELLED' queue || fail "the job was not cancelled"
 [ ! -e flow.run ] || fail "a submission that was cancelled again left $(ls flow.run)"
 unset GANGER_BATCH_TIMEOUT
 
+# Whoever submits dies before he knows the job's id: it is found all the same, and cancelled.
+echo hangs-late >mode
+: >queue
+"$GANGER" submit flow.txt --backend slurm --run-dir half.run >out 2>err &
+submitter=$!
+for _ in $(seq 100); do
+    [ ! -s queue ] || break
+    sleep 0.1
+done
+kill -KILL $submitter
+wait $submitter
+g 0 status half.run
+says out "slurm (none): waiting"
+g 0 cancel half.run
+grep -q '^121 CANCELLED' queue || fail "the job of half a submission was not cancelled"
+g 0 cancel half.run
+: >queue
+
 submit silent 0 --run-dir silent.run
 says out "slurm job 122"
 submit banner 0
@@ -99,6 +117,17 @@ g 0 status silent.run
 says out "no longer known"
 says out "cut off"
 g 0 cancel silent.run
+
+# A run goes on only with a job; when that fails, what was there stays.
+submit nothing 3 --run-dir silent.run
+[ -e silent.run/flow.txt ] && [ -e silent.run/job.sbatch ] || fail "the earlier files are gone"
+says silent.run/submit.json '"job": "122"'
+mkdir mine.run
+echo precious >mine.run/flow.txt
+submit banner 2 --run-dir mine.run
+same mine.run/flow.txt precious
+says err "is there already"
+[ ! -e mine.run/output ] || fail "a refused submission left a folder"
 
 # More than can be given costs no call of sbatch.
 : >calls
