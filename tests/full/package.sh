@@ -3,6 +3,7 @@
 # unpacked into a folder, and used from there by a run, by a replay, by CMake and by pkg-config.
 set -eu
 cd "$(dirname "$0")/../.."
+source=$PWD
 build=$PWD/build/package
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
@@ -61,12 +62,11 @@ TRACE
 timeout -s KILL 120 "$prefix/bin/ganger" run -n 2 --replay 0.1 trace.json || fail "a replay ended with $?"
 [ "$(stat -c %s trace.replay/f)" = 1000 ] || fail "the replay made no file of 1000 bytes"
 
-# Other builds find it.
+# Other builds find it, with the line that the documentation has.
 mkdir user
-cat >user/CMakeLists.txt <<'USER'
-cmake_minimum_required(VERSION 3.21)
-project(user NONE)
-find_package(ganger 0.1 REQUIRED)
+printf '%s\n' 'cmake_minimum_required(VERSION 3.21)' 'project(user NONE)' >user/CMakeLists.txt
+grep '^find_package(ganger ' "$source/docs/install.md" >>user/CMakeLists.txt || fail "docs/install.md has no find_package"
+cat >>user/CMakeLists.txt <<'USER'
 get_target_property(program ganger::ganger LOCATION)
 execute_process(COMMAND "${program}" check "${CMAKE_SOURCE_DIR}/../tasks.txt" COMMAND_ERROR_IS_FATAL ANY)
 if(NOT EXISTS "${ganger_DATADIR}/workflow.schema.json")
