@@ -173,6 +173,12 @@ static struct written *find(const struct run_output *o, const struct written *ke
     return NULL;
 }
 
+/* They have a line when they end, and none if they were left, or their worker died. */
+static bool is_of_node(task_id index)
+{
+    return index == TASK_SETUP || index == TASK_TEARDOWN;
+}
+
 static void note_chunk(struct run_output *o, const struct output_part *part)
 {
     const struct written key = {.epoch = o->file.epoch, .node = o->file.node, .index = part->task,
@@ -182,7 +188,7 @@ static void note_chunk(struct run_output *o, const struct output_part *part)
     o->last = w;
     o->result.n_chunks++;
     o->result.n_text += part->n_text;
-    if (w == NULL && was_cut_off(o, key.epoch)) {
+    if (w == NULL && (was_cut_off(o, key.epoch) || is_of_node(key.index))) {
         o->result.n_unended++;
         return;
     }

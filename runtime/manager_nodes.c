@@ -143,10 +143,13 @@ static void admit_all(struct manager *m, uint32_t node)
 /* Sends what the workflow runs once on a node to one of its workers. */
 static void send_to_node(struct manager *m, uint32_t worker, task_id what)
 {
+    struct node_entry *n = node_of(m, worker);
     struct placement p = {.task = what, .attempt = 1, .worker = worker, .node = m->peers[worker].node,
                           .n_slots = 1, .slots = &m->peers[worker].slot};
 
-    node_of(m, worker)->worker = worker;
+    if (what == TASK_SETUP)
+        p.attempt = ++n->n_setups; /* what its attempts wrote is told apart by that */
+    n->worker = worker;
     manager_send_run(m, &p, false);
 }
 

@@ -48,6 +48,7 @@ struct node_entry
     const char **gpu_ids;  /* into `gpus` */
     uint32_t n_gpus;
     uint32_t worker;       /* that runs setup or teardown */
+    uint32_t n_setups;     /* sent: more than one when workers died in it */
     double give_up_s;      /* when its teardown is waited for no longer */
 };
 

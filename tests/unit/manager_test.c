@@ -721,7 +721,7 @@ static void test_setup_goes_on_when_its_worker_dies(void **unused)
     (void)unused;
     expect_with(with_node_tasks("a"), 2,
                 "1 hello\n2 hello\n1 dies\n2 done setup 0\n2 done a 0\n2 done teardown 0\n",
-                "1 WELCOME\n1 RUN setup\n2 WELCOME\nlost 1\n2 RUN setup\nsetup ended\n2 RUN a\ndone a\n"
+                "1 WELCOME\n1 RUN setup\n2 WELCOME\nlost 1\n2 RUN setup 2\nsetup ended\n2 RUN a\ndone a\n"
                 "2 RUN teardown\nteardown ended\n1 STOP when done\n2 STOP when done\n",
                 &plain);
 }
