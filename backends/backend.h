@@ -22,7 +22,7 @@ struct allocation
     char **hosts;         /* n_nodes of each */
     uint32_t *n_cpus;     /* as the batch system counts: hardware threads or cores */
     size_t n_nodes;
-    uint64_t memory_bytes; /* on each node; 0: no limit is known */
+    uint64_t memory_bytes; /* on this node; 0: no limit is known */
     double end_s;          /* when it ends, seconds since 1970; INFINITY: never; NAN: it was not asked */
     uint32_t n_restarts;   /* how often the job was requeued */
 };

@@ -1,4 +1,5 @@
 /* slurm: allocations of Slurm. What its commands print is read in slurm_text.c. */
+#include "backends/allocation.h"
 #include "backends/backend.h"
 #include "backends/command.h"
 #include "backends/hostlist.h"
@@ -164,7 +165,7 @@ static int slurm_describe(struct allocation *a, struct ganger_error *err)
     }
     a->backend = &backend_slurm;
     a->job = xstrdup(job);
-    a->memory_bytes = memory_of_node(a->n_cpus[0]);
+    a->memory_bytes = memory_of_node(allocation_cpus_here(a));
     a->end_s = end_of_job();
     a->n_restarts = restarts != NULL ? (uint32_t)strtoul(restarts, NULL, 10) : 0;
     return 1;

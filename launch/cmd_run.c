@@ -108,6 +108,8 @@ static int be_worker(const struct run_options *options, struct comm *comm, int s
     if (process_adopt_orphans() < 0)
         log_warning("worker %u cannot adopt orphans: what leaves a task's process group may stay",
                     comm->rank);
+    if (binding != NULL)
+        binding_limit_memory(binding, layout_memory_bytes());
     if (binding != NULL && binding_bind(binding, comm_slot(comm, comm->rank), &err) < 0) {
         log_warning("worker %u: %s", comm->rank, err.text); /* slower, not wrong */
         err.cause = ERROR_NONE;

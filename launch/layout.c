@@ -136,6 +136,18 @@ int layout_enter_rank(bool *should_tell, struct ganger_error *err)
     return status;
 }
 
+uint64_t layout_memory_bytes(void)
+{
+    struct allocation a;
+    uint64_t bytes = 0;
+
+    if (find_job(&a, NULL) > 0) {
+        bytes = a.memory_bytes;
+        allocation_release(&a);
+    }
+    return bytes;
+}
+
 void layout_count_workers(uint32_t n_workers)
 {
     uint32_t n_cores, n_threads, n_all = 0, *workers;

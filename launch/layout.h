@@ -27,6 +27,9 @@ void layout_release(struct layout *p);
  * each rank: is this the rank that should say them? */
 int layout_enter_rank(bool *should_tell, struct ganger_error *err);
 
+/* Memory that the batch system gave to the job on each node, in bytes; 0: it says nothing of it. */
+uint64_t layout_memory_bytes(void);
+
 /* Warns when whoever started the ranks left cores of the job without a worker. */
 void layout_count_workers(uint32_t n_workers);
 

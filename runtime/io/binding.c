@@ -235,6 +235,12 @@ uint64_t binding_machine_memory_bytes(const struct binding *b)
     return (uint64_t)n_pages * (uint64_t)page_bytes;
 }
 
+/* 0 is no limit. */
+static uint64_t least_bytes(uint64_t a, uint64_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
 uint64_t binding_memory_bytes(const struct binding *b)
 {
     uint64_t machine = binding_machine_memory_bytes(b);
@@ -242,5 +248,10 @@ uint64_t binding_memory_bytes(const struct binding *b)
 
     if (!b->is_described)
         binding_read_limits(&limits, "/proc/self/cgroup", "/sys/fs/cgroup");
-    return limits.memory_bytes != 0 && (machine == 0 || limits.memory_bytes < machine) ? limits.memory_bytes : machine;
+    return least_bytes(least_bytes(machine, limits.memory_bytes), b->memory_limit_bytes);
+}
+
+void binding_limit_memory(struct binding *b, uint64_t bytes)
+{
+    b->memory_limit_bytes = bytes;
 }

@@ -66,8 +66,11 @@ void binding_move_back(const struct binding_mask *mask);
 /* "0-3" or "0,4": hardware threads of a slot, for people. The caller frees it. */
 char *binding_describe(struct binding *b, uint32_t slot);
 
-/* Memory of the node, or of the cgroup this process is in if that is less; 0: unknown. */
+/* Memory of the node, or of the cgroup this process is in, or the limit below, whichever is least; 0: unknown. */
 uint64_t binding_memory_bytes(const struct binding *b);
+
+/* What a batch system allows without a cgroup that says so; 0: no limit. */
+void binding_limit_memory(struct binding *b, uint64_t bytes);
 
 /* Where the ids of a node's GPUs come from. */
 enum gpu_source

@@ -12,6 +12,7 @@ struct binding
     hwloc_topology_t topology;
     uint32_t n_slots;
     hwloc_cpuset_t *slots; /* what of each core may be used */
+    uint64_t memory_limit_bytes; /* that nothing but the caller's word sets; 0: none */
     bool is_described;     /* by who opened it: the environment says nothing of it */
     char *synthetic;       /* what describes it, … */
     char *xml;             /* … if it is not this machine */

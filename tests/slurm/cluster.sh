@@ -154,7 +154,8 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/affinity
 MpiDefault=none
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=400
 SchedulerParameters=sched_interval=1,sched_min_interval=0,bf_interval=1,bf_continue,batch_sched_delay=0
 ReturnToService=2
 SlurmdTimeout=5
@@ -175,7 +176,7 @@ CONF
         address="NodeAddr=10.77.0.$i"
         [ "$cluster_kind" = hosts ] || address="NodeHostname=$(hostname) NodeAddr=127.0.0.1 Port=$((port + i))"
         echo "NodeName=n$i $address CPUs=$cluster_n_cores Sockets=1 CoresPerSocket=$cluster_n_cores" \
-            "ThreadsPerCore=1 RealMemory=1000 Features=node$i State=UNKNOWN"
+            "ThreadsPerCore=1 RealMemory=1000 Gres=gpu:2 Features=node$i State=UNKNOWN"
     done
     echo "PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=2"
     echo "PartitionName=short Nodes=n1 MaxTime=10 MaxNodes=1 State=UP PriorityTier=2"
@@ -204,6 +205,7 @@ cluster_start() {
     cluster_open_hosts
     cluster_write_conf >"$SLURM_CONF"
     echo 'PMIxCliTmpDirBase=/tmp' >"$cluster_dir/mpi.conf"
+    for i in null zero; do echo "NodeName=n[1-$cluster_n_nodes] Name=gpu File=/dev/$i"; done >"$cluster_dir/gres.conf"
     (umask 377 && head -c 128 /dev/urandom >"$cluster_dir/munge/key")
     munged --force --num-threads=2 --socket="$cluster_dir/munge/sock" --key-file="$cluster_dir/munge/key" \
         --pid-file="$cluster_dir/run/munged.pid" --log-file="$cluster_dir/log/munged.log" \

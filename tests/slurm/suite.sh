@@ -289,6 +289,22 @@ JOB
         exit !(ours > 0 && ours < theirs + 1) }' mpirun || fail "that is more than 1 s"
 }
 
+# What is asked for on each node is what tasks share there.
+test_memory_and_gpus() {
+    cat >flow.json <<'FLOW'
+{"tasks": [
+    {"id": "gpu{i}", "for": {"i": "1-8"}, "gpus": 1, "command": "echo at $(hostname) $CUDA_VISIBLE_DEVICES; sleep 0.2"},
+    {"id": "memory{i}", "for": {"i": "1-2"}, "memory": "500MiB", "command": "sleep 0.2"}
+]}
+FLOW
+    g 0 submit flow.json --nodes 2 --cores-per-node 2 --memory 800MiB --gpus-per-node 2 --wait
+    [ "$(grep -c '^{"event":"node".*"gpus":2,"memory":838860800,' flow.run/journal.jsonl)" = 2 ] ||
+        fail "the nodes do not have what was asked for: $(grep '"node","node"' flow.run/journal.jsonl)"
+    [ "$cluster_kind" != hosts ] || uses_cores flow.run 4 # two GPUs, 0 and 1, on each of two nodes
+    g 2 submit flow.json --nodes 2 --gpus-per-node 3 --run-dir never.run
+    says err "at most 2 GPUs"
+}
+
 # --- templates, as they are and as somebody would edit them ---
 
 test_templates() {

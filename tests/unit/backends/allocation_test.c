@@ -59,7 +59,7 @@ static void test_a_job_names_its_nodes_and_their_cpus(void **state)
     assert_int_equal(a.n_nodes, 4);
     assert_string_equal(a.hosts[2], "n3");
     assert_int_equal(a.n_cpus[3], 4);
-    assert_true(a.memory_bytes == (uint64_t)1000 << 20);
+    assert_true(a.memory_bytes == (uint64_t)2000 << 20); /* of this node, which has four CPUs */
     assert_int_equal(a.n_restarts, 2);
     assert_true(a.end_s == 1795416536.0);
     assert_int_equal(allocation_cpus_here(&a), 4);

@@ -108,7 +108,11 @@ static void test_this_process_is_bound_for_real(void **unused)
     binding_mask_clear(&wanted);
     assert_true(binding_is_this_machine(b));
     assert_true(binding_n_slots(b) >= 1);
-    assert_true(binding_memory_bytes(b) > 0);
+    assert_true(binding_memory_bytes(b) > 4096);
+    binding_limit_memory(b, 4096);
+    assert_int_equal(binding_memory_bytes(b), 4096);
+    binding_limit_memory(b, UINT64_MAX); /* more than there is */
+    assert_true(binding_memory_bytes(b) > 4096 && binding_memory_bytes(b) < UINT64_MAX);
     assert_int_equal(binding_mask_add(b, &wanted, 0, &err), 0);
     assert_int_equal(binding_bind(b, 0, &err), 0);
     binding_remember(&now);
