@@ -191,11 +191,7 @@ static int read_and_check(struct check_options *o, int argc, char **argv, struct
         print_help();
         return 0;
     }
-    if (first == argc)
-        return error_set(err, ERROR_USAGE, "which workflow? `ganger help check` explains");
-    if (first + 1 < argc)
-        return error_set(err, ERROR_USAGE, "one workflow at a time, not \"%s\" as well", argv[first + 1]);
-    return check(o, argv[first], err);
+    return options_expect_one(argc, argv, first, "workflow", err) == 0 ? check(o, argv[first], err) : -1;
 }
 
 int cmd_check(int argc, char **argv)

@@ -115,12 +115,8 @@ static int read_and_draw(struct graph_options *o, int argc, char **argv, struct 
         print_help();
         return 0;
     }
-    if (first == argc)
-        return error_set(err, ERROR_USAGE, "which workflow? `ganger help graph` explains");
-    if (first + 1 < argc)
-        return error_set(err, ERROR_USAGE, "one workflow at a time, not \"%s\" as well", argv[first + 1]);
-    if (check_options(o, err) != 0 || flow_read_replay(&replay, &o->replay, err) != 0 ||
-        flow_load(&w, argv[first], &replay, err) != 0)
+    if (options_expect_one(argc, argv, first, "workflow", err) != 0 || check_options(o, err) != 0 ||
+        flow_read_replay(&replay, &o->replay, err) != 0 || flow_load(&w, argv[first], &replay, err) != 0)
         return -1;
     if (o->around == 0)
         o->around = 1;

@@ -128,10 +128,7 @@ static int read_and_import(int argc, char **argv, struct ganger_error *err)
         print_help();
         return 0;
     }
-    if (first != argc - 1)
-        return error_set(err, ERROR_USAGE, "%s; see `ganger help import`",
-                         first == argc ? "which file?" : "one file at a time");
-    return import(&words, argv[first], err);
+    return options_expect_one(argc, argv, first, "file", err) == 0 ? import(&words, argv[first], err) : -1;
 }
 
 int cmd_import(int argc, char **argv)

@@ -101,6 +101,16 @@ int options_read(const struct option_row *rows, size_t n_rows, void *options, in
     return status < 0 ? -1 : optind;
 }
 
+int options_expect_one(int argc, char **argv, int first, const char *what, struct ganger_error *err)
+{
+    if (first == argc)
+        return error_set(err, ERROR_USAGE, "which %s? See `ganger help %s`", what, argv[0]);
+    if (first + 1 < argc)
+        return error_set(err, ERROR_USAGE, "one %s at a time, not \"%s\" as well; see `ganger help %s`", what,
+                         argv[first + 1], argv[0]);
+    return 0;
+}
+
 void options_print(const struct option_row *rows, size_t n_rows, FILE *file)
 {
     for (size_t i = 0; i < n_rows; i++) {

@@ -45,6 +45,9 @@ struct option_row
 int options_read(const struct option_row *rows, size_t n_rows, void *options, int argc, char **argv,
                  struct ganger_error *err);
 
+/* Fails unless argv[first] is the only operand; `what` it is to be is said: "workflow". */
+int options_expect_one(int argc, char **argv, int first, const char *what, struct ganger_error *err);
+
 void options_print(const struct option_row *rows, size_t n_rows, FILE *file);
 
 #endif
