@@ -2,9 +2,9 @@
 
 #include "base/file.h"
 #include "base/source.h"
-#include "base/spelling.h"
 #include "io/workflow_draft.h"
 #include "io/workflow_header.h"
+#include "io/workflow_stated.h"
 #include "io/workflow_task.h"
 
 #include <fcntl.h>
@@ -373,13 +373,8 @@ int workflow_load(struct workflow *w, const char *path, struct ganger_error *err
 
 static int refuse_resource(const struct graph *g, const char *name, struct ganger_error *err)
 {
-    const char **names = xmalloc((g->n_named + 1) * sizeof(*names));
-    const char *near;
+    const char *near = stated_find_meant_resource(g, name);
 
-    for (uint32_t i = 0; i < g->n_named; i++)
-        names[i] = g->named[i].name;
-    near = spelling_nearest(name, names, g->n_named);
-    free(names);
     if (near != NULL)
         return error_set(err, ERROR_USAGE, "the workflow declares no resource \"%.80s\"; did you mean \"%s\"?", name,
                          near);

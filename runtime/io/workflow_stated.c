@@ -44,9 +44,8 @@ static int read_memory(struct draft *d, const json_t *value, struct stated *stat
     return 0;
 }
 
-static int refuse_resource(const struct draft *d, const char *name, struct ganger_error *err)
+const char *stated_find_meant_resource(const struct graph *g, const char *name)
 {
-    const struct graph *g = d->g;
     const char **names = xmalloc((g->n_named + 1) * sizeof(*names));
     const char *near;
 
@@ -54,6 +53,13 @@ static int refuse_resource(const struct draft *d, const char *name, struct gange
         names[i] = g->named[i].name;
     near = spelling_nearest(name, names, g->n_named);
     free(names);
+    return near;
+}
+
+static int refuse_resource(const struct draft *d, const char *name, struct ganger_error *err)
+{
+    const char *near = stated_find_meant_resource(d->g, name);
+
     if (near != NULL)
         return draft_refuse(d, err, "\"resources\": the workflow declares no \"%.80s\"; did you mean \"%s\"?", name,
                             near);
@@ -122,7 +128,7 @@ static int read_amounts(struct draft *d, json_t *object, struct stated *stated, 
     return 0;
 }
 
-int stated_refuse_queue(const struct draft *d, const char *name, struct ganger_error *err)
+static int refuse_queue(const struct draft *d, const char *name, struct ganger_error *err)
 {
     const struct graph *g = d->g;
     const char **names = xmalloc(g->n_queues * sizeof(*names));
@@ -147,7 +153,7 @@ static int read_queue(struct draft *d, const json_t *value, struct stated *state
     uint32_t queue = n_bytes > 0 ? graph_find_queue(d->g, name) : UINT32_MAX; /* queue 0 has the name "" */
 
     if (queue == UINT32_MAX)
-        return stated_refuse_queue(d, name, err);
+        return refuse_queue(d, name, err);
     stated->resources.queue = queue;
     return 0;
 }

@@ -14,7 +14,7 @@ int stated_read(struct draft *d, struct json_t **values, uint32_t present, struc
 /* `nodes` and `ranks`, of which there can be but one for now. */
 int stated_check_width(struct draft *d, struct json_t **values, struct ganger_error *err);
 
-/* Says which queue, or which resource, of the document may have been meant. */
-int stated_refuse_queue(const struct draft *d, const char *name, struct ganger_error *err);
+/* The declared resource that may have been meant by a name that is none; NULL: no idea. */
+const char *stated_find_meant_resource(const struct graph *g, const char *name);
 
 #endif
