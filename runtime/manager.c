@@ -470,9 +470,15 @@ static void check_time(struct manager *m)
         manager_stop_for_error(m);
 }
 
+/* What was told to end has its grace, a node's setup, too. */
+static bool is_awaited(const struct manager *m)
+{
+    return sched_n_in_flight(m->sched) > 0 || (m->mode == STOP_TERM && m->n_setting_up > 0);
+}
+
 static double next_deadline_s(const struct manager *m)
 {
-    double deadline_s = fmin(sched_n_in_flight(m->sched) > 0 ? m->give_up_s : INFINITY, nodes_deadline_s(m));
+    double deadline_s = fmin(is_awaited(m) ? m->give_up_s : INFINITY, nodes_deadline_s(m));
 
     if (!nodes_are_all_here(m))
         deadline_s = fmin(deadline_s, m->coming_s);
@@ -506,7 +512,7 @@ static void wait_for_one_thing(struct manager *m)
 
 static bool is_over(const struct manager *m)
 {
-    return sched_is_over(m->sched) || clock_now_s() >= m->give_up_s;
+    return (sched_is_over(m->sched) && !is_awaited(m)) || clock_now_s() >= m->give_up_s;
 }
 
 static void keep_done(struct manager *m)

@@ -279,6 +279,8 @@ static void end_setup(struct manager *m, uint32_t worker, const struct task_resu
     m->n_setting_up--;
     if (went_well(result)) {
         admit_all(m, node);
+    } else if (m->is_stopping) {
+        m->nodes[node].stage = NODE_REFUSED; /* no wonder */
     } else {
         outcome_describe(result, how);
         refuse_node(m, node, how);
@@ -329,7 +331,9 @@ void nodes_hear_done(struct manager *m, uint32_t worker, const struct done *done
 
 bool nodes_await_teardown(const struct manager *m, uint32_t worker)
 {
-    return m->o->graph->teardown != NULL && m->nodes[m->peers[worker].node].stage == NODE_READY;
+    enum node_stage stage = m->nodes[m->peers[worker].node].stage;
+
+    return m->o->graph->teardown != NULL && (stage == NODE_READY || stage == NODE_SETTING_UP);
 }
 
 static double teardown_limit_s(const struct manager *m)
@@ -420,12 +424,14 @@ static void lose_node_task(struct manager *m, uint32_t worker)
 
     if (n->worker != worker || (n->stage != NODE_SETTING_UP && n->stage != NODE_TEARING_DOWN))
         return;
-    if (other != 0 && n->stage == NODE_SETTING_UP) {
+    if (other != 0 && n->stage == NODE_SETTING_UP && !m->is_stopping) {
         send_to_node(m, other, TASK_SETUP);
         return;
     }
     m->n_setting_up -= n->stage == NODE_SETTING_UP;
-    if (n->stage == NODE_SETTING_UP)
+    if (n->stage == NODE_SETTING_UP && m->is_stopping)
+        n->stage = NODE_REFUSED;
+    else if (n->stage == NODE_SETTING_UP)
         refuse_node(m, m->peers[worker].node, "its workers died");
     else
         end_wait(m, n);
