@@ -398,6 +398,24 @@ static void put_amounts(struct pmc *p, const struct pmc_task *task, const struct
         buffer_printf(ours, ",\"priority\":%.0f", o->priority);
 }
 
+/* The words before a command that forwards what it writes. */
+static int put_forward(struct pmc *p, const struct pmc_task *task, struct ganger_error *err)
+{
+    const char *program = p->im->options->forward_program;
+    struct buffer *ours = p->im->ours;
+
+    if (program == NULL)
+        return refuse_task(p, task, err, "it forwards what it writes, for which ganger needs ganger-forward; install "
+                           "it beside ganger or in ../libexec/ganger");
+    if (!import_put_text(ours, program, strlen(program)))
+        return refuse_task(p, task, err, "it forwards what it writes, and the path of ganger-forward, \"%.255s\", is "
+                           "not UTF-8; install ganger elsewhere", program);
+    buffer_put_u8(ours, ',');
+    buffer_put(ours, p->forwards.bytes, p->forwards.n);
+    buffer_put(ours, "\"--\",", 5);
+    return 0;
+}
+
 static int put_task(struct pmc *p, uint32_t t, struct ganger_error *err)
 {
     const struct pmc_task *task = &p->tasks[t];
@@ -414,13 +432,8 @@ static int put_task(struct pmc *p, uint32_t t, struct ganger_error *err)
     import_put_text(ours, task->id, strlen(task->id));
     buffer_put(ours, ",\"command\":[", 12);
     if (o.is_forwarded) {
-        if (p->im->options->forward_program == NULL)
-            return refuse_task(p, task, err, "it forwards what it writes, for which ganger needs ganger-forward; "
-                               "install it beside ganger or in ../libexec/ganger");
-        import_put_text(ours, p->im->options->forward_program, strlen(p->im->options->forward_program));
-        buffer_put_u8(ours, ',');
-        buffer_put(ours, p->forwards.bytes, p->forwards.n);
-        buffer_put(ours, "\"--\",", 5);
+        if (put_forward(p, task, err) != 0)
+            return -1;
         slash = strrchr(p->word.bytes, '/');
         program = xstrdup(slash != NULL ? slash + 1 : p->word.bytes);
     }

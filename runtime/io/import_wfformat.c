@@ -2,9 +2,11 @@
  * (launch/replay). */
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "io/import_trace.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +124,7 @@ static void put_replay_file(struct trace *t, const char *option, const struct tr
 static void put_replay_program(struct trace *t)
 {
     const struct import_options *o = t->im->options;
-    char *name = file_stem(o->file), *dir = xasprintf("%s.replay", name);
+    char *name = file_stem(o->file), *utf8 = utf8_repaired(name), *dir = xasprintf("%s.replay", utf8);
 
     import_put_text(t->im->ours, o->replay_program, strlen(o->replay_program));
     if (o->replay.files != REPLAY_NONE) {
@@ -133,6 +135,7 @@ static void put_replay_program(struct trace *t)
             buffer_printf(t->im->ours, ",\"--full\"");
     }
     free(dir);
+    free(utf8);
     free(name);
 }
 
@@ -224,17 +227,21 @@ static void put_files(struct trace *t, uint32_t number, bool is_output)
 static int put_task(struct trace *t, uint32_t number, struct ganger_error *err)
 {
     const struct trace_task *task = &t->tasks[number];
-    double runtime_s = 0;
+    double runtime_s = 0, cost_s;
     uint32_t cores = 1;
 
     if (read_runtime(t, task, &runtime_s, err) != 0 || read_cores(t, task, &cores, err) != 0)
         return -1;
+    cost_s = replays(t) && runtime_s > 0 ? runtime_s * t->im->options->replay.scale : runtime_s;
+    if (cost_s > COST_MAX_S)
+        return trace_refuse(t, err, "task \"%.255s\" would be replayed for %g s; it must be up to 1e12: take a smaller "
+                            "SCALE", task->id, cost_s);
     buffer_put(t->im->ours, "{\"id\":", 6);
     import_put_text(t->im->ours, task->id, strlen(task->id));
     if (replays(t) ? put_replay_command(t, number, runtime_s, cores, err) != 0
                    : put_recorded_command(t, task, err) != 0)
         return -1;
-    put_amounts(t, task, replays(t) && runtime_s > 0 ? runtime_s * t->im->options->replay.scale : runtime_s, cores);
+    put_amounts(t, task, cost_s, cores);
     if (!replays(t)) {
         put_files(t, number, false);
         put_files(t, number, true);
@@ -276,12 +283,24 @@ static int put_header(struct trace *t, struct ganger_error *err)
     return status;
 }
 
-static int put_trace(struct trace *t, struct ganger_error *err)
+static int check_replay(const struct trace *t, struct ganger_error *err)
 {
-    if (replays(t) && t->im->options->replay_program == NULL)
+    const char *program = t->im->options->replay_program, *dir = t->im->options->replay.dir, *flaw;
+
+    if (program == NULL)
         return trace_refuse(t, err, "a replay needs ganger-replay, which is neither beside ganger nor in "
                             "../libexec/ganger; install it there");
-    if (put_header(t, err) != 0)
+    if ((flaw = import_find_flaw_of_name(program, strlen(program), PATH_MAX - 1)) != NULL)
+        return trace_refuse(t, err, "the path of ganger-replay, \"%.255s\", %s; install ganger elsewhere", program,
+                            flaw);
+    if (dir != NULL && (flaw = import_find_flaw_of_name(dir, strlen(dir), PATH_MAX - 1)) != NULL)
+        return trace_refuse(t, err, "the path of --replay-dir, \"%.255s\", %s; name another", dir, flaw);
+    return 0;
+}
+
+static int put_trace(struct trace *t, struct ganger_error *err)
+{
+    if ((replays(t) && check_replay(t, err) != 0) || put_header(t, err) != 0)
         return -1;
     for (uint32_t n = 0; n < t->n_tasks; n++)
         if (put_task(t, n, err) != 0)

@@ -32,6 +32,29 @@ refused command.json 'has no recorded command; --replay SCALE runs stand-ins'
 printf '{"name":"x",\n"workflow":{"specification"' >cut.json
 refused cut.json 'cut.json:2: '
 
+# Replays that cannot be.
+echo '{"name":"x","schemaVersion":"1.5","workflow":{"specification":{"tasks":[{"id":"a"}]},
+"execution":{"tasks":[{"id":"a","runtimeInSeconds":5}]}}}' >trace.json
+g 0 check trace.json --replay 1
+g 2 check trace.json --replay 1e300
+says err 'task "a" would be replayed for 5e+300 s'
+g 2 check trace.json --replay 1 --replay-dir ""
+says err 'the path of --replay-dir, "", is empty'
+odd=$(printf 'n\351')
+g 2 check trace.json --replay 1 --replay-dir "$odd"
+says err "is not UTF-8; name another"
+cp trace.json "$odd.json"
+g 0 check "$odd.json" --replay 1
+mkdir "$odd"
+ln "$GANGER" "$(dirname "$GANGER")"/ganger-* "$odd" 2>/dev/null || cp "$GANGER" "$(dirname "$GANGER")"/ganger-* "$odd"
+status=0
+"$odd/ganger" check trace.json --replay 1 >out 2>err || status=$?
+[ $status = 2 ] || fail "check: exit status $status"
+says err "is not UTF-8; install ganger elsewhere"
+printf 'TASK A -f X=y true\n' >forward.dag
+"$odd/ganger" check forward.dag >out 2>err && fail "a path that cannot be written"
+says err 'forward.dag:1: task "A": it forwards what it writes, and the path of ganger-forward'
+
 # What is ours is not imported, nor replayed.
 echo 'echo one' >list.txt
 g 2 import list.txt
