@@ -207,7 +207,7 @@ char **allocation_variables(const struct allocation *a, const uint32_t *n_worker
                                            "SLURM_NPROCS", "SLURM_TRES_PER_TASK", "SLURM_NTASKS_PER_CORE"};
     size_t n_unwanted = sizeof(unwanted) / sizeof(*unwanted);
     uint32_t *n_ranks = xcalloc(a->n_nodes, sizeof(*n_ranks));
-    char **variables = xcalloc(n_unwanted + 3, sizeof(*variables)), *counts;
+    char **variables = xcalloc(n_unwanted + 4, sizeof(*variables)), *counts;
 
     memcpy(n_ranks, n_workers, a->n_nodes * sizeof(*n_ranks));
     n_ranks[0]++; /* the manager */
@@ -216,6 +216,9 @@ char **allocation_variables(const struct allocation *a, const uint32_t *n_worker
     variables[1] = xstrdup("SLURM_OVERLAP=1"); /* the step of mpirun's daemons keeps no CPU from steps of tasks */
     for (size_t i = 0; i < n_unwanted; i++)
         variables[i + 2] = xstrdup(unwanted[i]);
+    /* Nobody watches the ranks of other nodes but mpirun: it is to end the run when one dies, or that waits for ever. */
+    if (a->n_nodes > 1)
+        variables[n_unwanted + 2] = xstrdup("OMPI_MCA_orte_enable_recovery=0");
     free(counts);
     free(n_ranks);
     return variables;

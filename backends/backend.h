@@ -33,6 +33,7 @@ struct backend
 {
     const char *name;
     const char *what;      /* in one line, for people */
+    const char *title;     /* what the owner of a run directory calls its job: "Slurm"; NULL: it has none */
     const char *directive; /* how its lines in a job script begin: "#SBATCH" */
     const char *templates; /* folder of its templates; NULL: it needs none */
     const char *script;    /* name of the script in the run directory */

@@ -560,6 +560,7 @@ static int slurm_errors(const struct resource_set *set, const struct job *job, s
 const struct backend backend_slurm = {
     .name = "slurm",
     .what = "a job of Slurm",
+    .title = "Slurm",
     .directive = "#SBATCH",
     .templates = "slurm-templates",
     .script = "job.sbatch",

@@ -93,6 +93,10 @@ static int take_picture(struct picture *x, const char *path, struct ganger_error
     if (x->p.n_tasks == 0)
         x->p.n_tasks = x->s.n_tasks;
     x->stage = x->is_submitted ? stage_of(&x->s, &x->job, &x->p) : stage_of_journal(&x->p);
+    if (x->stage == STAGE_CUT_OFF) { /* the journal does not know */
+        x->p.n_cancelled += x->p.n_running;
+        x->p.n_running = x->p.n_workers = 0;
+    }
     return 0;
 }
 
@@ -248,7 +252,7 @@ static void print_tasks(const struct run_progress *p)
 
 static void print_workers(const struct picture *x)
 {
-    if (x->p.epoch == 0 || x->p.has_ended)
+    if (x->p.epoch == 0 || x->p.has_ended || x->stage == STAGE_CUT_OFF)
         return;
     printf("%8s  %u", "workers", x->p.n_workers);
     if (x->s.set.n_workers > 0)

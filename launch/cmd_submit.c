@@ -338,6 +338,18 @@ static int write_script(const struct submit *x, struct ganger_error *err)
     return status;
 }
 
+/* The node of a job that has ended may be dead, with the run directory in its hands. */
+static void forget_job(const struct submit *x)
+{
+    char *job;
+
+    if (x->backend->title == NULL || *x->earlier.set.job == '\0' || strcmp(x->earlier.set.type, x->backend->name) != 0)
+        return;
+    job = xasprintf("%s job %s", x->backend->title, x->earlier.set.job);
+    rundir_forget_job(x->s.run, job);
+    free(job);
+}
+
 /* An earlier submission whose job still lives would run the same tasks. */
 static int check_earlier(struct submit *x, struct ganger_error *err)
 {
@@ -351,6 +363,8 @@ static int check_earlier(struct submit *x, struct ganger_error *err)
         status = error_set(err, ERROR_USAGE,
                            "%s: this run is submitted already, and its job %s is %s; `ganger cancel` it first, or give "
                            "another --run-dir", x->s.run, job.id, job_state_name(job.state));
+    else if (status == 0)
+        forget_job(x);
     job_release(&job);
     return status;
 }

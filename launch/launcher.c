@@ -48,8 +48,7 @@ struct launcher
     bool allows_exit; /* a rank may _exit while the others live */
 };
 
-static const char *const openmpi4_options[] = {"--oversubscribe", "--bind-to", "none",
-                                               "--enable-recovery", NULL};
+static const char *const openmpi4_options[] = {"--oversubscribe", "--bind-to", "none", NULL};
 static const char *const openmpi5_options[] = {"--map-by", ":OVERSUBSCRIBE", "--bind-to", "none",
                                                "--enable-recovery", NULL};
 static const char *const mpich_options[] = {"-bind-to", "none", NULL};
@@ -61,6 +60,7 @@ static const struct variable openmpi4_variables[] = {
     {"OMPI_MCA_pml", "ob1"},       {"OMPI_MCA_btl", "vader,tcp,self"},
     {"PMIX_MCA_gds", "hash"},      {"HWLOC_PLUGINS_PATH", "/nonexistent"},
     {"OMPI_MCA_odls_base_sigkill_timeout", "2"},
+    {"OMPI_MCA_orte_enable_recovery", "1"}, /* as --enable-recovery; a layout of several nodes says 0 */
     {NULL, NULL},
 };
 static const struct variable no_variables[] = {{NULL, NULL}};

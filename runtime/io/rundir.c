@@ -625,6 +625,19 @@ int rundir_find(struct rundir *d, const char *path, struct ganger_error *err)
     return status == 0 ? 0 : error_prefix(err, "%s: no run of this workflow here: ", path);
 }
 
+void rundir_forget_job(const char *path, const char *job)
+{
+    struct lock_owner owner;
+    struct rundir d;
+
+    if (rundir_open_to_read(&d, path, NULL) < 0)
+        return;
+    if (read_lock(d.fd, LOCK_NAME, &owner) == LOCK_FOREIGN && strlen(job) == strcspn(owner.job, ",") &&
+        strncmp(owner.job, job, strlen(job)) == 0)
+        unlinkat(d.fd, LOCK_NAME, 0);
+    rundir_close(&d);
+}
+
 int rundir_write_record(const struct rundir *d, const char *json, struct ganger_error *err)
 {
     char token[33];

@@ -42,6 +42,10 @@ int rundir_open_to_read(struct rundir *d, const char *path, struct ganger_error 
 /* The same of what people name: a run directory, or the workflow whose run is in the current directory. */
 int rundir_find(struct rundir *d, const char *path, struct ganger_error *err);
 
+/* Removes the lock of a batch job that is known to have ended, "Slurm job 12": its node may be dead. The lock of
+ * any other owner stays. */
+void rundir_forget_job(const char *path, const char *job);
+
 /* Replaces run.json whole (written beside it, then renamed). */
 int rundir_write_record(const struct rundir *d, const char *json, struct ganger_error *err);
 

@@ -372,6 +372,21 @@ static void test_an_earlier_start_of_the_same_job_is_dead_on_any_host(void **sta
     unsetenv("SLURM_RESTART_COUNT");
 }
 
+static void test_a_job_that_has_ended_is_forgotten_and_no_other(void **state)
+{
+    struct world *w = *state;
+
+    be_in_job("12", NULL);
+    leave_lock_with(w, "\"host\":", "\"far-away\"");
+    unsetenv("SLURM_JOB_ID");
+    rundir_forget_job(w->path, "Slurm job 1");
+    rundir_forget_job(w->path, "Slurm job 123");
+    assert_refused(w, false, "far-away");
+    rundir_forget_job(w->path, "Slurm job 12");
+    assert_int_equal(open_run(w, false), 0);
+    rundir_forget_job("/nonexistent", "Slurm job 12"); /* nothing to do */
+}
+
 static void test_an_owner_in_another_container_is_never_taken_over(void **state)
 {
     struct world *w = *state;
@@ -543,6 +558,7 @@ int main(void)
         WORLD_TEST(test_a_pid_that_was_given_out_again_is_not_the_owner),
         WORLD_TEST(test_our_own_pid_and_start_time_is_a_live_owner),
         WORLD_TEST(test_an_earlier_start_of_the_same_job_is_dead_on_any_host),
+        WORLD_TEST(test_a_job_that_has_ended_is_forgotten_and_no_other),
         WORLD_TEST(test_an_unreadable_lock_is_left_to_the_user),
         WORLD_TEST(test_removing_the_lock_of_a_live_run_does_not_let_a_second_one_in),
         WORLD_TEST(test_close_leaves_a_lock_that_is_not_ours),
