@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -31,7 +32,7 @@ static int store(const struct option_row *row, void *options, const char *value,
     case OPTION_COUNT:
         errno = 0;
         count = strtoul(value, &end, 10);
-        if (errno != 0 || end == value || *end != '\0' || count < 1 || count > 65535 || *value == '-')
+        if (errno != 0 || !isdigit((unsigned char)*value) || *end != '\0' || count < 1 || count > 65535)
             return error_set(err, ERROR_USAGE, "--%s takes a whole number from 1 to 65535, not \"%s\"",
                              row->name, value);
         *(uint32_t *)field = (uint32_t)count;

@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "io/comm.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
@@ -24,7 +25,7 @@ static int set_amount(struct workflow *w, const char *words, struct ganger_error
     unsigned long long n = equals ? strtoull(equals + 1, &end, 10) : 0;
     int status;
 
-    if (equals == NULL || end == equals + 1 || *end != '\0' || equals[1] == '-' || n > UINT32_MAX)
+    if (equals == NULL || !isdigit((unsigned char)equals[1]) || *end != '\0' || n > UINT32_MAX)
         return error_set(err, ERROR_USAGE, "--resource takes NAME=N, N a whole number, not \"%s\"", words);
     name = xstrndup(words, (size_t)(equals - words));
     status = workflow_set_amount(w, name, (uint32_t)n, err);

@@ -21,6 +21,8 @@ g 2 run --colour a
 says err "--colour"
 g 2 run -n 0 a
 says err "whole number from 1"
+g 2 run -n " -18446744073709551615" a
+says err "whole number from 1"
 g 2 run -n
 says err "-n needs a value"
 g 2 run -qz a
