@@ -209,6 +209,23 @@ static uint32_t task_of(struct rebuilding *r, const struct attempt *key)
     return task_named(x, name, strlen(name));
 }
 
+static bool is_later(const struct attempt *a, const struct attempt *b)
+{
+    return a->epoch != b->epoch ? a->epoch > b->epoch : a->number > b->number;
+}
+
+/* An attempt that the journal does not tell of may have been followed by others that it tells of. */
+static void put_in_order(struct run_index *x, struct attempt *a)
+{
+    uint32_t number = x->tasks[a->task].last, *link = &x->tasks[a->task].last;
+
+    *link = a->previous;
+    while (*link != NO_ATTEMPT && is_later(&x->attempts[*link], a))
+        link = &x->attempts[*link].previous;
+    a->previous = *link;
+    *link = number;
+}
+
 static struct attempt *attempt_of_chunk(struct rebuilding *r, const struct output_part *part)
 {
     const struct attempt key = {.epoch = r->epoch, .index = part->task, .node = r->node, .number = part->attempt};
@@ -221,6 +238,7 @@ static struct attempt *attempt_of_chunk(struct rebuilding *r, const struct outpu
     a = add_attempt(x, task_of(r, &key), key.epoch, key.number);
     a->index = key.index;
     a->node = key.node;
+    put_in_order(x, a);
     enter(r, x->n_attempts - 1);
     return a;
 }

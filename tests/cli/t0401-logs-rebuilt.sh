@@ -90,3 +90,18 @@ says out "exit status 3"
 says_not out "slow "
 g 0 logs slow.run --json next
 same out '{"task":"next","epoch":1,"attempt":1,"state":"failed","bytes":5,"end":"exit status 3","code":3}'
+
+# What was cut off is older than what was done later, however many attempts there were.
+cat > later.json <<'J'
+{"tasks": [{"id": "a", "command": "test -e gone && echo second || { echo first; exit 3; }", "retries": 1}]}
+J
+g 1 run later.json -n 1
+sed -i '/"event":"start".*"attempt":2/d; /"event":"failed"/d; /"event":"end"/d' later.run/journal.jsonl # killed
+touch gone
+g 0 run later.json -n 1 --resume
+g 0 logs later.run a
+same out second
+g 0 logs later.run --list
+grep -q '^a  *1 done ' out || fail "the table does not tell that a is done"
+g 0 logs later.run a --attempt 2
+same out first
