@@ -87,8 +87,6 @@ static int choose_and_draw(const struct graph_options *o, const struct workflow 
     }
     draw(o, w, chosen);
     free(chosen);
-    if (fflush(stdout) != 0)
-        return error_set_errno(err, ERROR_SYSTEM, "cannot write to standard output");
     return 0;
 }
 

@@ -355,8 +355,6 @@ static int print_logs(const struct logs_options *o, struct ganger_error *err)
         (o->n_tasks > 0 ? print_named : print_all)(&printer, choose_print(o));
         output_source_close(printer.source);
         run_index_release(&index);
-        if (fflush(stdout) != 0 || ferror(stdout))
-            status = error_set_errno(err, ERROR_SYSTEM, "cannot print the tasks' output");
     }
     rundir_close(&dir);
     return status != 0 ? error_exit_status(err) : printer.exit_status;

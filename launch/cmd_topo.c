@@ -101,8 +101,6 @@ static int print(const struct topo_options *o, struct binding *b, struct ganger_
     (o->as_json ? topo_print_json : topo_print_text)(&view);
     binding_report_release(&report);
     free(view.placements.slots);
-    if (fflush(stdout) != 0)
-        return error_set_errno(err, ERROR_SYSTEM, "cannot write to standard output");
     return 0;
 }
 

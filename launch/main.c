@@ -1,4 +1,6 @@
 /* The `ganger` program: finds the command and runs it. */
+#include "base/error.h"
+#include "base/log.h"
 #include "io/comm.h"
 #include "launch/cmd.h"
 
@@ -73,14 +75,29 @@ static int cmd_help(int argc, char **argv)
     return 0;
 }
 
+/* What a command said must have come out: a full disk takes no part of it in silence. */
+static int flush_output(int status)
+{
+    struct ganger_error err = {0};
+
+    if (fflush(stdout) != 0)
+        error_set_errno(&err, ERROR_SYSTEM, "cannot write to standard output");
+    else if (ferror(stdout))
+        error_set(&err, ERROR_SYSTEM, "not all could be written to standard output");
+    else
+        return status;
+    log_error("%s", err.text);
+    return error_exit_status(&err);
+}
+
 int main(int argc, char **argv)
 {
     const struct command *c;
 
     if (argc < 2) {
         cmd_help(1, argv);
-        return 2;
+        return flush_output(2);
     }
     c = find_command(argv[1]);
-    return c == NULL ? 2 : c->run(argc - 1, argv + 1);
+    return c == NULL ? 2 : flush_output(c->run(argc - 1, argv + 1));
 }

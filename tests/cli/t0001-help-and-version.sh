@@ -21,6 +21,16 @@ g 2 run --colour a
 says err "--colour"
 g 2 run -n 0 a
 says err "whole number from 1"
+
+# What could not be said is an error.
+echo true >list.txt
+for words in "help" "version" "help run" "check list.txt" "graph list.txt" "topo" "topo --json" "import --help"; do
+    status=0
+    "$GANGER" $words >/dev/full 2>err || status=$?
+    [ $status = 3 ] || fail "$words, to a full disk: exit status $status"
+    says err "cannot write to standard output: No space left"
+done
+
 g 2 run -n " -18446744073709551615" a
 says err "whole number from 1"
 g 2 run -n
