@@ -236,7 +236,7 @@ static void start_what_fits(struct manager *m)
 /* Is it of the attempt that is in flight? Anything else is stale. */
 static bool is_current(const struct manager *m, uint32_t worker, task_id task, uint32_t attempt)
 {
-    return sched_task_of(m->sched, worker) == task && sched_attempt(m->sched, task) == attempt;
+    return task != TASK_NONE && sched_task_of(m->sched, worker) == task && sched_attempt(m->sched, task) == attempt;
 }
 
 static void hear_started(struct manager *m, uint32_t worker, struct cursor *c)

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -143,9 +144,11 @@ static pid_t start_stand_in(void)
     pid_t pid = fork();
 
     assert_true(pid >= 0);
-    if (pid == 0)
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;)
             pause();
+    }
     return pid;
 }
 
@@ -409,6 +412,13 @@ static void test_term_twice_at_once_is_one(void **unused)
     (void)unused;
     expect("a", 1, "1 hello\nsignal 15\nsignal 15\n1 killed a 15\n",
            "1 WELCOME\n1 RUN a\nstopping: told to end\n1 STOP term\ncancelled a\n1 STOP term\n", false, NULL);
+}
+
+static void test_words_about_no_task_change_nothing(void **unused)
+{
+    (void)unused;
+    expect("a", 2, "1 hello\n2 hello\n2 done nobody 0\n2 started nobody\n2 returned nobody\n1 done a 0\n",
+           "1 WELCOME\n1 RUN a\n2 WELCOME\ndone a\n1 STOP when done\n2 STOP when done\n", false, NULL);
 }
 
 static void test_stale_words_change_nothing(void **unused)
@@ -753,6 +763,7 @@ int main(void)
         cmocka_unit_test(test_second_interrupt_is_immediate),
         cmocka_unit_test(test_term_twice_at_once_is_one),
         cmocka_unit_test(test_stale_words_change_nothing),
+        cmocka_unit_test(test_words_about_no_task_change_nothing),
         cmocka_unit_test(test_wide_task_waits_for_its_workers),
         cmocka_unit_test(test_task_that_fits_no_node_is_refused_before_anything_runs),
         cmocka_unit_test(test_kept_tasks_do_not_run_again),
