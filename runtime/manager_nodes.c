@@ -416,25 +416,36 @@ static void lose_task(struct manager *m, uint32_t worker, task_id task)
         manager_count_failure(m, task);
 }
 
+/* Does it run setup or teardown? */
+static bool runs_for_node(struct manager *m, uint32_t worker)
+{
+    const struct node_entry *n = node_of(m, worker);
+
+    return n->worker == worker && (n->stage == NODE_SETTING_UP || n->stage == NODE_TEARING_DOWN);
+}
+
 /* What it ran for its node, if it did. */
 static void lose_node_task(struct manager *m, uint32_t worker)
 {
     struct node_entry *n = node_of(m, worker);
     uint32_t other = find_worker_on(m, m->peers[worker].node);
 
-    if (n->worker != worker || (n->stage != NODE_SETTING_UP && n->stage != NODE_TEARING_DOWN))
+    if (!runs_for_node(m, worker))
         return;
-    if (other != 0 && n->stage == NODE_SETTING_UP && !m->is_stopping) {
+    if (n->stage == NODE_TEARING_DOWN) {
+        log_warning("node.teardown did not end on node %s: its worker died", n->host);
+        end_wait(m, n);
+        return;
+    }
+    if (other != 0 && !m->is_stopping) {
         send_to_node(m, other, TASK_SETUP);
         return;
     }
-    m->n_setting_up -= n->stage == NODE_SETTING_UP;
-    if (n->stage == NODE_SETTING_UP && m->is_stopping)
+    m->n_setting_up--;
+    if (m->is_stopping)
         n->stage = NODE_REFUSED;
-    else if (n->stage == NODE_SETTING_UP)
-        refuse_node(m, m->peers[worker].node, "its workers died");
     else
-        end_wait(m, n);
+        refuse_node(m, m->peers[worker].node, "its workers died");
 }
 
 /* Tasks that were to run on what is gone, and fit nowhere else, cannot be waited for. */
@@ -464,7 +475,7 @@ void nodes_fail_unplaceable(struct manager *m)
 
 static void check_that_some_are_left(struct manager *m)
 {
-    if (m->n_here > 0 || !nodes_are_all_here(m))
+    if (m->n_here > 0 || !nodes_are_all_here(m) || sched_is_over(m->sched))
         return;
     error_set(m->err, ERROR_SYSTEM, "all workers have died: the run ends; `--resume` continues it");
     manager_stop_for_error(m);
@@ -505,7 +516,7 @@ void nodes_lose_worker(struct manager *m, uint32_t worker)
         return;
     peer->is_here = false;
     m->n_here--;
-    if (m->mode > STOP_WHEN_DONE && task == TASK_NONE)
+    if (m->mode > STOP_WHEN_DONE && task == TASK_NONE && !runs_for_node(m, worker))
         return; /* it was told to leave */
     clean_after(m, worker);
     event_emit(m->o->sinks, &(struct event){.kind = EVENT_WORKER_LOST,

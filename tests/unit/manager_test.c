@@ -736,6 +736,33 @@ static void test_setup_goes_on_when_its_worker_dies(void **unused)
                 &plain);
 }
 
+static void test_run_ends_well_when_a_worker_dies_of_teardown(void **unused)
+{
+    const struct manager_options plain = {0};
+    struct outcome o;
+
+    (void)unused;
+    o = expect_with(with_node_tasks("a"), 1, "1 hello\n1 done setup 0\n1 done a 0\n1 dies\n",
+                    "1 WELCOME\n1 RUN setup\nsetup ended\n1 RUN a\ndone a\n1 RUN teardown\nlost 1\n"
+                    "1 STOP when done\n",
+                    &plain);
+    assert_int_equal(o.status, 0);
+    o = expect_with(with_node_tasks("a"), 1, "1 hello\n1 done setup 0\nsignal 15\n1 killed a 15\n1 dies\n",
+                    "1 WELCOME\n1 RUN setup\nsetup ended\n1 RUN a\nstopping: told to end\n1 STOP term, stay\n"
+                    "cancelled a\n1 RUN teardown\nlost 1\n1 STOP term\n",
+                    &plain);
+    assert_int_equal(o.status, 0);
+}
+
+static void test_run_that_is_told_to_end_does_not_wait_for_a_setup_whose_worker_died(void **unused)
+{
+    const struct manager_options plain = {0};
+
+    (void)unused;
+    expect_with(with_node_tasks("a"), 1, "1 hello\nsignal 15\n1 dies\n",
+                "1 WELCOME\n1 RUN setup\nstopping: told to end\n1 STOP term, stay\nlost 1\n1 STOP term\n", &plain);
+}
+
 static void test_task_is_told_the_ids_of_its_gpus(void **unused)
 {
     const struct manager_options plain = {0};
@@ -789,6 +816,8 @@ int main(void)
         cmocka_unit_test(test_run_ends_when_its_only_node_cannot_be_set_up),
         cmocka_unit_test(test_what_fits_on_no_node_that_came_is_refused_when_the_last_is_set_up),
         cmocka_unit_test(test_setup_goes_on_when_its_worker_dies),
+        cmocka_unit_test(test_run_ends_well_when_a_worker_dies_of_teardown),
+        cmocka_unit_test(test_run_that_is_told_to_end_does_not_wait_for_a_setup_whose_worker_died),
         cmocka_unit_test(test_task_is_told_the_ids_of_its_gpus),
     };
 
