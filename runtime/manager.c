@@ -478,8 +478,10 @@ static bool is_awaited(const struct manager *m)
 
 static double next_deadline_s(const struct manager *m)
 {
-    double deadline_s = fmin(is_awaited(m) ? m->give_up_s : INFINITY, nodes_deadline_s(m));
+    double deadline_s = nodes_deadline_s(m);
 
+    if (is_awaited(m) && m->give_up_s > clock_now_s()) /* else it is over for what was to end by then */
+        deadline_s = fmin(deadline_s, m->give_up_s);
     if (!nodes_are_all_here(m))
         deadline_s = fmin(deadline_s, m->coming_s);
     if (m->o->progress != NULL)

@@ -213,7 +213,7 @@ static int script_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
     uint32_t attempt = 1;
     size_t length = strcspn(s->next, "\n");
 
-    (void)deadline_s;
+    assert_true(deadline_s > clock_now_s()); /* what is over is not waited for: that would not be waiting */
     if (*s->next == '\0') {
         s->ran_out = true;
         return error_set(err, ERROR_SYSTEM, "the script is over, and the manager waits");
@@ -696,6 +696,19 @@ static void test_node_is_torn_down_also_when_the_run_is_told_to_end(void **unuse
                 &plain);
 }
 
+static void test_node_is_torn_down_also_when_a_task_does_not_end(void **unused)
+{
+    const struct manager_options plain = {0};
+    struct outcome o = expect_with(
+        with_node_tasks("a"), 1, "1 hello\n1 done setup 0\nsignal 15\nlater 16\n1 done teardown 0\n",
+        "1 WELCOME\n1 RUN setup\nsetup ended\n1 RUN a\nstopping: told to end\n1 STOP term, stay\n"
+        "1 RUN teardown\nteardown ended\n1 STOP term\n",
+        &plain);
+
+    (void)unused;
+    assert_string_equal(o.err.text, "1 tasks did not end within 15 s of being told to: they are left");
+}
+
 static void test_run_ends_when_its_only_node_cannot_be_set_up(void **unused)
 {
     const struct manager_options plain = {0};
@@ -813,6 +826,7 @@ int main(void)
         cmocka_unit_test(test_what_only_the_dead_could_hold_fails_also_without_some_workers),
         cmocka_unit_test(test_node_is_set_up_once_before_its_tasks_and_torn_down_after_them),
         cmocka_unit_test(test_node_is_torn_down_also_when_the_run_is_told_to_end),
+        cmocka_unit_test(test_node_is_torn_down_also_when_a_task_does_not_end),
         cmocka_unit_test(test_run_ends_when_its_only_node_cannot_be_set_up),
         cmocka_unit_test(test_what_fits_on_no_node_that_came_is_refused_when_the_last_is_set_up),
         cmocka_unit_test(test_setup_goes_on_when_its_worker_dies),
