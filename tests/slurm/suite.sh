@@ -26,7 +26,7 @@ g() {
     [ $status = "$wanted" ] || fail "ganger $*: exit status $status, not $wanted"
 }
 says() { grep -qF -- "$2" "$1" || fail "$1 does not say: $2"; }
-says_not() { ! grep -qF -- "$2" "$1" || fail "$1 says: $2"; }
+says_not() { ! grep -qF -- "$2" $1 || fail "$1 says: $2"; }
 
 # until_true SECONDS WORD...
 until_true() {
@@ -148,8 +148,9 @@ test_wait() {
     says good.run/job-*.out before
     says good.run/job-*.out "--- ganger: the job ends, status 0"
     [ "$(cat after)" = after ] || fail "the command after the run did not run"
-    g 1 submit bad.txt --wait
+    g 1 submit bad.txt --nodes 2 --wait
     is_state bad.run failed || fail "status says $(state_of bad.run)"
+    says_not bad.run/job-*.out "non-zero" # mpirun's own words
     g 3 submit good.txt --run-dir no.run --before 'exit 7' --wait
     says err "without the run being over"
     is_state no.run "cut off" || fail "status says $(state_of no.run)"
@@ -242,14 +243,15 @@ test_tasks_that_launch() {
     cat >flow.json <<'FLOW'
 {"tasks": [
     {"id": "srun", "command": ["timeout", "30", "srun", "--overlap", "-N1", "-n1", "hostname"]},
-    {"id": "srun-alone", "command": ["timeout", "30", "srun", "-N1", "-n1", "hostname"]},
-    {"id": "srun-two", "command": ["timeout", "30", "srun", "--overlap", "-N2", "-n2", "sh", "-c", "echo $SLURM_PROCID of $SLURM_NTASKS"]},
-    {"id": "mpirun", "cores": 2, "command": ["timeout", "30", "mpirun", "-n", "2", "sh", "-c", "echo rank $OMPI_COMM_WORLD_RANK of $OMPI_COMM_WORLD_SIZE"]},
+    {"id": "srun-alone", "after": ["srun"], "command": ["timeout", "30", "srun", "-N1", "-n1", "hostname"]},
+    {"id": "srun-two", "after": ["srun-alone"], "command": ["timeout", "30", "srun", "--overlap", "-N2", "-n2", "sh", "-c", "echo $SLURM_PROCID of $SLURM_NTASKS"]},
+    {"id": "mpirun", "after": ["srun-two"], "cores": 2, "command": ["timeout", "30", "mpirun", "-n", "2", "sh", "-c", "echo rank $OMPI_COMM_WORLD_RANK of $OMPI_COMM_WORLD_SIZE"]},
     {"id": "ganger", "after": ["srun", "srun-alone", "srun-two", "mpirun"], "command": "ganger run -q -n 1 inner.txt"}
 ]}
 FLOW
     echo 'echo inner' >inner.txt
     launch a -N2 --ntasks-per-node=2 <<<'exec ganger run flow.json'
+    says_not a.log "Primary job"
     [ "$(done_of flow.run)" = 5 ] || fail "not all tasks could launch: $(ganger logs flow.run 2>&1)"
     ganger logs flow.run mpirun | sort >out
     printf 'rank %s of 2\n' 0 1 | cmp - out || fail "mpirun in a task: $(cat out)"
