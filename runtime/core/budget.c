@@ -24,14 +24,6 @@ void budgets_release(struct budgets *b)
     free(b->each);
 }
 
-void budgets_set_named(struct budgets *b, uint32_t named, uint32_t n)
-{
-    struct budget *budget = &b->each[b->graph->n_queues + named];
-
-    if (!b->graph->named[named].is_per_node)
-        budget->n = budget->n_free = n;
-}
-
 uint32_t budgets_need(const struct budgets *b, const struct task_resources *r, uint32_t budget)
 {
     for (uint32_t i = 0; i < budget_n_parts(r); i++)

@@ -36,9 +36,6 @@ struct budget_part
 void budgets_init(struct budgets *b, const struct graph *g);
 void budgets_release(struct budgets *b);
 
-/* Before anything is taken. Does nothing to what is not of the run. */
-void budgets_set_named(struct budgets *b, uint32_t named, uint32_t n);
-
 /* A class takes parts of so many budgets at most; the queue without a name has none. */
 static inline uint32_t budget_n_parts(const struct task_resources *r)
 {

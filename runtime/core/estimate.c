@@ -15,18 +15,17 @@ static double mean_s(const struct estimate_program *p)
     return p->n_done > 0 ? p->sum_s / p->n_done : UNKNOWN_S;
 }
 
-/* Counts what a task will take among what is left; returns its run time, as far as it is stated. */
+/* Counts a task whose run time is not stated; returns what it is taken to be. */
 static float count_task(struct estimate *e, const struct task *task)
 {
-    uint32_t cores = e->graph->resources[task->resource_class].cores;
-
     if (task_is_join(task))
         return 0;
-    if (task->cost_s > 0)
-        e->cost_left_s += (double)task->cost_s * cores;
-    else
-        e->programs[task->program].n_cores_left += cores;
-    return task->cost_s > 0 ? task->cost_s : (float)UNKNOWN_S;
+    if (task->cost_s > 0) {
+        e->has_costs = true;
+        return task->cost_s;
+    }
+    e->programs[task->program].n_left++;
+    return (float)UNKNOWN_S;
 }
 
 /* With one unknown alone all b-levels grow or shrink by the same factor. */
@@ -35,8 +34,8 @@ static bool may_order_change(const struct estimate *e)
     uint32_t n_unknown = 0;
 
     for (uint32_t i = 0; i < e->graph->n_programs; i++)
-        n_unknown += e->programs[i].n_cores_left > 0;
-    return n_unknown > 1 || (n_unknown == 1 && e->cost_left_s > 0);
+        n_unknown += e->programs[i].n_left > 0;
+    return n_unknown > 1 || (n_unknown == 1 && e->has_costs);
 }
 
 void estimate_init(struct estimate *e, const struct graph *g)
@@ -88,7 +87,7 @@ static bool have_means_moved(const struct estimate *e)
         const struct estimate_program *p = &e->programs[i];
         double assumed_s = (double)p->assumed_s;
 
-        if (p->n_cores_left > 0 && fabs(mean_s(p) - assumed_s) > MOVED_MUCH * assumed_s)
+        if (p->n_left > 0 && fabs(mean_s(p) - assumed_s) > MOVED_MUCH * assumed_s)
             return true;
     }
     return false;
@@ -114,12 +113,9 @@ bool estimate_learn(struct estimate *e, task_id task, double run_s)
 void estimate_forget(struct estimate *e, task_id task)
 {
     const struct task *t = &e->graph->tasks[task];
-    uint32_t cores = e->graph->resources[t->resource_class].cores;
 
-    if (t->cost_s > 0)
-        e->cost_left_s -= (double)t->cost_s * cores;
-    else
-        e->programs[t->program].n_cores_left -= cores;
+    if (!(t->cost_s > 0))
+        e->programs[t->program].n_left--;
 }
 
 double estimate_run_s(const struct estimate *e, task_id task)
@@ -137,18 +133,4 @@ bool estimate_is_below(const struct estimate *e, task_id task, double limit_s)
     const struct estimate_program *p = &e->programs[e->graph->tasks[task].program];
 
     return p->n_done > 0 && p->recent_s < limit_s;
-}
-
-double estimate_left_s(const struct estimate *e, bool *is_guess)
-{
-    double left_s = fmax(0, e->cost_left_s); /* of many sums and differences a little may be left */
-
-    *is_guess = false;
-    for (uint32_t i = 0; i < e->graph->n_programs; i++) {
-        const struct estimate_program *p = &e->programs[i];
-
-        left_s += (double)p->n_cores_left * mean_s(p);
-        *is_guess |= p->n_cores_left > 0 && p->n_done == 0;
-    }
-    return left_s;
 }

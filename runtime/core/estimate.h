@@ -19,7 +19,7 @@ struct estimate_program
     float assumed_s; /* the mean that the b-levels rest on */
     double sum_s;
     double recent_s; /* running mean, which forgets */
-    uint64_t n_cores_left; /* of its tasks that have not ended and whose cost is not stated */
+    uint32_t n_left; /* of its tasks whose cost is not stated: those that have not ended */
 };
 
 struct estimate
@@ -28,7 +28,7 @@ struct estimate
     float *b_level_s; /* by task */
     task_id *order;   /* parents first; NULL: the b-levels never change */
     struct estimate_program *programs;
-    double cost_left_s; /* core-seconds of tasks that have not ended and whose cost is stated */
+    bool has_costs;   /* some task states one */
     uint32_t n_done;
     uint32_t n_done_next; /* at which the b-levels are looked at again */
 };
@@ -40,7 +40,7 @@ void estimate_release(struct estimate *e);
 /* A task is done, after so long. True: b-levels have changed. */
 bool estimate_learn(struct estimate *e, task_id task, double run_s);
 
-/* It has ended, or will not run: there is no work left in it. */
+/* It has ended, or will not run: how long it would take matters no more. */
 void estimate_forget(struct estimate *e, task_id task);
 
 /* Its cost, else the mean of its program, else NAN. */
@@ -48,8 +48,5 @@ double estimate_run_s(const struct estimate *e, task_id task);
 
 /* Are the tasks of its program known to be shorter than so many seconds, of late? */
 bool estimate_is_below(const struct estimate *e, task_id task, double limit_s);
-
-/* Core-seconds of all that has not ended. `is_guess`: nothing is known of some of it. O(programs). */
-double estimate_left_s(const struct estimate *e, bool *is_guess);
 
 #endif

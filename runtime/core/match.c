@@ -540,12 +540,6 @@ void match_set_time(struct match *m, double now_s)
     m->reserve.now_s = now_s;
 }
 
-void match_set_amount(struct match *m, uint32_t named, uint32_t n)
-{
-    place_set_part(&m->place, named, n);
-    budgets_set_named(&m->budgets, named, n);
-}
-
 /* ---- making it ---- */
 
 static const struct task_resources *first_needs(const struct match *m, uint32_t family)

@@ -67,9 +67,6 @@ void match_release(struct match *m);
 
 void match_set_time(struct match *m, double now_s);
 
-/* See sched_set_amount. */
-void match_set_amount(struct match *m, uint32_t named, uint32_t n);
-
 /* A task is ready. */
 void match_push(struct match *m, task_id task);
 

@@ -109,13 +109,6 @@ void place_release(struct place *p)
     free(p->workers);
 }
 
-void place_set_part(struct place *p, uint32_t named, uint32_t n)
-{
-    assert(p->n_nodes == 0);
-    if (p->parts[named] != ROOM_ANY_PART)
-        p->parts[named] = n;
-}
-
 static void append_node(struct place *p)
 {
     struct node n = {.memory_bytes = ROOM_ANY_MEMORY, .free.memory_bytes = ROOM_ANY_MEMORY};

@@ -70,9 +70,6 @@ struct place
 void place_init(struct place *p, const struct graph *g);
 void place_release(struct place *p);
 
-/* Each node has so much of a named resource of nodes. Before the first node. */
-void place_set_part(struct place *p, uint32_t named, uint32_t n);
-
 void place_add_node(struct place *p, uint32_t node, uint64_t memory_bytes, uint32_t n_gpus);
 void place_add_worker(struct place *p, uint32_t worker, uint32_t node, uint16_t slot);
 

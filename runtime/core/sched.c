@@ -201,11 +201,6 @@ void sched_free(struct sched *s)
     free(s);
 }
 
-void sched_set_amount(struct sched *s, uint32_t named, uint32_t n)
-{
-    match_set_amount(&s->match, named, n);
-}
-
 void sched_keep(struct sched *s, task_id task)
 {
     if (s->tasks[task].is_join)
@@ -526,16 +521,6 @@ uint32_t sched_n_slots_of(const struct sched *s, uint32_t worker)
     return s->match.place.workers[worker].n_slots;
 }
 
-const uint16_t *sched_gpus_of(const struct sched *s, uint32_t worker)
-{
-    return s->match.place.workers[worker].gpus;
-}
-
-uint32_t sched_n_gpus_of(const struct sched *s, uint32_t worker)
-{
-    return s->match.place.workers[worker].n_gpus;
-}
-
 uint32_t sched_n_free_slots(const struct sched *s)
 {
     return s->match.place.n_free_slots;
@@ -544,9 +529,4 @@ uint32_t sched_n_free_slots(const struct sched *s)
 double sched_expected_s(const struct sched *s, task_id task)
 {
     return estimate_run_s(&s->estimate, task);
-}
-
-double sched_work_left_s(const struct sched *s, bool *is_guess)
-{
-    return estimate_left_s(&s->estimate, is_guess);
 }

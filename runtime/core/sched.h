@@ -44,9 +44,6 @@ struct sched;
 struct sched *sched_new(const struct graph *g);
 void sched_free(struct sched *s); /* takes NULL */
 
-/* How much there is of a named resource, if not what the graph says. Before the first node. */
-void sched_set_amount(struct sched *s, uint32_t named, uint32_t n);
-
 /* What time it is, in seconds since any moment; never goes back. */
 void sched_set_time(struct sched *s, double now_s);
 
@@ -160,17 +157,9 @@ task_id sched_advance_of(const struct sched *s, uint32_t worker);
 const uint16_t *sched_slots_of(const struct sched *s, uint32_t worker);
 uint32_t sched_n_slots_of(const struct sched *s, uint32_t worker);
 
-/* Likewise its GPUs, by number on the node. */
-const uint16_t *sched_gpus_of(const struct sched *s, uint32_t worker);
-uint32_t sched_n_gpus_of(const struct sched *s, uint32_t worker);
-
 uint32_t sched_n_free_slots(const struct sched *s);
 
 /* How long a task will probably run: its cost, else the mean of the done tasks of its program, else NAN. */
 double sched_expected_s(const struct sched *s, task_id task);
-
-/* Core-seconds that all tasks which have not ended will probably take. `is_guess`: nothing is known of some
- * of them; each of those counts a second. O(programs). */
-double sched_work_left_s(const struct sched *s, bool *is_guess);
 
 #endif

@@ -68,23 +68,6 @@ static void test_licences_are_of_the_whole_run(void **unused)
     end(&f);
 }
 
-static void test_amounts_may_be_set_for_a_run(void **unused)
-{
-    struct fixture f = {graph_from_text("!total licence 2\n!each disk 4\na licence=1\nb licence=1\nc disk=4"), NULL};
-
-    (void)unused;
-    f.sched = sched_new(f.graph);
-    sched_set_amount(f.sched, 0, 1);
-    sched_set_amount(f.sched, 1, 3);
-    sched_add_worker(f.sched, 1, 0, 0);
-    sched_add_worker(f.sched, 2, 0, 1);
-    sched_begin(f.sched);
-    assert_int_equal(sched_find_unplaceable(f.sched), id_of(&f, "c"));
-    expect_next(&f, "a");
-    expect_none(&f);
-    end(&f);
-}
-
 static void test_tokens_bound_a_queue_and_let_others_pass(void **unused)
 {
     struct fixture f = begin("!queue q 3\na queue=q tokens=2 cost=9\nb queue=q tokens=2 cost=8\nc queue=q cost=7\n"
@@ -222,32 +205,13 @@ static void test_learned_means_decide_the_order(void **unused)
 static void test_cost_goes_before_what_was_learned(void **unused)
 {
     struct fixture f = begin("a program=p cost=3\nb program=p\nc program=new", "1");
-    bool is_guess;
 
     (void)unused;
     assert_true(sched_expected_s(f.sched, id_of(&f, "a")) == 3.0);
     assert_true(isnan(sched_expected_s(f.sched, id_of(&f, "b"))));
-    assert_true(sched_work_left_s(f.sched, &is_guess) == 5.0);
-    assert_true(is_guess);
     expect_next(&f, "a");
     finish_after(&f, "a", 7.0);
     assert_true(sched_expected_s(f.sched, id_of(&f, "b")) == 7.0);
-    assert_true(sched_work_left_s(f.sched, &is_guess) == 8.0);
-    assert_true(is_guess); /* nothing is known of c */
-    end(&f);
-}
-
-static void test_work_left_is_counted_in_core_seconds(void **unused)
-{
-    struct fixture f = begin("a cost=3 cores=2\nb cost=5: a\nc cost=7", "2");
-    bool is_guess;
-
-    (void)unused;
-    assert_true(sched_work_left_s(f.sched, &is_guess) == 18.0);
-    assert_false(is_guess);
-    expect_next(&f, "a");
-    finish(&f, "a", STATE_FAILED); /* b is skipped */
-    assert_true(sched_work_left_s(f.sched, &is_guess) == 7.0);
     end(&f);
 }
 
@@ -443,7 +407,6 @@ int main(void)
         cmocka_unit_test(test_gpus_are_given_by_number_lowest_first),
         cmocka_unit_test(test_parts_of_a_node_are_not_given_twice),
         cmocka_unit_test(test_licences_are_of_the_whole_run),
-        cmocka_unit_test(test_amounts_may_be_set_for_a_run),
         cmocka_unit_test(test_tokens_bound_a_queue_and_let_others_pass),
         cmocka_unit_test(test_head_of_a_strict_queue_blocks_it),
         cmocka_unit_test(test_priority_goes_before_readiness_in_a_strict_queue),
@@ -452,7 +415,6 @@ int main(void)
         cmocka_unit_test(test_less_memory_lets_tasks_pass_and_more_waits),
         cmocka_unit_test(test_learned_means_decide_the_order),
         cmocka_unit_test(test_cost_goes_before_what_was_learned),
-        cmocka_unit_test(test_work_left_is_counted_in_core_seconds),
         cmocka_unit_test(test_wide_task_reserves_a_node_after_being_overtaken_often),
         cmocka_unit_test(test_wide_task_reserves_a_node_after_a_minute),
         cmocka_unit_test(test_only_what_ends_before_enters_a_reserved_node),
