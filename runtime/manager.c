@@ -80,7 +80,7 @@ void manager_stop_for_error(struct manager *m)
 
 static void be_told_to_end(struct manager *m, int signal, const char *why)
 {
-    if (m->signal == 0)
+    if (m->signal == 0 || m->signal == SIGUSR1)
         m->signal = signal;
     stop(m, m->mode >= STOP_TERM ? STOP_KILL : STOP_TERM, why);
 }
@@ -97,13 +97,38 @@ static bool is_echo(struct manager *m, int signal)
     return is;
 }
 
+/* Nothing new starts, and what runs may finish. */
+static void drain(struct manager *m)
+{
+    if (m->signal == 0)
+        m->signal = SIGUSR1;
+    stop(m, STOP_WHEN_DONE, "told to start nothing more (USR1)");
+    for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++)
+        if (sched_advance_of(m->sched, worker) != TASK_NONE)
+            send_recall(m, worker, sched_advance_of(m->sched, worker));
+}
+
+static void hear_one_signal(struct manager *m, int signal)
+{
+    switch (signal) {
+    case SIGUSR1: drain(m); break;
+    case SIGUSR2:
+        if (m->o->progress != NULL)
+            progress_show(m->o->progress, manager_epoch_s(m));
+        break;
+    case SIGCONT: break;
+    default:
+        if (!is_echo(m, signal))
+            be_told_to_end(m, signal, signal == SIGINT ? "interrupted" : "told to end");
+    }
+}
+
 static void hear_signal(struct manager *m)
 {
     struct signalfd_siginfo info;
 
     while (read(m->o->signal_fd, &info, sizeof(info)) == sizeof(info))
-        if (!is_echo(m, (int)info.ssi_signo))
-            be_told_to_end(m, (int)info.ssi_signo, info.ssi_signo == SIGINT ? "interrupted" : "told to end");
+        hear_one_signal(m, (int)info.ssi_signo);
 }
 
 /* What it was sent in advance is ready again. */

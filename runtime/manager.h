@@ -22,7 +22,7 @@ struct manager_options /* all borrowed */
     const struct event_sinks *sinks;
     struct journal *journal;          /* asked whether it failed; NULL: none */
     struct progress *progress;        /* given the time; NULL: none */
-    int signal_fd;                    /* a signalfd: INT, TERM, HUP stop the run; -1: none */
+    int signal_fd;                    /* a signalfd: INT, TERM, HUP stop the run, USR1 drains it; -1: none */
     int launcher_fd;                  /* readable when whoever started the run is gone; -1: none */
     uint32_t epoch;
     double origin_s;                  /* clock_now_s() when the epoch began */

@@ -11,10 +11,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #define END_GRACE_S 0.5     /* for tasks when this process itself was told to end: mpirun kills after 1 s */
 #define FIRST_WORD_S 120.0  /* how long to wait for WELCOME */
+#define STOPPED_S 1.5       /* a busy worker does not sleep that long by itself */
 #define LAST_LOOKS 3        /* for messages of a manager that has ended */
 
 /* ---- telling the manager ---- */
@@ -199,18 +201,28 @@ static int hear(struct worker *w, struct ganger_error *err)
 }
 
 /* This process was told to end: by mpirun, or because mpirun is gone. */
-static int hear_signal(struct worker *w, struct ganger_error *err)
+static int be_told_to_end(struct worker *w, struct ganger_error *err)
 {
-    char bytes[1024];
-
-    if (read(w->o->signal_fd, bytes, sizeof(bytes)) <= 0)
-        return 0;
     w->is_stopping = true;
     if (give_advance_back(w, err) < 0)
         return -1;
     if (process_is_orphan()) /* without mpirun MPI ends this process at any moment */
         return worker_cancel_task(w, SIGKILL, 0, err);
     return worker_cancel_task(w, SIGTERM, fmin(w->grace_s, END_GRACE_S), err);
+}
+
+/* USR1 and USR2, which some launchers give to all ranks, are for the manager alone. */
+static int hear_signals(struct worker *w, struct ganger_error *err)
+{
+    struct signalfd_siginfo info;
+    bool must_end = false;
+
+    while (read(w->o->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+        must_end |= info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP;
+        if (info.ssi_signo == SIGCONT)
+            worker_shift_deadlines(w, clock_now_s() - w->awake_s);
+    }
+    return must_end ? be_told_to_end(w, err) : 0;
 }
 
 /* ---- the loop ---- */
@@ -222,12 +234,20 @@ static int wait_for_one_thing(struct worker *w, double deadline_s, struct ganger
     w->fds[FD_CHILD] = (struct pollfd){runs ? w->current.process.fd : -1, POLLIN, 0};
     w->fds[FD_OUT] = (struct pollfd){runs ? w->pipes.out[0] : -1, POLLIN, 0};
     w->fds[FD_ERR] = (struct pollfd){runs ? w->pipes.err[0] : -1, POLLIN, 0};
+    w->awake_s = clock_now_s();
     return comm_wait(w->comm, w->fds, N_FDS, deadline_s, err);
+}
+
+/* A sleep that was so long may have been a stop; descriptors are not looked at each time. */
+static bool may_have_been_stopped(const struct worker *w)
+{
+    return worker_is_busy(w) && clock_now_s() - w->awake_s > STOPPED_S;
 }
 
 static int act(struct worker *w, struct ganger_error *err)
 {
-    if (w->fds[FD_SIGNAL].revents != 0 && hear_signal(w, err) < 0)
+    if ((w->fds[FD_SIGNAL].revents != 0 || (w->o->signal_fd >= 0 && may_have_been_stopped(w))) &&
+        hear_signals(w, err) < 0)
         return -1;
     return worker_attend(w, err);
 }

@@ -15,7 +15,7 @@ struct worker_options
 {
     struct comm *comm;       /* borrowed */
     struct binding *binding; /* borrowed; NULL: nothing is bound (workers that are threads) */
-    int signal_fd;           /* readable when this process shall end; -1: none */
+    int signal_fd;           /* a signalfd: INT, TERM, HUP end this process; CONT after a stop; -1: none */
     uint32_t gpus_per_node;  /* this node's GPUs are "0" and so on; 0: those that `binding` finds */
 };
 

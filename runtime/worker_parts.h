@@ -79,6 +79,7 @@ struct worker
     double grace_s;
     double latency_wait_s;
     double origin_s;  /* our clock when the manager's epoch began */
+    double awake_s;   /* when the loop last went to sleep */
     struct buffer message;
     char **argv;
     size_t argv_capacity;
@@ -133,6 +134,9 @@ int worker_cancel_task(struct worker *w, int signal, double grace_s, struct gang
  * happens (INFINITY: never). */
 int worker_attend(struct worker *w, struct ganger_error *err);
 double worker_deadline_s(const struct worker *w);
+
+/* This process was stopped for so long, or a little less: what waits for a time waits longer by that. */
+void worker_shift_deadlines(struct worker *w, double by_s);
 
 /* Kills what runs, without telling. */
 void worker_end_all(struct worker *w);

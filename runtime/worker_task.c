@@ -512,6 +512,12 @@ double worker_deadline_s(const struct worker *w)
     return fmin(fmin(a->tell_started_s, a->orphans_s), fmin(a->kill_s, a->timeout_s));
 }
 
+void worker_shift_deadlines(struct worker *w, double by_s)
+{
+    w->current.timeout_s += by_s;
+    w->awaiting.until_s += by_s;
+}
+
 void worker_end_all(struct worker *w)
 {
     struct process_end end;

@@ -190,7 +190,7 @@ static void reset_signals(void)
 {
     /* exec resets handlers by itself; what is ignored stays ignored, and MPI may ignore these. */
     static const int ignored[] = {SIGPIPE, SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
-                                  SIGCHLD, SIGUSR1, SIGUSR2, SIGXFSZ};
+                                  SIGCHLD, SIGUSR1, SIGUSR2, SIGXFSZ, SIGTTOU};
     sigset_t none;
 
     for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++) {

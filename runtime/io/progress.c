@@ -61,7 +61,7 @@ struct progress
     uint32_t n_nodes;
     size_t nodes_capacity;
 
-    struct forecast *forecast; /* NULL: no line is shown */
+    struct forecast *forecast; /* NULL: nothing is shown */
     uint32_t n_slots; /* that the run will have */
     uint32_t n_workers;
     uint32_t n_tasks; /* without joins, as all below */
@@ -105,7 +105,7 @@ struct progress *progress_open(int fd, const struct graph *g, uint32_t n_slots,
     p->interval_s = -1;
     p->n_slots = n_slots;
     p->n_tasks = g->n_tasks - g->n_joins;
-    if (style == PROGRESS_ALL)
+    if (style != PROGRESS_NONE)
         p->forecast = forecast_new(g);
     if (p->is_terminal)
         log_set_hook(give_way_to_log, p);
@@ -378,6 +378,7 @@ double progress_next_s(const struct progress *p)
 }
 
 static void count_untold(struct progress *p, double now_s);
+static void show_above_line(struct progress *p, const struct buffer *text);
 
 void progress_tick(struct progress *p, double now_s)
 {
@@ -388,6 +389,21 @@ void progress_tick(struct progress *p, double now_s)
     if (p->is_terminal || p->is_changed)
         draw(p, now_s);
     p->drawn_s = now_s;
+}
+
+void progress_show(struct progress *p, double now_s)
+{
+    struct line l = {.text = BUFFER_EMPTY};
+    struct buffer b = BUFFER_EMPTY;
+
+    if (p->style == PROGRESS_NONE || p->is_over)
+        return;
+    put_line(&l, p, now_s);
+    fit_line(&b, &l, SIZE_MAX);
+    buffer_put_u8(&b, '\n');
+    show_above_line(p, &b);
+    buffer_release(&l.text);
+    buffer_release(&b);
 }
 
 void progress_end(struct progress *p)

@@ -46,6 +46,10 @@ double progress_next_s(const struct progress *p);
  * the line is left out. */
 void progress_tick(struct progress *p, double now_s);
 
+/* Shows the line now, whatever the style (but PROGRESS_NONE) and whether it is due: somebody asked. Where there is no
+ * terminal, and in a style without a line, it stays as a line of its own. */
+void progress_show(struct progress *p, double now_s);
+
 /* The run is over: takes the line off the terminal, says what was only counted. Nothing is shown from now on. */
 void progress_end(struct progress *p);
 
