@@ -25,9 +25,11 @@
 #include "worker.h"
 
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 struct run_options
@@ -45,6 +47,7 @@ struct run_options
     uint32_t max_failures; /* 0: no limit */
     uint32_t max_failures_in_a_row;
     bool fail_fast; /* the same as a limit of 1 */
+    uint32_t n_restarts;
     uint32_t gpus_per_node; /* 0: those that are found */
     struct option_list amounts; /* "NAME=N" */
     struct replay_words replay;
@@ -66,6 +69,8 @@ static const struct option_row rows[] = {
     ROW('\0', "max-failures", "N", OPTION_COUNT, max_failures, "after so many failures, start nothing more"),
     ROW('\0', "max-consecutive-failures", "N", OPTION_COUNT, max_failures_in_a_row,
         "the same, counted anew whenever a task ends well"),
+    ROW('\0', "restarts", "N", OPTION_COUNT, n_restarts,
+        "when mpirun or the manager dies, or all workers do: go on by itself, at most so often"),
     ROW('\0', "latency-wait", "SECONDS", OPTION_SECONDS, latency_wait_s,
         "how long a task's inputs are waited for; default: 5"),
     ROW('\0', "gpus-per-node", "N", OPTION_COUNT, gpus_per_node, "GPUs of each node; default: those that are found"),
@@ -423,12 +428,86 @@ static char **rank_command(int argc, char **argv)
 {
     static char self[4096];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char **command = xcalloc((size_t)argc + 2, sizeof(*command));
+    char **command = xcalloc((size_t)argc + 3, sizeof(*command)); /* see add_resume */
     static char name[] = "ganger";
 
     command[0] = n > 0 ? self : name;
     memcpy(command + 1, argv, (size_t)argc * sizeof(*argv));
     return command;
+}
+
+/* ---- starting again */
+
+#define SYSTEM_STATUS 3
+#define PAUSE_MAX_S 60 /* it doubles from 1 s */
+
+/* Puts --resume behind "run", once. There is room. */
+static void add_resume(char **rank_argv)
+{
+    static char resume[] = "--resume";
+    size_t n = 0;
+
+    if (rank_argv[2] == resume)
+        return;
+    while (rank_argv[n] != NULL)
+        n++;
+    memmove(rank_argv + 3, rank_argv + 2, (n - 1) * sizeof(*rank_argv));
+    rank_argv[2] = resume;
+}
+
+/* Is a signal heard that ends the run? Waits that long for it; 0: there was none. */
+static int wait_for_signal(int signal_fd, double limit_s)
+{
+    double end_s = clock_now_s() + limit_s;
+    struct pollfd readable = {signal_fd, POLLIN, 0};
+    struct signalfd_siginfo info;
+
+    for (double left_s = limit_s; left_s > 0; left_s = end_s - clock_now_s()) {
+        if (poll(&readable, 1, (int)(left_s * 1000) + 1) <= 0 || read(signal_fd, &info, sizeof(info)) != sizeof(info))
+            continue;
+        if (info.ssi_signo != SIGCONT && info.ssi_signo != SIGUSR2)
+            return (int)info.ssi_signo;
+    }
+    return 0;
+}
+
+/* Makes the `n`-th restart possible: says so, pauses. 0, or the exit status of the run that ends here. */
+static int prepare_restart(const struct run_options *options, const char *run_dir, uint32_t n, char **rank_argv)
+{
+    double pause_s = fmin(ldexp(1, (int)fmin(n - 1, 10)), PAUSE_MAX_S);
+    struct ganger_error err = {0};
+    int signal_fd = signals_open(), signal;
+
+    log_warning("the run ended by a failure of the system: it is started again in %g s (restart %u of %u)", pause_s, n,
+                options->n_restarts);
+    signal = wait_for_signal(signal_fd, pause_s);
+    close(signal_fd);
+    if (signal != 0)
+        return 128 + signal;
+    if (rundir_check(run_dir, true, &err) == 0)
+        add_resume(rank_argv);
+    else if (options->resume || rundir_check(run_dir, false, &(struct ganger_error){0}) != 0)
+        return print_error(&err); /* without a journal it begins anew */
+    return 0;
+}
+
+/* Launches until that ends in another way than by a failure of the system, or did so too often. */
+static int launch(const struct run_options *options, const struct layout *layout, const char *run_dir,
+                  char **rank_argv)
+{
+    for (uint32_t n = 1;; n++) {
+        struct ganger_error err = {0};
+        struct launcher_end end = {0, false};
+        int status;
+
+        if (launcher_run(layout->n_workers + 1, rank_argv, layout->variables, &end, &err) < 0)
+            end.exit_status = print_error(&err);
+        if (end.exit_status != SYSTEM_STATUS || end.was_told || n > options->n_restarts)
+            return end.exit_status;
+        status = prepare_restart(options, run_dir, n, rank_argv);
+        if (status != 0)
+            return status;
+    }
 }
 
 static int start_ranks(const struct run_options *options, char **rank_argv)
@@ -448,7 +527,8 @@ static int start_ranks(const struct run_options *options, char **rank_argv)
         status = print_dry_run(options, command, &err);
         free(command);
     } else if (rundir_check(run_dir, options->resume, &err) == 0) {
-        status = launcher_run(layout.n_workers + 1, rank_argv, layout.variables, &exit_status, &err);
+        exit_status = launch(options, &layout, run_dir, rank_argv);
+        status = 0;
     }
     layout_release(&layout);
     free(run_dir);

@@ -6,6 +6,7 @@
 #include "launch/link.h"
 #include "launch/signals.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +31,8 @@
 #define COMPLAINTS_VARIABLE "PMIX_OUTPUT_STDERR_FD"
 
 #define START_S 60.0 /* within that the ranks must have come together */
+#define LOOK_S 0.5   /* until then they are counted that often: MPI waits for ever for one that dies in its start */
+#define STILL_S 2.0  /* fewer than were asked for, for so long: one has died before it was counted */
 #define RETURN_S 5.0 /* an mpirun whose manager is done may take that long to return */
 #define TERM_S 3.0   /* and that long after TERM, before KILL */
 #define ALONE_S 60.0 /* a manager that has lost its mpirun, and was told so, may take that long to end */
@@ -172,6 +176,7 @@ static _Noreturn void be_mpirun(char **command, char **variables, const char *li
     sigset_t none;
 
     setpgid(0, 0);
+    signal(SIGTTOU, SIG_IGN); /* it writes to the terminal from the background, as its ranks do */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     dup2(null_fd, STDIN_FILENO);
     complaints_fd = dup(complaints_fd); /* without close-on-exec */
@@ -196,9 +201,14 @@ struct launch
     bool is_over;       /* mpirun returned */
     bool has_word;
     bool is_late;       /* the ranks did not come together */
+    uint32_t n_ranks;   /* that were asked for */
+    uint32_t n_counted; /* of them on this host, before they were together */
+    double counted_s;   /* when that changed */
+    bool has_lost_rank; /* one of them ended */
     int word;           /* exit status */
     int mpirun_status;  /* as of waitpid */
-    int first_signal;   /* that we were sent */
+    int first_signal;   /* that we were sent, to end */
+    bool drains;        /* USR1 was heard */
     double end_s;       /* when mpirun, or the manager without it, is told to end; 0: it need not be */
     bool was_told;
 };
@@ -219,17 +229,15 @@ static void end_what_is_late(struct launch *l)
     expect_end(l, TERM_S);
 }
 
-static void pass_signal(struct launch *l)
+/* To end. */
+static void pass_end_signal(struct launch *l, int signal)
 {
-    struct signalfd_siginfo info;
     bool is_second = l->first_signal != 0;
 
-    if (read(l->signal_fd, &info, sizeof(info)) != sizeof(info))
-        return;
     if (!is_second)
-        l->first_signal = (int)info.ssi_signo;
+        l->first_signal = signal;
     if (l->link.manager != 0) /* without mpirun nobody else ends a manager that hangs */
-        kill(l->link.manager, l->is_over && is_second ? SIGKILL : (int)info.ssi_signo);
+        kill(l->link.manager, l->is_over && is_second ? SIGKILL : signal);
     else
         kill(l->mpirun, SIGTERM);
     if (l->has_started)
@@ -238,6 +246,21 @@ static void pass_signal(struct launch *l)
         end_what_is_late(l);
     else
         expect_end(l, RETURN_S);
+}
+
+static void hear_signal(struct launch *l)
+{
+    struct signalfd_siginfo info;
+
+    if (read(l->signal_fd, &info, sizeof(info)) != sizeof(info) || info.ssi_signo == SIGCONT)
+        return;
+    l->drains |= info.ssi_signo == SIGUSR1;
+    if (info.ssi_signo != SIGUSR1 && info.ssi_signo != SIGUSR2)
+        pass_end_signal(l, (int)info.ssi_signo);
+    else if (l->link.manager != 0) /* it keeps the signal until it can act on it */
+        kill(l->link.manager, (int)info.ssi_signo);
+    else if (info.ssi_signo == SIGUSR1) /* nothing has begun, and nothing is to begin */
+        pass_end_signal(l, SIGUSR1);
 }
 
 static void reap_mpirun(struct launch *l)
@@ -261,6 +284,75 @@ static void hear_manager(struct launch *l)
         expect_end(l, RETURN_S);
 }
 
+/* Does this process run this program? */
+static bool is_rank(const char *pid)
+{
+    char path[64];
+    struct stat ours, theirs;
+
+    snprintf(path, sizeof(path), "/proc/%.20s/exe", pid);
+    return stat(path, &theirs) == 0 && stat("/proc/self/exe", &ours) == 0 && ours.st_dev == theirs.st_dev &&
+           ours.st_ino == theirs.st_ino;
+}
+
+/* Adds the children of one thread of mpirun: ranks, and others by which it starts ranks elsewhere. */
+static void count_ranks_of(int tasks_fd, const char *thread, uint32_t *n_ranks, uint32_t *n_others)
+{
+    char path[64], child[24];
+    FILE *file;
+    int fd;
+
+    snprintf(path, sizeof(path), "%.20s/children", thread);
+    fd = openat(tasks_fd, path, O_RDONLY | O_CLOEXEC);
+    file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    while (file != NULL && fscanf(file, "%23s", child) == 1)
+        ++*(is_rank(child) ? n_ranks : n_others);
+    if (file != NULL)
+        fclose(file);
+    else if (fd >= 0)
+        close(fd);
+}
+
+static void count_ranks(pid_t mpirun, uint32_t *n_ranks, uint32_t *n_others)
+{
+    const struct dirent *thread;
+    char path[64];
+    DIR *tasks;
+
+    *n_ranks = *n_others = 0;
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)mpirun);
+    tasks = opendir(path);
+    while (tasks != NULL && (thread = readdir(tasks)) != NULL)
+        count_ranks_of(dirfd(tasks), thread->d_name, n_ranks, n_others);
+    if (tasks != NULL)
+        closedir(tasks);
+}
+
+static void look_for_lost_ranks(struct launch *l)
+{
+    double now_s = clock_now_s();
+    uint32_t n, n_others;
+
+    count_ranks(l->mpirun, &n, &n_others);
+    l->has_lost_rank = n < l->n_counted || (n == l->n_counted && n > 0 && n < l->n_ranks && n_others == 0 &&
+                                            now_s - l->counted_s > STILL_S);
+    if (n != l->n_counted)
+        l->counted_s = now_s;
+    l->n_counted = n;
+    if (l->has_lost_rank)
+        end_what_is_late(l);
+}
+
+static void act_on_time(struct launch *l)
+{
+    if (l->end_s != 0 && clock_now_s() >= l->end_s) {
+        l->is_late |= !l->has_started && !l->was_told;
+        end_what_is_late(l);
+    } else if (!l->has_started && !l->is_over && !l->has_lost_rank && l->first_signal == 0) {
+        look_for_lost_ranks(l);
+    }
+}
+
 static int wait_for_one_thing(struct launch *l, struct ganger_error *err)
 {
     struct pollfd fds[] = {{l->mpirun_fd, POLLIN, 0},
@@ -269,18 +361,17 @@ static int wait_for_one_thing(struct launch *l, struct ganger_error *err)
                            {l->link.fd, POLLIN, 0}};
     double left_s = l->end_s - clock_now_s();
     int limit_ms = l->end_s == 0 ? -1 : left_s > 0 ? (int)(left_s * 1000) + 1 : 0;
-    int n = poll(fds, 4, limit_ms);
+    int look_ms = (int)(LOOK_S * 1000);
+    int n = poll(fds, 4, !l->has_started && limit_ms > look_ms ? look_ms : limit_ms);
 
     if (n < 0 && errno != EINTR)
         return error_set_errno(err, ERROR_SYSTEM, "cannot wait for mpirun");
-    if (n == 0) {
-        l->is_late |= !l->has_started && !l->was_told;
-        end_what_is_late(l);
-    }
+    if (n == 0)
+        act_on_time(l);
     if (n <= 0)
         return 0;
     if (fds[1].revents != 0)
-        pass_signal(l);
+        hear_signal(l);
     if (fds[2].revents != 0 && link_accept(&l->link, err) < 0)
         return -1;
     if (fds[3].revents != 0)
@@ -309,18 +400,20 @@ static bool was_ended_by_death(const struct launch *l)
     return l->word > 128 && l->first_signal == 0 && !l->was_told && WIFSIGNALED(l->mpirun_status);
 }
 
-static int judge(const struct launch *l, int *exit_status, struct ganger_error *err)
+static int judge(const struct launch *l, struct launcher_end *end, struct ganger_error *err)
 {
     int s = l->mpirun_status;
 
-    *exit_status = l->word;
+    *end = (struct launcher_end){l->word, l->first_signal != 0 || l->drains};
     if (l->has_word && !was_ended_by_death(l))
         return 0;
     if (l->first_signal != 0) {
-        *exit_status = 128 + l->first_signal;
+        end->exit_status = 128 + l->first_signal;
         return 0;
     }
     print_complaints(l->complaints_fd);
+    if (l->has_lost_rank)
+        return error_set(err, ERROR_SYSTEM, "a rank ended before all had come together: nothing has been run");
     if (l->is_late)
         return error_set(err, ERROR_SYSTEM,
                          "the ranks have not come together within %g s; `mpirun -n 2 hostname` may tell why",
@@ -333,9 +426,9 @@ static int judge(const struct launch *l, int *exit_status, struct ganger_error *
                      WIFSIGNALED(s) ? WTERMSIG(s) : WEXITSTATUS(s));
 }
 
-int launcher_run(uint32_t n_ranks, char **argv, char **variables, int *exit_status, struct ganger_error *err)
+int launcher_run(uint32_t n_ranks, char **argv, char **variables, struct launcher_end *end, struct ganger_error *err)
 {
-    struct launch l = {.mpirun_fd = -1, .signal_fd = -1, .complaints_fd = -1};
+    struct launch l = {.n_ranks = n_ranks, .mpirun_fd = -1, .signal_fd = -1, .complaints_fd = -1};
     char **command = launcher_command(n_ranks, argv);
     int status = link_listen(&l.link, err);
 
@@ -357,7 +450,7 @@ int launcher_run(uint32_t n_ranks, char **argv, char **variables, int *exit_stat
     link_close(&l.link);
     free(command);
     if (status == 0)
-        status = judge(&l, exit_status, err);
+        status = judge(&l, end, err);
     if (l.mpirun_fd >= 0)
         close(l.mpirun_fd);
     close(l.signal_fd);

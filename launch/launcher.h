@@ -24,10 +24,17 @@ bool launcher_allows_exit(void);
  * points to; the caller frees the array. */
 char **launcher_command(uint32_t n_ranks, char **argv);
 
-/* Runs it until the manager said that it is done. INT, TERM and HUP go to the manager. An mpirun that
+/* How a run came to its end. */
+struct launcher_end
+{
+    int exit_status;  /* of the run */
+    bool was_told;    /* to end, or to start nothing more, by a signal */
+};
+
+/* Runs it until the manager said that it is done. INT, TERM, HUP, USR1 and USR2 go to the manager. An mpirun that
  * does not return then is ended. `variables` are for mpirun alone: "NAME=VALUE", or "NAME", which it is not to
- * have; ended by NULL, or NULL. Sets the exit status of the run; -1 when the manager ended without a
- * word. */
-int launcher_run(uint32_t n_ranks, char **argv, char **variables, int *exit_status, struct ganger_error *err);
+ * have; ended by NULL, or NULL. Sets `*end`; -1 when the manager ended without a word, or when the ranks did not come
+ * together: then the exit status is that of the error. */
+int launcher_run(uint32_t n_ranks, char **argv, char **variables, struct launcher_end *end, struct ganger_error *err);
 
 #endif

@@ -183,22 +183,24 @@ static bool begin(struct wanted *w)
     return true;
 }
 
-/* Until none is seen. Ranks go first: they would start another task when one ends. */
+/* Until none is seen, twice in a row: in the middle of its exec a process has no environment. Ranks go first: they would start another task when one ends. */
 static int end_all(struct wanted *w, bool (*is_wanted)(struct wanted *, int), uint32_t *n_ended,
                    struct ganger_error *err)
 {
     double give_up_s = clock_now_s() + ORPHANS_END_S;
-    uint32_t n = kill_wanted(w, is_wanted);
+    uint32_t n = kill_wanted(w, is_wanted), n_before = 1;
 
     *n_ended += n;
-    while (n > 0) {
-        if (clock_now_s() > give_up_s)
+    while (n > 0 || n_before > 0) {
+        if (n > 0 && clock_now_s() > give_up_s)
             return error_set(err, ERROR_SYSTEM,
                              "%s: %u processes of an earlier epoch of this run cannot be ended (stuck in the kernel?); "
                              "nothing was started, so that no task runs twice at a time: try again when they are gone",
                              w->run_dir, n);
         poll(NULL, 0, LOOK_AGAIN_MS);
+        n_before = n;
         n = kill_wanted(w, is_wanted);
+        *n_ended += n_before == 0 ? n : 0;
     }
     return 0;
 }

@@ -2,12 +2,14 @@
 
 #include "base/alloc.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -25,7 +27,9 @@ static pid_t start_task(const char *dir, int epoch, int worker)
                          xasprintf("GANGER_WORKER=%d", worker), NULL};
     static char name[] = "sleep", time[] = "600";
     char *argv[] = {name, time, NULL};
-    pid_t pid = vfork(); /* comes back when the child has its environment */
+    char path[64], byte;
+    pid_t pid = vfork();
+    FILE *file;
 
     if (pid == 0) {
         execve("/bin/sleep", argv, variables);
@@ -33,7 +37,46 @@ static pid_t start_task(const char *dir, int epoch, int worker)
     }
     for (int i = 0; i < 3; i++)
         free(variables[i]);
+    snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+    for (size_t n = 0; n == 0; fclose(file)) { /* it has none for a moment of its exec */
+        file = fopen(path, "r");
+        assert_non_null(file);
+        n = fread(&byte, 1, 1, file);
+    }
     return pid;
+}
+
+/* One like a rank of a run: `ganger run`, with the run directory open. */
+static pid_t start_rank(const char *word, const char *dir)
+{
+    static char self[4096];
+    char *argv[] = {self, (char *)(uintptr_t)word, (char *)(uintptr_t)dir, NULL}, *none[] = {NULL};
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    int ready[2];
+    pid_t pid;
+    char byte;
+
+    assert_true(n > 0);
+    assert_int_equal(pipe(ready), 0);
+    pid = fork();
+    if (pid == 0) {
+        dup2(ready[1], STDOUT_FILENO);
+        execve(self, argv, none);
+        _exit(127);
+    }
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return pid;
+}
+
+/* What start_rank starts. */
+static int be_rank(const char *dir)
+{
+    if (open(dir, O_RDONLY | O_DIRECTORY) < 0 || write(STDOUT_FILENO, "r", 1) != 1)
+        return 1;
+    for (;;)
+        pause();
 }
 
 /* Was it killed? If not, it is now. */
@@ -65,6 +108,20 @@ static void test_tasks_of_earlier_epochs_are_ended(void **unused)
     assert_true(was_killed(second));
     assert_false(was_killed(now));
     assert_false(was_killed(of_another_run));
+}
+
+static void test_ranks_of_earlier_epochs_are_ended(void **unused)
+{
+    struct ganger_error err = {0};
+    pid_t rank = start_rank("run", run_dir), of_another_run = start_rank("run", "/tmp"),
+          reader = start_rank("logs", run_dir);
+    uint32_t n_ended = 0;
+
+    (void)unused;
+    assert_int_equal(orphans_end_before(run_dir, 2, &n_ended, &err), 0);
+    assert_true(was_killed(rank));
+    assert_false(was_killed(of_another_run));
+    assert_false(was_killed(reader));
 }
 
 static void test_a_run_directory_by_another_path_is_the_same(void **unused)
@@ -130,15 +187,18 @@ static int remove_dir(void **unused)
     return rmdir(run_dir);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tasks_of_earlier_epochs_are_ended),
+        cmocka_unit_test(test_ranks_of_earlier_epochs_are_ended),
         cmocka_unit_test(test_a_run_directory_by_another_path_is_the_same),
         cmocka_unit_test(test_what_one_worker_s_tasks_left_is_ended),
         cmocka_unit_test(test_a_run_below_a_task_of_its_own_does_not_end_it),
         cmocka_unit_test(test_a_directory_that_is_not_there_is_an_error),
     };
 
+    if (argc > 2)
+        return be_rank(argv[2]);
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
