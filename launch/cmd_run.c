@@ -29,6 +29,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -545,12 +546,24 @@ static bool is_restarted(const struct run_options *options)
     return is;
 }
 
+/* A run reads its workflow again when it is resumed, and `verify` does. */
+static int check_workflow_path(const char *path, struct ganger_error *err)
+{
+    struct stat info;
+    bool is_other = stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+
+    if (strcmp(path, "-") == 0 || is_other)
+        return error_set(err, ERROR_USAGE,
+                         "a run needs a file, which --resume could read again: \"%.1000s\" is for check", path);
+    return 0;
+}
+
 int cmd_run(int argc, char **argv)
 {
     struct run_options options = {.grace_s = 5, .progress_interval_s = NAN, .latency_wait_s = 5};
     struct ganger_error err = {0};
     char **rank_argv = rank_command(argc, argv);
-    int first = options_read(rows, N_ROWS, &options, argc, argv, &err), status;
+    int first = options_read(rows, N_ROWS, &options, argc, argv, &err), status = 0;
 
     if (first >= 0 && options.help) {
         print_help();
@@ -560,18 +573,13 @@ int cmd_run(int argc, char **argv)
     if (first >= 0 && first != argc - 1)
         first = error_set(&err, ERROR_USAGE, "%s; see `ganger help run`",
                           first == argc ? "which workflow?" : "one workflow at a time");
-    if (first < 0) {
-        free(rank_argv);
-        return print_error(&err);
+    if (first < 0 || check_workflow_path(argv[first], &err) < 0) {
+        status = print_error(&err);
+    } else {
+        options.workflow = argv[first];
+        options.resume |= is_restarted(&options);
+        status = launcher_is_rank() ? be_rank(&options) : start_ranks(&options, rank_argv);
     }
-    options.workflow = argv[first];
-    if (strcmp(options.workflow, "-") == 0) {
-        error_set(&err, ERROR_USAGE, "a run needs a file, which --resume could read again: \"-\" is for check");
-        free(rank_argv);
-        return print_error(&err);
-    }
-    options.resume |= is_restarted(&options);
-    status = launcher_is_rank() ? be_rank(&options) : start_ranks(&options, rank_argv);
     free(rank_argv);
     free(options.amounts.each);
     return status;

@@ -54,14 +54,28 @@ static void send_recall(struct manager *m, uint32_t worker, task_id task)
     comm_send(m->comm, worker, m->message.bytes, m->message.n, NULL); /* whoever is gone need not hear it */
 }
 
+static void recall_all(struct manager *m)
+{
+    for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++)
+        if (sched_advance_of(m->sched, worker) != TASK_NONE)
+            send_recall(m, worker, sched_advance_of(m->sched, worker));
+}
+
+/* From now on nothing starts. */
+static void begin_to_stop(struct manager *m, const char *why)
+{
+    event_emit(m->o->sinks,
+               &(struct event){.kind = EVENT_RUN_STOPPING, .time_s = manager_epoch_s(m), .text = why});
+    m->is_stopping = true;
+    sched_stop(m->sched);
+    recall_all(m);
+}
+
 /* Nothing new starts; what runs is let be, or ended. */
 static void stop(struct manager *m, enum stop_mode mode, const char *why)
 {
     if (!m->is_stopping)
-        event_emit(m->o->sinks,
-                   &(struct event){.kind = EVENT_RUN_STOPPING, .time_s = manager_epoch_s(m), .text = why});
-    m->is_stopping = true;
-    sched_stop(m->sched);
+        begin_to_stop(m, why);
     if (mode <= m->mode)
         return;
     m->mode = mode;
@@ -103,9 +117,6 @@ static void drain(struct manager *m)
     if (m->signal == 0)
         m->signal = SIGUSR1;
     stop(m, STOP_WHEN_DONE, "told to start nothing more (USR1)");
-    for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++)
-        if (sched_advance_of(m->sched, worker) != TASK_NONE)
-            send_recall(m, worker, sched_advance_of(m->sched, worker));
 }
 
 static void hear_one_signal(struct manager *m, int signal)

@@ -20,3 +20,7 @@ same out "$PWD/sub"
 awk -F'"' '/"event":"done"/ { for (i = 1; i < NF; i++) if ($i == "task") print $(i + 2) }' flow.run/journal.jsonl | tail -2 > order
 same order "all
 sub"
+
+mkfifo pipe.json
+g 2 run pipe.json -n 1
+says err "a run needs a file"
