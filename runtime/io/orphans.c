@@ -183,7 +183,8 @@ static bool begin(struct wanted *w)
     return true;
 }
 
-/* Until none is seen, twice in a row: in the middle of its exec a process has no environment. Ranks go first: they would start another task when one ends. */
+/* Until none is seen, twice in a row: in the middle of its exec a process has no environment. Ranks go first: they
+ * would start another task when one ends. */
 static int end_all(struct wanted *w, bool (*is_wanted)(struct wanted *, int), uint32_t *n_ended,
                    struct ganger_error *err)
 {
