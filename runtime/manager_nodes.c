@@ -165,7 +165,9 @@ static void bring_in(struct manager *m, uint32_t worker)
 {
     switch (node_of(m, worker)->stage) {
     case NODE_UNKNOWN:
-        if (m->o->graph->setup != NULL && !m->is_stopping)
+        if (m->is_stopping)
+            break; /* it comes too late */
+        if (m->o->graph->setup != NULL)
             begin_setup(m, worker);
         else
             admit_all(m, m->peers[worker].node);
