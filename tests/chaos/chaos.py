@@ -274,7 +274,7 @@ def short_run(place, folder, n_kills, rng):
     run = Run(place, folder, WORKERS, ["--quiet"])
     place.runs.append(run)
     run.begin()
-    wait_until(lambda: run.is_over() or makespan(run)[1] > 0, "a first task is done")
+    wait_until(lambda: run.is_over() or journal.has_done(run.journal), "a first task is done")
     for _ in range(n_kills):
         time.sleep(rng.random() * 0.8)
         workers = victims(run)["worker"]
@@ -296,6 +296,8 @@ def worker_kills(place, folder, options):
     calm, _ = short_run(place, folder / "calm", 0, rng)
     say(f"undisturbed: {SHORT_TASKS} tasks in {calm:.1f} s")
     while n_kills < options.worker_kills:
+        if n_runs > options.worker_kills:
+            raise Failure(f"only {n_kills} kills hit in {n_runs} runs: they are over too soon")
         here = folder / f"run-{n_runs}"
         length, lost = short_run(place, here, min(KILLS_PER_RUN, options.worker_kills - n_kills), rng)
         if length > 1.5 * calm + 2 * lost:

@@ -66,14 +66,16 @@ class ThisMachine:
         """(mpirun or None, {rank: pid}, [task pids]) of the run that `launcher` started, as far as they live."""
         everybody = self.everybody()
         mpirun = next((pid for pid in everybody if parent_of(pid) == launcher), None)
-        ranks, tasks = {}, []
+        candidates, tasks = {}, []
         for pid, environment in everybody.items():
             if any(word.startswith(b"GANGER_TASK_ID=") for word in environment):
                 tasks.append(pid)
                 continue
             for word in environment:
                 if word.startswith(b"OMPI_COMM_WORLD_RANK="):
-                    ranks[int(word.split(b"=")[1])] = pid
+                    candidates[pid] = int(word.split(b"=")[1])
+        # A child looks like its worker until it has executed its command.
+        ranks = {rank: pid for pid, rank in candidates.items() if parent_of(pid) not in candidates}
         return mpirun, ranks, tasks
 
     def temporary_directories(self):
