@@ -6,7 +6,7 @@ end_in_setup() {
 {"node": {"setup": "$1", "teardown": "echo teardown >> log"}, "tasks": [{"id": "a", "command": "echo a >> log"}]}
 J
     rm -rf flow.run log begun
-    "$GANGER" run flow.json -n 2 --grace "${2:-5}" >out 2>err &
+    "$GANGER" run flow.json -n 2 --grace "${2:-30}" >out 2>err &
     run=$!
     for i in $(seq 600); do
         [ ! -e begun ] || break
