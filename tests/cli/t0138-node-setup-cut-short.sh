@@ -25,7 +25,7 @@ for i in $(seq 600); do
     sleep 0.1
 done
 kill -TERM $run
-for i in 1 2 3; do # two that follow each other closely are one
+for i in 1 2; do # two that follow each other closely are one
     sleep 2
     kill -TERM $run 2>/dev/null || break
 done
