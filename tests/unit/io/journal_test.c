@@ -370,7 +370,7 @@ static void test_ids_that_steer_a_terminal_are_none(void **state)
     static const char *const lines[] = {
         "{\"event\":\"start\",\"task\":\"a\\u001b[31m\"",
         "{\"event\":\"start\",\"task\":\"a\x1b[31m\"",
-        "{\"event\":\"start\",\"task\":\"a\xc2\x9b" "31m\"",
+        "{\"event\":\"start\",\"task\":\"a\xc2\23331m\"", /* octal, since hexadecimal digits would go on */
     };
     struct record_fields f;
 
