@@ -274,7 +274,8 @@ def short_run(place, folder, n_kills, rng):
     run = Run(place, folder, WORKERS, ["--quiet"])
     place.runs.append(run)
     run.begin()
-    wait_until(lambda: run.is_over() or journal.has_done(run.journal), "a first task is done")
+    wait_until(lambda: run.is_over() or victims(run)["manager"], "the ranks are there")
+    time.sleep(0.5)
     for _ in range(n_kills):
         time.sleep(rng.random() * 0.8)
         workers = victims(run)["worker"]

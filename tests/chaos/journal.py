@@ -19,15 +19,6 @@ def lines(path):
         yield epoch, line
 
 
-def has_done(path):
-    """Is any task done? Looks at the beginning alone."""
-    try:
-        with open(path, "rb") as file:
-            return b'{"event":"done"' in file.read(65536)
-    except OSError:
-        return False
-
-
 def done(path):
     """{task: (epoch, attempt)} of the first time that a task was recorded as done."""
     found = {}
