@@ -388,7 +388,7 @@ static void print_task(const struct task *task)
 }
 
 /* Tasks in the order in which one worker would run them. */
-static void print_order(const struct graph *graph)
+static void print_order(const struct graph *graph, const bool *is_done)
 {
     static const struct sched_node all_gpus = {.n_gpus = UINT16_MAX};
     struct sched *sched = sched_new(graph);
@@ -397,6 +397,9 @@ static void print_order(const struct graph *graph)
     sched_add_node(sched, 0, &all_gpus);
     for (uint32_t slot = 0; slot < UINT16_MAX && (slot == 0 || sched_find_unplaceable(sched) != TASK_NONE); slot++)
         sched_add_worker(sched, slot + 1, 0, (uint16_t)slot);
+    for (task_id t = 0; is_done != NULL && t < graph->n_tasks; t++)
+        if (is_done[t])
+            sched_keep(sched, t);
     sched_begin(sched);
     while (sched_next(sched, &p)) {
         print_task(&graph->tasks[p.task]);
@@ -408,16 +411,26 @@ static void print_order(const struct graph *graph)
 static int print_dry_run(const struct run_options *options, char **command, struct ganger_error *err)
 {
     struct workflow workflow = {0};
+    struct journal_past past = {0};
+    char *run_dir = choose_run_dir(options), *journal = xasprintf("%s/journal.jsonl", run_dir);
+    int status = load_workflow(options, &workflow, err);
 
-    if (load_workflow(options, &workflow, err) < 0)
+    if (status == 0 && options->resume)
+        status = journal_recover(journal, workflow.graph, &past, err);
+    free(run_dir);
+    free(journal);
+    if (status < 0) {
+        workflow_release(&workflow);
         return -1;
+    }
     printf("#");
     for (char **word = command; *word != NULL; word++)
         if (strcmp(*word, "--dry-run") != 0)
             printf(" %s", *word);
     printf("\n# %u tasks, in the order in which one worker would run them:\n",
-           workflow.graph->n_tasks - workflow.graph->n_joins);
-    print_order(workflow.graph);
+           workflow.graph->n_tasks - workflow.graph->n_joins - past.n_done);
+    print_order(workflow.graph, past.is_done);
+    journal_past_release(&past);
     workflow_release(&workflow);
     if (fflush(stdout) != 0)
         return error_set_errno(err, ERROR_SYSTEM, "cannot write to standard output");

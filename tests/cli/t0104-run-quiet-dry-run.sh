@@ -13,3 +13,10 @@ says err "cannot write to standard output"
 [ ! -e a ] && [ ! -e flow.run ] || fail "something ran"
 g 0 run flow.json -n 2 --quiet
 same err ""
+
+# What is done is not what would run.
+sed -i 's/"touch", "b"/"touch", "c"/' flow.json
+g 0 run flow.json --dry-run --resume -n 2
+grep -v '^#' out > order
+same order "b: touch c"
+[ ! -e c ] || fail "something ran"
