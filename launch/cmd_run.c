@@ -475,12 +475,14 @@ static int wait_for_signal(int signal_fd, double limit_s)
     double end_s = clock_now_s() + limit_s;
     struct pollfd readable = {signal_fd, POLLIN, 0};
     struct signalfd_siginfo info;
+    double left_s = limit_s;
 
-    for (double left_s = limit_s; left_s > 0; left_s = end_s - clock_now_s()) {
-        if (poll(&readable, 1, (int)(left_s * 1000) + 1) <= 0 || read(signal_fd, &info, sizeof(info)) != sizeof(info))
-            continue;
-        if (info.ssi_signo != SIGCONT && info.ssi_signo != SIGUSR2)
+    while (left_s > 0) {
+        if (poll(&readable, 1, (int)(left_s * 1000) + 1) > 0 &&
+            read(signal_fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGCONT &&
+            info.ssi_signo != SIGUSR2)
             return (int)info.ssi_signo;
+        left_s = end_s - clock_now_s();
     }
     return 0;
 }
