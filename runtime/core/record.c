@@ -770,7 +770,7 @@ bool record_read(const struct record *r, struct record_fields *f)
             store_counts(key, value, f);
     }
     f->n_task = strlen(f->task);
-    if (f->kind == RECORD_CANCELLED)
+    if (f->kind == RECORD_CANCELLED && f->end != TASK_LOST) /* by a signal, or it never ran */
         f->end = TASK_CANCELLED;
     if (f->kind == RECORD_RUN)
         return f->epoch > 0;

@@ -58,6 +58,7 @@ static enum event_kind kind_of(const char *word)
     } kinds[] = {
         {"start", EVENT_TASK_SENT},         {"done", EVENT_TASK_DONE},       {"failed", EVENT_TASK_FAILED},
         {"retried", EVENT_TASK_RETRIED},    {"lost", EVENT_TASK_RETRIED},    {"cancelled", EVENT_TASK_CANCELLED},
+        {"gone", EVENT_TASK_CANCELLED},
         {"returned", EVENT_TASK_RETURNED},  {"skipped", EVENT_TASK_SKIPPED}, {"node", EVENT_NODE_JOINED},
         {"not-needed", EVENT_TASK_NOT_NEEDED},
     };
@@ -94,7 +95,7 @@ static size_t make_line(char *bytes, struct graph *g, const char *line)
     result.start_s = strtod(time, &end);
     result.end_s = *end == '-' ? strtod(end + 1, NULL) : result.start_s;
     result.code = (int)number_of(line, " status=", strcmp(word, "failed") == 0 || strcmp(word, "retried") == 0);
-    if (strcmp(word, "lost") == 0)
+    if (strcmp(word, "lost") == 0 || strcmp(word, "gone") == 0)
         result.end = TASK_LOST;
     if (e.kind != EVENT_NODE_JOINED)
         e.task = graph_find(g, id, strlen(id));
@@ -241,6 +242,14 @@ static void test_retries_and_losses_are_counted_apart(void **state)
                    "more often than its retries allow (1)");
 }
 
+/* Nobody knows when a lost task began: its line says 0. */
+static void test_what_was_lost_when_the_run_ended_began_at_no_known_time(void **state)
+{
+    (void)state;
+    assert_complete("a\nb: a", "run 1\nstart a\ndone a t=1-2\nstart b\ngone b t=0-3\nend\n"
+                               "run 2\nstart b\ndone b t=1-2\nend");
+}
+
 static void test_what_was_taken_back_may_be_sent_again(void **state)
 {
     struct audit_result r;
@@ -332,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_a_task_that_runs_twice_is_found),
         cmocka_unit_test(test_what_must_run_again_may),
         cmocka_unit_test(test_retries_and_losses_are_counted_apart),
+        cmocka_unit_test(test_what_was_lost_when_the_run_ended_began_at_no_known_time),
         cmocka_unit_test(test_what_was_taken_back_may_be_sent_again),
         cmocka_unit_test(test_ends_and_starts_must_match),
         cmocka_unit_test(test_a_slot_used_twice_at_a_time_is_found),
