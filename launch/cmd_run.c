@@ -432,8 +432,6 @@ static int print_dry_run(const struct run_options *options, char **command, stru
     print_order(workflow.graph, past.is_done);
     journal_past_release(&past);
     workflow_release(&workflow);
-    if (fflush(stdout) != 0)
-        return error_set_errno(err, ERROR_SYSTEM, "cannot write to standard output");
     return 0;
 }
 

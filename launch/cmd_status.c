@@ -406,8 +406,6 @@ int cmd_status(int argc, char **argv)
         list_all(&options, &err);
     else if (first >= 0)
         tell_run(argv[first], &options, &err);
-    if (fflush(stdout) != 0)
-        error_set_errno(&err, ERROR_SYSTEM, "cannot write to standard output");
     if (err.cause != ERROR_NONE)
         log_error("%s", err.text);
     return error_exit_status(&err);

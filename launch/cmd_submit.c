@@ -461,14 +461,6 @@ static int hand_in(struct submit *x, struct ganger_error *err)
 
 /* ---- the command ---- */
 
-static int print_script(const struct submit *x, struct ganger_error *err)
-{
-    fputs(x->script, stdout);
-    if (fflush(stdout) != 0)
-        return error_set_errno(err, ERROR_SYSTEM, "cannot write to standard output");
-    return 0;
-}
-
 static int load(struct submit *x, const char *flow, struct ganger_error *err)
 {
     struct workflow workflow = {0};
@@ -503,8 +495,10 @@ static int submit(struct submit *x, const char *flow, int *exit_status, struct g
         log_note("there is no %s here: what it can give was not looked at", x->backend->name);
     if (make_script(x, err) < 0)
         return -1;
-    if (x->options->dry_run)
-        return print_script(x, err);
+    if (x->options->dry_run) {
+        fputs(x->script, stdout);
+        return 0;
+    }
     if (check_earlier(x, err) < 0 || hand_in(x, err) < 0)
         return -1;
     printf("%s job %s: %s\n", x->backend->name, x->s.set.job, x->s.run);
