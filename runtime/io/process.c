@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +19,15 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* Headers older than the kernel may not have them. */
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1u << 2)
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#define DESCRIPTORS_MAX 65536 /* looked at one by one where neither the kernel nor /proc tells which are open */
 
 /* What became of the child until exec. It shares our memory until then, so that its stores are seen;
  * volatile, since a compiler believes that what happens between vfork and _exit is nobody's business. */
@@ -238,6 +246,59 @@ static void exec_by_path(const char *path, char **argv, char **shell_argv, char 
     errno = was_denied ? EACCES : ENOENT;
 }
 
+static void close_at_exec(int fd)
+{
+    if (fd >= 3)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* As readdir has them, without its memory. */
+static void close_listed_at_exec(int list_fd)
+{
+    struct
+    {
+        uint64_t inode;
+        int64_t offset;
+        uint16_t n_bytes;
+        uint8_t type;
+        char name[];
+    } const *entry;
+    _Alignas(uint64_t) char entries[2048];
+    long n;
+
+    while ((n = syscall(SYS_getdents64, list_fd, entries, sizeof(entries))) > 0) {
+        for (long at = 0; at < n; at += entry->n_bytes) {
+            int fd = 0;
+
+            entry = (const void *)(entries + at);
+            for (const char *digit = entry->name; *digit >= '0' && *digit <= '9'; digit++)
+                fd = 10 * fd + (*digit - '0');
+            close_at_exec(fd);
+        }
+    }
+}
+
+/* Whatever is open from 3 up: MPI leaves sockets open. Kernels before 5.11 do not know the call that does it at
+ * once, nor do the filters of some containers. */
+static void close_others_at_exec(void)
+{
+    struct rlimit limit;
+    int list_fd;
+
+    if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+        return;
+    list_fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (list_fd >= 0) {
+        close_listed_at_exec(list_fd);
+        close(list_fd);
+        return;
+    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > DESCRIPTORS_MAX)
+        limit.rlim_cur = DESCRIPTORS_MAX;
+    for (int fd = 3; fd < (int)limit.rlim_cur; fd++)
+        close_at_exec(fd);
+}
+
 static _Noreturn __attribute__((noinline)) void be_child(const struct child *c)
 {
     const struct process_order *o = c->order;
@@ -258,7 +319,7 @@ static _Noreturn __attribute__((noinline)) void be_child(const struct child *c)
     for (int stream = o->stdin_path != NULL ? 0 : 1; stream < 3; stream++)
         if (c->stdio[stream] >= 0 && fcntl(stream, F_SETFL, 0) < 0)
             goto fail;
-    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* MPI leaves sockets open */
+    close_others_at_exec();
     c->trouble->step = "changing to its directory";
     if (o->cwd != NULL && chdir(o->cwd) < 0)
         goto fail;

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -13,7 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -608,6 +612,50 @@ static void test_a_policy_that_was_chosen_stays(void **unused)
     assert_int_equal(status, 0);
 }
 
+/* From now on this process lives on a kernel that does not know the call. */
+static int forget_call(long number, int says)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)says),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {sizeof(code) / sizeof(*code), code};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -1;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+#define N_OPEN 300 /* more than one reading of a list holds */
+
+static int start_with_many_descriptors(void)
+{
+    struct process_order o = {0};
+
+    for (int i = 0; i < N_OPEN; i++)
+        if (dup(STDERR_FILENO) < 0)
+            return -1;
+    return run_shell("test $(ls /proc/self/fd | wc -w) -le 4", &o).code;
+}
+
+static void test_descriptors_are_closed_on_an_old_kernel(void **unused)
+{
+    static const int answers[] = {ENOSYS, EINVAL, EPERM}; /* before 5.9, before 5.11, in some containers */
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
+        int status = 0;
+        pid_t pid = fork();
+
+        if (pid == 0)
+            _exit(forget_call(SYS_close_range, answers[i]) < 0 ? 99 : start_with_many_descriptors());
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -615,6 +663,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_what_cannot_start_says_why),
         cmocka_unit_test(test_script_without_a_magic_line_runs_by_sh),
         cmocka_unit_test(test_child_has_clean_signals_descriptors_and_stdin),
+        cmocka_unit_test(test_descriptors_are_closed_on_an_old_kernel),
         cmocka_unit_test(test_output_comes_through_the_pipes),
         cmocka_unit_test(test_pipes_are_as_new_for_the_next_child),
         cmocka_unit_test(test_whole_group_gets_the_signal),
