@@ -4,11 +4,13 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <linux/filter.h>
 #include <math.h>
 #include <mpi.h>
 #include <stdatomic.h>
@@ -18,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -47,6 +50,14 @@ enum
 struct place
 {
     _Alignas(64) _Atomic uint32_t asleep;
+};
+
+/* A rank's doorbell. Anybody on the node can read the names of sockets and send to them; only ranks know the key, and
+ * the kernel throws away what comes without it, unseen. */
+struct bell
+{
+    uint64_t name;
+    uint64_t key;
 };
 
 /* In a cache line of its own: places are written at each wait. */
@@ -83,7 +94,8 @@ struct comm_mpi
     size_t page_bytes;
     uint32_t *place_of; /* by rank; meaningless for ranks elsewhere */
     int bell;
-    uint64_t token; /* names doorbells and page; the same for all ranks */
+    struct bell *bells; /* by rank */
+    uint64_t token;     /* names the page; the same for all ranks, and known to nobody else until it is there */
     bool has_far;   /* some rank it talks to is on another node */
 
     struct pollfd *fds; /* the bell, then the caller's */
@@ -194,14 +206,14 @@ static void forget_sent(struct comm_mpi *m)
     m->n_sending = kept;
 }
 
-static socklen_t bell_address(struct sockaddr_un *address, uint64_t token, uint32_t rank)
+static socklen_t bell_address(struct sockaddr_un *address, const struct bell *bell)
 {
     int n;
 
     memset(address, 0, sizeof(*address));
     address->sun_family = AF_UNIX; /* abstract name: it needs no file and leaves none */
-    n = snprintf(address->sun_path + 1, sizeof(address->sun_path) - 1, "ganger.%016llx.%u",
-                 (unsigned long long)token, rank);
+    n = snprintf(address->sun_path + 1, sizeof(address->sun_path) - 1, "ganger.%016llx",
+                 (unsigned long long)bell->name);
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 }
 
@@ -218,8 +230,9 @@ static void mpi_ring(struct comm *c, uint32_t to)
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load(asleep) == 0 || atomic_exchange(asleep, 0) == 0)
         return;
-    n = bell_address(&address, m->token, to);
-    if (sendto(m->bell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, n) < 0) {
+    n = bell_address(&address, &m->bells[to]);
+    if (sendto(m->bell, &m->bells[to].key, sizeof(m->bells[to].key), MSG_DONTWAIT | MSG_NOSIGNAL,
+               (struct sockaddr *)&address, n) < 0) {
         /* It died, or its queue is full of rings already: either way there is nobody to wake. */
     }
 }
@@ -297,7 +310,7 @@ static int sleep_until_woken(struct comm_mpi *m, nfds_t n, double limit_s, struc
 {
     _Atomic uint32_t *asleep = &m->places[m->place_of[m->comm.rank]].asleep;
     struct timespec t = {(time_t)limit_s, (long)((limit_s - floor(limit_s)) * 1e9)};
-    char ring;
+    uint64_t ring;
     int r = ppoll(m->fds, n + 1, &t, NULL);
     bool was_silent = atomic_exchange(asleep, 0) != 0 && r == 0;
 
@@ -308,7 +321,7 @@ static int sleep_until_woken(struct comm_mpi *m, nfds_t n, double limit_s, struc
             m->fds[i].revents = 0;
     m->last_poll_s = clock_now_s();
     if (m->fds[0].revents & POLLIN) /* one ring at most for each sleep; a second would wake us for nothing */
-        (void)!recv(m->bell, &ring, 1, MSG_DONTWAIT);
+        (void)!recv(m->bell, &ring, sizeof(ring), MSG_DONTWAIT);
     adapt(m, was_silent);
     return 0;
 }
@@ -363,6 +376,7 @@ static void free_comm(struct comm_mpi *m)
     free(m->ring);
     free(m->fds);
     free(m->place_of);
+    free(m->bells);
     free((void *)(uintptr_t)m->comm.nodes);
     free(m);
 }
@@ -402,7 +416,17 @@ static int check_size(uint32_t size, struct ganger_error *err)
     return 0;
 }
 
-/* Finds out who is on which node, and agrees on a token. Collective. */
+/* A number that nobody can guess. */
+static uint64_t draw(void)
+{
+    uint64_t number;
+
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        number = (uint64_t)getpid() << 32 ^ (uint64_t)(clock_wall_s() * 1e6);
+    return number;
+}
+
+/* Finds out who is on which node, and agrees on names. Collective. */
 static void meet(struct comm_mpi *m, MPI_Comm node)
 {
     struct introduction
@@ -410,19 +434,20 @@ static void meet(struct comm_mpi *m, MPI_Comm node)
         uint32_t first_rank; /* lowest rank on the sender's node */
         uint32_t unused;
         uint64_t token;
-    } mine = {m->comm.rank, 0, 0}, *all = xcalloc(m->comm.size, sizeof(*all));
+        struct bell bell;
+    } mine = {m->comm.rank, 0, draw(), {draw(), draw()}}, *all = xcalloc(m->comm.size, sizeof(*all));
     uint32_t *nodes = xcalloc(m->comm.size, sizeof(*nodes));
     uint32_t n_nodes = 0;
 
-    if (getrandom(&mine.token, sizeof(mine.token), 0) < 0)
-        mine.token = (uint64_t)getpid() << 32 ^ (uint64_t)(clock_wall_s() * 1e6);
     MPI_Bcast(&mine.first_rank, 1, MPI_UINT32_T, 0, node);
     MPI_Allgather(&mine, sizeof(mine), MPI_BYTE, all, sizeof(mine), MPI_BYTE, MPI_COMM_WORLD);
     m->token = all[0].token;
     m->place_of = xcalloc(m->comm.size, sizeof(*m->place_of));
+    m->bells = xcalloc(m->comm.size, sizeof(*m->bells));
     for (uint32_t rank = 0; rank < m->comm.size; rank++) {
         uint32_t first = all[rank].first_rank;
 
+        m->bells[rank] = all[rank].bell;
         nodes[rank] = first == rank ? n_nodes++ : nodes[first];
         for (uint32_t other = first; other < rank && first == mine.first_rank; other++)
             m->place_of[rank] += all[other].first_rank == first;
@@ -433,15 +458,49 @@ static void meet(struct comm_mpi *m, MPI_Comm node)
     free(all);
 }
 
+/* Only what begins with our key reaches the socket. A kernel that cannot filter lets strangers wake us, and no more. */
+static void ignore_strangers(int fd, const struct bell *bell)
+{
+    uint32_t key[2];
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), /* too short: away with it */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, sizeof(key[0])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, sizeof(key)),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    const struct sock_fprog filter = {sizeof(code) / sizeof(*code), code};
+
+    memcpy(key, &bell->key, sizeof(key));
+    code[1].k = ntohl(key[0]); /* a filter sees big-endian numbers */
+    code[3].k = ntohl(key[1]);
+    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+}
+
 static int open_bell(struct comm_mpi *m, struct ganger_error *err)
 {
+    const struct bell *bell = &m->bells[m->comm.rank];
     struct sockaddr_un address;
-    socklen_t n = bell_address(&address, m->token, m->comm.rank);
+    socklen_t n = bell_address(&address, bell);
 
     m->bell = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (m->bell >= 0)
+        ignore_strangers(m->bell, bell);
     if (m->bell < 0 || bind(m->bell, (struct sockaddr *)&address, n) < 0)
         return error_set_errno(err, ERROR_SYSTEM, "rank %u cannot open its doorbell", m->comm.rank);
     return 0;
+}
+
+/* Nobody else can have made it, if it is ours. */
+static bool is_own_file(int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) < 0)
+        return false;
+    errno = EACCES;
+    return status.st_uid == geteuid();
 }
 
 /* The page that the node's ranks share. Its name exists only while they open it. Collective on `node`. */
@@ -460,7 +519,7 @@ static int open_page(struct comm_mpi *m, MPI_Comm node, struct ganger_error *err
     if (local_rank != 0)
         MPI_Barrier(node);
     fd = shm_open(name, local_rank == 0 ? O_RDWR | O_CREAT | O_EXCL : O_RDWR, 0600);
-    if (fd >= 0 && (local_rank != 0 || ftruncate(fd, (off_t)m->page_bytes) == 0))
+    if (fd >= 0 && is_own_file(fd) && (local_rank != 0 || ftruncate(fd, (off_t)m->page_bytes) == 0))
         m->places = mmap(NULL, m->page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (m->places == MAP_FAILED)
         m->places = NULL;
