@@ -1,13 +1,12 @@
 /* slurm: allocations of Slurm. What its commands print is read in slurm_text.c. */
 #include "backends/allocation.h"
 #include "backends/backend.h"
-#include "backends/command.h"
+#include "backends/batch.h"
 #include "backends/hostlist.h"
 #include "backends/slurm_offer.h"
 #include "backends/slurm_text.h"
 
 #include "base/alloc.h"
-#include "base/clock.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,21 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ASK_S 30.0     /* a controller that is busy may take that long to answer */
-#define SUBMIT_S 120.0 /* and site's filters of sbatch longer */
-#define LOOK_S 0.25    /* first pause between looks at a job that ends; then twice as long each time … */
-#define LOOK_MOST_S 8.0
-#define LOG_BYTES 4096
-#define COMMENT_START "ganger:"
-
-extern char **environ;
-
 /* ---- asking ---- */
-
-static bool begins(const char *text, const char *start)
-{
-    return strncmp(text, start, strlen(start)) == 0;
-}
 
 /* Variables of the user's that change what the commands print, and those of a job in which we may be, which
  * sbatch would hand on to the new job or take for options. */
@@ -38,46 +23,20 @@ static bool is_unwanted(const char *variable)
     static const char *const unwanted[] = {"SQUEUE_", "SINFO_", "SACCT_", "SCANCEL_", "SCONTROL_", "SLURMD_"};
 
     for (size_t i = 0; i < sizeof(unwanted) / sizeof(*unwanted); i++)
-        if (begins(variable, unwanted[i]))
+        if (batch_begins(variable, unwanted[i]))
             return true;
-    return begins(variable, "SLURM_") && !begins(variable, "SLURM_CONF") && !begins(variable, "SLURM_CLUSTERS=") &&
-           !begins(variable, "SLURM_JWT=");
-}
-
-/* Borrows its texts; the caller frees the array. */
-static char **clean_environment(void)
-{
-    size_t n = 0, kept = 0;
-    char **clean;
-
-    while (environ[n] != NULL)
-        n++;
-    clean = xcalloc(n + 1, sizeof(*clean));
-    for (size_t i = 0; i < n; i++)
-        if (!is_unwanted(environ[i]))
-            clean[kept++] = environ[i];
-    return clean;
-}
-
-/* Seconds that a command may take: the usual ones, or what the user says in GANGER_BATCH_TIMEOUT. */
-static double limit_of(double usual_s)
-{
-    const char *text = getenv("GANGER_BATCH_TIMEOUT");
-    double said_s = text != NULL ? strtod(text, NULL) : 0;
-
-    return said_s > 0 && isfinite(said_s) ? said_s : usual_s;
+    return batch_begins(variable, "SLURM_") && !batch_begins(variable, "SLURM_CONF") &&
+           !batch_begins(variable, "SLURM_CLUSTERS=") && !batch_begins(variable, "SLURM_JWT=");
 }
 
 /* Runs one of Slurm's commands. Fails when it did not end by itself; its status is in the result. */
 static int ask(const char *const *argv, struct command_result *r, struct ganger_error *err)
 {
-    char **clean = clean_environment();
-    int status = command_run(argv, clean, limit_of(ASK_S), r, err);
+    char **clean = batch_environment(is_unwanted);
+    int status = batch_ask(argv, clean, r, err);
 
     free(clean);
-    if (status < 0 || !r->is_late)
-        return status;
-    return command_blame(argv, limit_of(ASK_S), r, err);
+    return status;
 }
 
 /* Clients without a configuration are no cluster. One may come over the network: then sinfo knows its version. */
@@ -179,7 +138,7 @@ static int check_directives(const struct group *g, struct ganger_error *err)
     for (size_t i = 0; i < g->directives.n; i++) {
         const char *d = g->directives.each[i];
 
-        if (begins(d, "--array") || begins(d, "-a"))
+        if (batch_begins(d, "--array") || batch_begins(d, "-a"))
             return error_set(err, ERROR_USAGE,
                              "%s: an array is many runs, and a submission is one; slurm-templates/array.sbatch shows "
                              "how to start many", d);
@@ -201,7 +160,7 @@ static int slurm_check(const struct group *g, struct resource_set *set, struct g
         return -1;
     status = ask(argv, &r, err);
     if (status == 0 && r.status != 0)
-        status = command_blame(argv, limit_of(ASK_S), &r, err);
+        status = command_blame(argv, batch_limit_s(BATCH_ASK_S), &r, err);
     if (status == 0) {
         slurm_read_partitions(r.out, &nodes, &n);
         status = n > 0 ? slurm_judge(nodes, n, g, set, err)
@@ -271,20 +230,6 @@ static void slurm_directives(const struct group *g, const struct resource_set *s
 
 /* ---- listing ---- */
 
-/* Keeps the jobs that are runs. */
-static void keep_runs(struct job *jobs, size_t *n)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < *n; i++) {
-        if (begins(jobs[i].comment, COMMENT_START))
-            jobs[kept++] = jobs[i];
-        else
-            job_release(&jobs[i]);
-    }
-    *n = kept;
-}
-
 static int list_queue(struct job **jobs, size_t *n, struct ganger_error *err)
 {
     char *user = xasprintf("%u", (unsigned)getuid());
@@ -295,7 +240,7 @@ static int list_queue(struct job **jobs, size_t *n, struct ganger_error *err)
     *jobs = NULL;
     *n = 0;
     if (status == 0 && r.status != 0)
-        status = command_blame(argv, limit_of(ASK_S), &r, err);
+        status = command_blame(argv, batch_limit_s(BATCH_ASK_S), &r, err);
     if (status == 0)
         slurm_read_queue(r.out, jobs, n);
     command_result_release(&r);
@@ -340,41 +285,11 @@ static int slurm_list(struct job **jobs, size_t *n, struct ganger_error *err)
     if (list_queue(jobs, n, err) < 0)
         return -1;
     add_accounted(jobs, n);
-    keep_runs(*jobs, n);
+    batch_keep_runs(*jobs, n);
     return 0;
 }
 
 /* ---- one job ---- */
-
-/* The job's id by the token in its comment; NULL when no such job is there. The caller frees it. */
-static char *find_by_token(const char *token, struct ganger_error *err)
-{
-    char *start = xasprintf(COMMENT_START "%s:", token), *id = NULL;
-    struct job *jobs;
-    size_t n;
-
-    if (list_queue(&jobs, &n, err) == 0)
-        for (size_t i = 0; i < n && id == NULL; i++)
-            if (begins(jobs[i].comment, start))
-                id = xstrdup(jobs[i].id);
-    job_free_all(jobs, n);
-    free(start);
-    return id;
-}
-
-/* Moves the job of exactly that id out of the array. */
-static bool take_job(struct job *jobs, size_t n, const char *id, struct job *job)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(jobs[i].id, id) != 0)
-            continue;
-        job_release(job);
-        *job = jobs[i];
-        jobs[i] = (struct job){.id = NULL};
-        return true;
-    }
-    return false;
-}
 
 static bool ask_accounting(const char *id, struct job *job)
 {
@@ -386,7 +301,7 @@ static bool ask_accounting(const char *id, struct job *job)
 
     if (command_is_there("sacct") && ask(argv, &r, NULL) == 0 && r.status == 0)
         slurm_read_accounted(r.out, &jobs, &n);
-    is_found = take_job(jobs, n, id, job);
+    is_found = batch_take_job(jobs, n, id, job);
     job_free_all(jobs, n);
     command_result_release(&r);
     return is_found;
@@ -409,152 +324,55 @@ static int ask_of_job(const char *id, struct job *job, struct ganger_error *err)
     if (status == 0 && r.status == 0)
         slurm_read_shown(r.out, &jobs, &n);
     else if (status == 0 && !says_unknown(&r))
-        status = command_blame(argv, limit_of(ASK_S), &r, err);
-    if (status == 0 && !take_job(jobs, n, id, job))
+        status = command_blame(argv, batch_limit_s(BATCH_ASK_S), &r, err);
+    if (status == 0 && !batch_take_job(jobs, n, id, job))
         ask_accounting(id, job);
     job_free_all(jobs, n);
     command_result_release(&r);
     return status;
 }
 
-/* Of a submission that was broken off, the job may be there all the same. */
-static int slurm_status(const struct resource_set *set, struct job *job, struct ganger_error *err)
+static int cancel_job(const char *id, struct ganger_error *err)
 {
-    struct ganger_error trouble = {0};
-    char *id = *set->job != '\0' ? xstrdup(set->job) : find_by_token(set->token, &trouble);
-    int status = 0;
-
-    job_init(job);
-    if (trouble.cause != ERROR_NONE)
-        status = error_set(err, trouble.cause, "%s", trouble.text);
-    else if (id != NULL)
-        status = ask_of_job(id, job, err);
-    free(id);
-    return status;
-}
-
-/* ---- asking for it, giving it back ---- */
-
-static void set_job(struct resource_set *set, char *id)
-{
-    free(set->job);
-    set->job = id;
-}
-
-/* After a submission of which nobody knows whether it was one. */
-static int roll_back(struct resource_set *set, struct ganger_error *err)
-{
-    char *id = find_by_token(set->token, NULL);
-
-    if (id == NULL)
-        return error_prefix(err, "nothing was submitted: ");
-    set_job(set, id);
-    if (backend_slurm.release(set, ASK_S, NULL) == 0)
-        return error_prefix(err, "job %s was submitted and is cancelled again: ", set->job);
-    return error_prefix(err, "job %s was submitted, and cannot be cancelled (`scancel %s`): ", set->job, set->job);
-}
-
-static int read_answer(const char *const *argv, const struct command_result *r, struct resource_set *set,
-                       struct ganger_error *err)
-{
-    char *id;
-
-    if (r->is_late) {
-        command_blame(argv, limit_of(SUBMIT_S), r, err);
-        return roll_back(set, err);
-    }
-    if (r->status != 0)
-        return command_blame(argv, limit_of(SUBMIT_S), r, err);
-    id = slurm_read_submitted(r->out);
-    if (id == NULL) /* a filter of the site may have swallowed it */
-        id = find_by_token(set->token, NULL);
-    if (id == NULL) {
-        command_blame(argv, limit_of(SUBMIT_S), r, err);
-        return error_prefix(err, "sbatch names no job id, and no such job is in the queue: ");
-    }
-    set_job(set, id);
-    set->requested_s = clock_wall_s();
-    return 0;
-}
-
-static int slurm_request(struct resource_set *set, struct ganger_error *err)
-{
-    char *comment = xasprintf("--comment=%s", set->comment), **clean = clean_environment();
-    const char *const argv[] = {"sbatch", "--parsable", comment, set->script, NULL};
-    struct command_result r;
-    int status = command_run(argv, clean, limit_of(SUBMIT_S), &r, err);
-
-    if (status == 0)
-        status = read_answer(argv, &r, set, err);
-    command_result_release(&r);
-    free(comment);
-    free(clean);
-    return status;
-}
-
-static int wait_for_end(const struct resource_set *set, double limit_s, struct ganger_error *err)
-{
-    double until_s = clock_now_s() + limit_s;
-
-    for (double pause_s = LOOK_S;; pause_s = fmin(2 * pause_s, LOOK_MOST_S)) {
-        struct job job;
-        int status = slurm_status(set, &job, err);
-        bool is_over = job.state == JOB_ENDED || job.state == JOB_UNKNOWN;
-
-        job_release(&job);
-        if (status < 0)
-            return -1;
-        if (is_over)
-            return 0;
-        if (clock_now_s() >= until_s)
-            return error_set(err, ERROR_SYSTEM, "job %s was told to end, and has not within %g s", set->job, limit_s);
-        command_pause(fmin(pause_s, fmax(until_s - clock_now_s(), 0)));
-    }
-}
-
-static int cancel(const struct resource_set *set, struct ganger_error *err)
-{
-    const char *const argv[] = {"scancel", set->job, NULL};
+    const char *const argv[] = {"scancel", id, NULL};
     struct command_result r;
     int status = ask(argv, &r, err);
 
     if (status == 0 && r.status != 0 && !says_unknown(&r))
-        status = command_blame(argv, limit_of(ASK_S), &r, err);
+        status = command_blame(argv, batch_limit_s(BATCH_ASK_S), &r, err);
     command_result_release(&r);
     return status;
 }
 
-static int slurm_release(struct resource_set *set, double limit_s, struct ganger_error *err)
+static const struct batch slurm = {
+    .cancel_command = "scancel",
+    .read_submitted = slurm_read_submitted,
+    .queue = list_queue,
+    .ask = ask_of_job,
+    .cancel = cancel_job,
+};
+
+static int slurm_status(const struct resource_set *set, struct job *job, struct ganger_error *err)
 {
-    struct ganger_error trouble = {0};
-
-    if (set->is_released)
-        return 0;
-    if (*set->job == '\0') {
-        char *id = find_by_token(set->token, &trouble);
-
-        if (id != NULL)
-            set_job(set, id);
-    }
-    if (trouble.cause != ERROR_NONE)
-        return error_set(err, trouble.cause, "%s", trouble.text);
-    if (*set->job != '\0' && (cancel(set, err) < 0 || wait_for_end(set, limit_s, err) < 0))
-        return -1;
-    set->is_released = true;
-    return 0;
+    return batch_status(&slurm, set, job, err);
 }
 
-/* ---- what went wrong ---- */
-
-static int slurm_errors(const struct resource_set *set, const struct job *job, struct buffer *text)
+static int slurm_release(struct resource_set *set, double limit_s, struct ganger_error *err)
 {
-    const char *place = strstr(set->log, "%j");
-    char *path = place == NULL ? xstrdup(set->log)
-                               : xasprintf("%.*s%s%s", (int)(place - set->log), set->log, set->job, place + 2);
+    return batch_release(&slurm, set, limit_s, err);
+}
 
-    backend_read_log(path, LOG_BYTES, text);
-    free(path);
-    return job->exit_signal != 0 ? 128 + job->exit_signal : job->exit_status;
+/* ---- asking for it ---- */
+
+static int slurm_request(struct resource_set *set, struct ganger_error *err)
+{
+    char *comment = xasprintf("--comment=%s", set->comment), **clean = batch_environment(is_unwanted);
+    const char *const argv[] = {"sbatch", "--parsable", comment, set->script, NULL};
+    int status = batch_submit(&slurm, argv, clean, set, err);
+
+    free(comment);
+    free(clean);
+    return status;
 }
 
 const struct backend backend_slurm = {
@@ -572,6 +390,6 @@ const struct backend backend_slurm = {
     .request = slurm_request,
     .status = slurm_status,
     .release = slurm_release,
-    .errors = slurm_errors,
+    .errors = batch_errors,
     .list = slurm_list,
 };
