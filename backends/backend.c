@@ -28,6 +28,18 @@ const struct backend *backend_find(const char *name, struct ganger_error *err)
     return NULL;
 }
 
+/* A job in the background of this machine may have been started inside of another: it is the inner one. */
+const struct backend *backend_find_job(char **job)
+{
+    *job = backend_local.find_job();
+    if (*job != NULL)
+        return &backend_local;
+    for (size_t i = 0; backends[i] != NULL; i++)
+        if (backends[i]->find_job != NULL && (*job = backends[i]->find_job()) != NULL)
+            return backends[i];
+    return NULL;
+}
+
 /* ---- those that need the library ---- */
 
 static bool needs_library(struct ganger_error *why)

@@ -27,6 +27,17 @@ struct allocation
     uint32_t n_restarts;   /* how often the job was requeued */
 };
 
+/* In what a job differs from what its script says: one of a chain of jobs that go on with the same run. */
+struct job_terms
+{
+    const char *after;     /* it begins when this job has ended, in whatever way; NULL: need not wait */
+    bool is_one_of_many;   /* all jobs of the chain are handed in at once, and must run one after another; then
+                            * `after` is the one before this */
+    const char *name;      /* of the job; NULL: as the script says */
+    uint32_t n_nodes;      /* 0: as the script says */
+    double runtime_s;      /* 0: as the script says */
+};
+
 /* All functions that ask a batch system are bounded in time. Those that a backend has no use for are NULL where
  * it says so. */
 struct backend
@@ -52,8 +63,8 @@ struct backend
     void (*directives)(const struct group *g, const struct resource_set *set, struct text_list *list);
 
     /* Hands set->script in; does not wait for it to start. Sets job, or pid. When it fails, nothing was left
-     * behind, or the message says what. */
-    int (*request)(struct resource_set *set, struct ganger_error *err);
+     * behind, or the message says what. `terms` count more than the script; NULL: none. */
+    int (*request)(struct resource_set *set, const struct job_terms *terms, struct ganger_error *err);
 
     /* What became of it; JOB_UNKNOWN when the batch system does not know it. */
     int (*status)(const struct resource_set *set, struct job *job, struct ganger_error *err);
@@ -66,6 +77,25 @@ struct backend
      * ended as far as the batch system knows: -1 when it does not. */
     int (*errors)(const struct resource_set *set, const struct job *job, struct buffer *text);
 
+    /* The id of the job that this process is in; NULL: it is in none of this kind. The caller frees it. */
+    char *(*find_job)(void);
+
+    /* When will that job end, which this process is in? Seconds since 1970; INFINITY: never. It may be put off, or
+     * brought forward: it is asked again, from a thread of its own, while others of these functions are at work.
+     * NULL: nobody ends such jobs. */
+    int (*find_end)(const char *job, double *end_s, struct ganger_error *err);
+
+    /* May a job that was asked for like this hand in others? If not, why. To be asked where people log in. NULL: it
+     * may. */
+    bool (*may_chain)(const struct group *g, struct ganger_error *why);
+
+    /* Puts the job that this process is in back into the queue, which ends it: the last thing to do. NULL: it
+     * cannot. */
+    int (*requeue)(const char *job, struct ganger_error *err);
+
+    /* Tells a job to end and waits for nothing; one that is not there is no error. */
+    int (*cancel)(const struct resource_set *set, struct ganger_error *err);
+
     /* Jobs of this user that are runs of ganger: waiting, running and as many past ones as it knows. NULL: none. */
     int (*list)(struct job **jobs, size_t *n, struct ganger_error *err);
 };
@@ -74,6 +104,9 @@ extern const struct backend backend_none, backend_thread, backend_local, backend
 
 /* All of them, ended by NULL; the first available one that describes an allocation wins. */
 extern const struct backend *const backends[];
+
+/* The backend whose job this process is in, and its id, which the caller frees; NULL: it is in none. */
+const struct backend *backend_find_job(char **job);
 
 /* NULL, and an error that lists the names, when there is none of that name. */
 const struct backend *backend_find(const char *name, struct ganger_error *err);

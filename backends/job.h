@@ -2,6 +2,7 @@
 #ifndef GANGER_BACKENDS_JOB_H
 #define GANGER_BACKENDS_JOB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,8 @@ struct job
     char *hosts;     /* in the batch system's short form; "": none yet */
     char *comment;   /* what was said when it was submitted; "" */
     uint32_t n_nodes;
+    bool is_cut_off; /* it ends, or ended, for no reason of its own, and nobody cancelled it: its time is over, it was
+                      * driven away, a node failed */
     double run_s;    /* how long it has run; NAN: not known, as the next three */
     double limit_s;  /* how long it may; INFINITY: as long as it likes */
     double start_s;  /* seconds since 1970; for one that waits: expected */

@@ -16,6 +16,8 @@
 
 #define LOOK_S 0.1
 #define LOG_BYTES 4096
+#define JOB_VARIABLE "GANGER_LOCAL_JOB"
+#define END_VARIABLE "GANGER_LOCAL_END"
 
 static bool local_available(struct ganger_error *why)
 {
@@ -88,11 +90,23 @@ static int local_check(const struct group *g, struct resource_set *set, struct g
     return 0;
 }
 
-static int local_request(struct resource_set *set, struct ganger_error *err)
-{
-    const char *const argv[] = {"/bin/bash", set->script, NULL};
-    char host[256];
+/* What a batch system does: begins when the job before has ended, tells a job when its time is over, ends it. */
+static const char keeper[] =
+    "[ -z \"$1\" ] || while kill -0 \"$1\" 2>/dev/null; do sleep 0.1; done\n"
+    "export GANGER_LOCAL_JOB=$$ GANGER_LOCAL_END=\n"
+    "[ -n \"$2\" ] || exec /bin/bash \"$3\"\n"
+    "GANGER_LOCAL_END=$(awk -v a=\"${EPOCHREALTIME/,/.}\" -v b=\"$2\" 'BEGIN { printf \"%.3f\", a + b }')\n"
+    "exec timeout -s TERM -k 10 \"$2\" /bin/bash \"$3\"\n";
 
+static int local_request(struct resource_set *set, const struct job_terms *terms, struct ganger_error *err)
+{
+    double runtime_s = terms != NULL && terms->runtime_s > 0 ? terms->runtime_s : set->runtime_s;
+    const char *after = terms != NULL && terms->after != NULL ? terms->after : "";
+    char host[256], limit[32] = "";
+    const char *const argv[] = {"/bin/bash", "-c", keeper, "ganger-job", after, limit, set->script, NULL};
+
+    if (runtime_s > 0 && isfinite(runtime_s))
+        snprintf(limit, sizeof(limit), "%.3f", runtime_s);
     if (command_detach(argv, set->log, &set->pid, err) < 0)
         return -1;
     name_host(host);
@@ -103,6 +117,32 @@ static int local_request(struct resource_set *set, struct ganger_error *err)
     free(set->job);
     set->job = xasprintf("%d", (int)set->pid);
     return 0;
+}
+
+static char *local_find_job(void)
+{
+    const char *job = getenv(JOB_VARIABLE);
+
+    return job != NULL && *job != '\0' ? xstrdup(job) : NULL;
+}
+
+static int local_find_end(const char *job, double *end_s, struct ganger_error *err)
+{
+    const char *end = getenv(END_VARIABLE);
+
+    (void)job;
+    (void)err;
+    *end_s = end != NULL && *end != '\0' ? strtod(end, NULL) : (double)INFINITY;
+    return 0;
+}
+
+static bool is_own_time_over(const struct resource_set *set)
+{
+    const char *job = getenv(JOB_VARIABLE);
+    double end_s;
+
+    return job != NULL && strcmp(job, set->job) == 0 && local_find_end(job, &end_s, NULL) == 0 &&
+           clock_wall_s() >= end_s;
 }
 
 static int local_status(const struct resource_set *set, struct job *job, struct ganger_error *err)
@@ -120,7 +160,8 @@ static int local_status(const struct resource_set *set, struct job *job, struct 
     job->hosts = xstrdup(set->host);
     job->n_nodes = 1;
     job->start_s = set->requested_s;
-    job->limit_s = INFINITY;
+    job->limit_s = set->runtime_s > 0 ? set->runtime_s : (double)INFINITY;
+    job->is_cut_off = is_own_time_over(set);
     return 0;
 }
 
@@ -146,6 +187,14 @@ static int local_release(struct resource_set *set, double limit_s, struct ganger
     return 0;
 }
 
+static int local_cancel(const struct resource_set *set, struct ganger_error *err)
+{
+    (void)err;
+    if (is_alive(set))
+        kill(-set->pid, SIGTERM);
+    return 0;
+}
+
 static int local_errors(const struct resource_set *set, const struct job *job, struct buffer *text)
 {
     backend_read_log(set->log, LOG_BYTES, text);
@@ -164,4 +213,7 @@ const struct backend backend_local = {
     .status = local_status,
     .release = local_release,
     .errors = local_errors,
+    .find_job = local_find_job,
+    .find_end = local_find_end,
+    .cancel = local_cancel,
 };

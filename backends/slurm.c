@@ -20,7 +20,8 @@
  * sbatch would hand on to the new job or take for options. */
 static bool is_unwanted(const char *variable)
 {
-    static const char *const unwanted[] = {"SQUEUE_", "SINFO_", "SACCT_", "SCANCEL_", "SCONTROL_", "SLURMD_"};
+    static const char *const unwanted[] = {"SQUEUE_", "SINFO_", "SACCT_", "SCANCEL_", "SCONTROL_", "SLURMD_",
+                                           "GANGER_LOCAL_"};
 
     for (size_t i = 0; i < sizeof(unwanted) / sizeof(*unwanted); i++)
         if (batch_begins(variable, unwanted[i]))
@@ -103,9 +104,19 @@ static double end_of_job(void)
     return end != NULL ? (double)strtoull(end, NULL, 10) : NAN;
 }
 
+static const char *id_of_job(void)
+{
+    return first_of((const char *const[]){"SLURM_JOB_ID", "SLURM_JOBID", NULL});
+}
+
+static char *slurm_find_job(void)
+{
+    return id_of_job() != NULL ? xstrdup(id_of_job()) : NULL;
+}
+
 static int slurm_describe(struct allocation *a, struct ganger_error *err)
 {
-    const char *job = first_of((const char *const[]){"SLURM_JOB_ID", "SLURM_JOBID", NULL});
+    const char *job = id_of_job();
     const char *hosts = first_of((const char *const[]){"SLURM_JOB_NODELIST", "SLURM_NODELIST", NULL});
     const char *cpus = getenv("SLURM_JOB_CPUS_PER_NODE"), *restarts = getenv("SLURM_RESTART_COUNT");
     size_t n_cpus = 0;
@@ -128,6 +139,38 @@ static int slurm_describe(struct allocation *a, struct ganger_error *err)
     a->end_s = end_of_job();
     a->n_restarts = restarts != NULL ? (uint32_t)strtoul(restarts, NULL, 10) : 0;
     return 1;
+}
+
+static int slurm_find_end(const char *job, double *end_s, struct ganger_error *err)
+{
+    const char *const argv[] = {"squeue", "-h", "-j", job, "-o", SLURM_END_FORMAT, NULL};
+    struct command_result r;
+    int status = ask(argv, &r, err);
+
+    if (status == 0 && r.status != 0)
+        status = command_blame(argv, batch_limit_s(BATCH_ASK_S), &r, err);
+    else if (status == 0 && !slurm_read_end(r.out, end_s))
+        status = error_set(err, ERROR_SYSTEM, "squeue does not say when job %s ends: \"%s\"", job, r.out);
+    command_result_release(&r);
+    return status;
+}
+
+/* Some sites take jobs from login nodes only. Of several partitions nobody knows which it will be. */
+static bool slurm_may_chain(const struct group *g, struct ganger_error *why)
+{
+    const char *const argv[] = {"scontrol", "-o", "show", "partition", NULL};
+    struct command_result r;
+    char *hosts = NULL;
+    bool may;
+
+    if (ask(argv, &r, NULL) == 0 && r.status == 0)
+        hosts = slurm_read_submit_hosts(r.out, g->partition);
+    may = hosts == NULL || strcmp(hosts, "ALL") == 0;
+    if (!may)
+        error_set(why, ERROR_USAGE, "the partition takes jobs from %s alone", hosts);
+    command_result_release(&r);
+    free(hosts);
+    return may;
 }
 
 /* ---- what can be given ---- */
@@ -190,6 +233,14 @@ static void add_number(struct text_list *list, const char *name, unsigned long l
 
     if (value > 0)
         text_list_add(list, text);
+    free(text);
+}
+
+static void add_joined(struct text_list *list, const char *start, const char *rest)
+{
+    char *text = xasprintf("%s%s", start, rest);
+
+    text_list_add(list, text);
     free(text);
 }
 
@@ -364,14 +415,58 @@ static int slurm_release(struct resource_set *set, double limit_s, struct ganger
 
 /* ---- asking for it ---- */
 
-static int slurm_request(struct resource_set *set, struct ganger_error *err)
+/* Options of sbatch, which count more than what the script says. All jobs of a chain of many have one name, and of
+ * those with one name Slurm runs one at a time. */
+static void add_terms(struct text_list *words, const struct job_terms *terms)
 {
-    char *comment = xasprintf("--comment=%s", set->comment), **clean = batch_environment(is_unwanted);
-    const char *const argv[] = {"sbatch", "--parsable", comment, set->script, NULL};
-    int status = batch_submit(&slurm, argv, clean, set, err);
+    char time[32];
 
-    free(comment);
+    if (terms->is_one_of_many)
+        text_list_add(words, "--dependency=singleton");
+    else if (terms->after != NULL)
+        add_joined(words, "--dependency=afterany:", terms->after);
+    add_directive(words, "job-name", terms->name);
+    add_number(words, "nodes=", terms->n_nodes, "");
+    slurm_write_time(terms->runtime_s, time);
+    add_directive(words, "time", terms->runtime_s > 0 ? time : NULL);
+}
+
+static int slurm_request(struct resource_set *set, const struct job_terms *terms, struct ganger_error *err)
+{
+    struct text_list words = {NULL, 0, 0};
+    char **clean = batch_environment(is_unwanted);
+    const char **argv;
+    int status;
+
+    text_list_add(&words, "sbatch");
+    text_list_add(&words, "--parsable");
+    add_directive(&words, "comment", set->comment);
+    if (terms != NULL)
+        add_terms(&words, terms);
+    text_list_add(&words, set->script);
+    argv = xcalloc(words.n + 1, sizeof(*argv));
+    memcpy(argv, words.each, words.n * sizeof(*argv));
+    status = batch_submit(&slurm, argv, clean, set, err);
+    text_list_release(&words);
+    free(argv);
     free(clean);
+    return status;
+}
+
+static int slurm_cancel(const struct resource_set *set, struct ganger_error *err)
+{
+    return cancel_job(set->job, err);
+}
+
+static int slurm_requeue(const char *job, struct ganger_error *err)
+{
+    const char *const argv[] = {"scontrol", "requeue", job, NULL};
+    struct command_result r;
+    int status = ask(argv, &r, err);
+
+    if (status == 0 && r.status != 0)
+        status = command_blame(argv, batch_limit_s(BATCH_ASK_S), &r, err);
+    command_result_release(&r);
     return status;
 }
 
@@ -392,4 +487,9 @@ const struct backend backend_slurm = {
     .release = slurm_release,
     .errors = batch_errors,
     .list = slurm_list,
+    .find_job = slurm_find_job,
+    .find_end = slurm_find_end,
+    .may_chain = slurm_may_chain,
+    .requeue = slurm_requeue,
+    .cancel = slurm_cancel,
 };

@@ -340,6 +340,22 @@ static void take_field(const char *line, const char *name, char **text)
     free(value);
 }
 
+/* A job that is driven away gets TERM while it is still running; who cancels one leaves no such trace. */
+static bool is_cut_off(const char *line, const struct job *job)
+{
+    static const char *const words[] = {"TIMEOUT", "PREEMPTED", "NODE_FAIL", "BOOT_FAIL"};
+    static const char *const reasons[] = {"TimeLimit", "NodeDown"};
+    char *driven_away = field_of(line, "PreemptTime");
+    bool is = driven_away != NULL && strcmp(driven_away, "None") != 0 && strcmp(driven_away, "Unknown") != 0;
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        is |= strcmp(job->word, words[i]) == 0;
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+        is |= strcmp(job->reason, reasons[i]) == 0;
+    free(driven_away);
+    return is;
+}
+
 static void take_shown_line(void *data, char *line)
 {
     char *id = field_of(line, "JobId"), *array = field_of(line, "ArrayJobId");
@@ -370,6 +386,7 @@ static void take_shown_line(void *data, char *line)
         slurm_read_date(text, &job->start_s);
         take_field(line, "EndTime", &text);
         slurm_read_date(text, &job->end_s);
+        job->is_cut_off = is_cut_off(line, job);
         take_field(line, "ExitCode", &text);
         if (job->state == JOB_ENDED) /* before, it is 0:0 */
             read_exit_code(text, job);
@@ -387,6 +404,65 @@ void slurm_read_shown(const char *text, struct job **jobs, size_t *n)
     each_line(text, take_shown_line, &found);
     *jobs = found.each;
     *n = found.n;
+}
+
+/* ---- one answer ---- */
+
+struct earliest
+{
+    double wall_s; /* NAN: no line told */
+};
+
+static void take_end_line(void *data, char *line)
+{
+    struct earliest *e = data;
+    double limit_s, end_s;
+    char *f[2];
+
+    if (!split(line, f, 2))
+        return;
+    if (!slurm_read_date(f[1], &end_s)) {
+        if (!slurm_read_time(f[0], &limit_s) || !isinf(limit_s))
+            return;
+        end_s = INFINITY;
+    }
+    if (!(e->wall_s < end_s))
+        e->wall_s = end_s;
+}
+
+bool slurm_read_end(const char *text, double *wall_s)
+{
+    struct earliest e = {(double)NAN};
+
+    each_line(text, take_end_line, &e);
+    if (isnan(e.wall_s))
+        return false;
+    *wall_s = e.wall_s;
+    return true;
+}
+
+struct wanted_partition
+{
+    const char *name; /* NULL: the default one */
+    char *hosts;
+};
+
+static void take_submit_hosts(void *data, char *line)
+{
+    struct wanted_partition *wanted = data;
+    char *name = field_of(line, wanted->name != NULL ? "PartitionName" : "Default");
+
+    if (wanted->hosts == NULL && name != NULL && strcmp(name, wanted->name != NULL ? wanted->name : "YES") == 0)
+        wanted->hosts = field_of(line, "AllocNodes");
+    free(name);
+}
+
+char *slurm_read_submit_hosts(const char *text, const char *partition)
+{
+    struct wanted_partition wanted = {partition, NULL};
+
+    each_line(text, take_submit_hosts, &wanted);
+    return wanted.hosts;
 }
 
 /* ---- partitions ---- */

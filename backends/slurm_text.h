@@ -30,6 +30,15 @@ char *slurm_read_submitted(const char *out);
 #define SLURM_QUEUE_FORMAT "%i|%T|%P|%D|%M|%l|%S|%e|%r|%N|%k"
 void slurm_read_queue(const char *text, struct job **jobs, size_t *n);
 
+/* When the job ends, of what `squeue -o SLURM_END_FORMAT` prints of it; of several components the first. INFINITY:
+ * it has no limit. False: it does not say. */
+#define SLURM_END_FORMAT "%l|%e"
+bool slurm_read_end(const char *text, double *wall_s);
+
+/* From where may jobs be handed in to a partition (NULL: the default one), by what `scontrol -o show partition`
+ * prints? "ALL", or a list of hosts; NULL when it does not say. The caller frees it. */
+char *slurm_read_submit_hosts(const char *text, const char *partition);
+
 /* What `scontrol -o show job` prints. */
 void slurm_read_shown(const char *text, struct job **jobs, size_t *n);
 

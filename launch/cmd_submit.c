@@ -446,7 +446,7 @@ static void unstore(const struct submit *x)
 /* The record is there before the job can start; afterwards it learns the job's id. */
 static int hand_in(struct submit *x, struct ganger_error *err)
 {
-    if (store(x, err) < 0 || x->backend->request(&x->s.set, err) < 0) {
+    if (store(x, err) < 0 || x->backend->request(&x->s.set, NULL, err) < 0) {
         unstore(x);
         return -1;
     }

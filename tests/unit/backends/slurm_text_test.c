@@ -310,6 +310,99 @@ static void test_partitions_are_read_from_sinfo(void **state)
     slurm_nodes_free_all(nodes, n);
 }
 
+static const struct
+{
+    const char *text;
+    double hours_from_noon; /* of 25 November 2026, local; NAN: it does not say */
+} ends[] = {
+    {"1:00:00|2026-11-25T13:00:00\n", 1},
+    {"UNLIMITED|NONE\n", INFINITY},
+    {"UNLIMITED|N/A\n", INFINITY},
+    {"UNLIMITED|2026-11-25T14:00:00\n", 2}, /* a reservation, or a deadline, ends it all the same */
+    {"2:00|2026-11-25T15:00:00\n1:00|2026-11-25T13:00:00\n", 1}, /* components of one job */
+    {"UNLIMITED|NONE\n1:00|2026-11-25T13:00:00\n", 1},
+    {"slurm_load_jobs: a banner\n1:00|2026-11-25T13:00:00\n", 1},
+    {"TIME_LIMIT|END_TIME\n1:00|2026-11-25T13:00:00\n", 1},
+    {"1:00|N/A\n", NAN}, /* it has not begun */
+    {"1:00|2026-11-25T13:00", NAN},
+    {"1:00", NAN},
+    {"", NAN},
+};
+
+static void test_the_end_of_a_job_is_read_from_the_queue(void **state)
+{
+    double noon_s;
+
+    (void)state;
+    assert_true(slurm_read_date("2026-11-25T12:00:00", &noon_s));
+    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+        double end_s = -1, wanted_s = noon_s + 3600 * ends[i].hours_from_noon;
+        bool is_read = slurm_read_end(ends[i].text, &end_s);
+
+        if (is_read == isnan(wanted_s) || (is_read && end_s != wanted_s))
+            fail_msg("\"%s\" was read as %f", ends[i].text, is_read ? end_s : -1);
+    }
+}
+
+static void check_submit_hosts(const char *text, const char *partition, const char *wanted)
+{
+    char *hosts = slurm_read_submit_hosts(text, partition);
+
+    if (wanted == NULL)
+        assert_null(hosts);
+    else
+        assert_string_equal(hosts, wanted);
+    free(hosts);
+}
+
+static void test_where_jobs_may_be_handed_in_is_read_from_a_partition(void **state)
+{
+    static const char listed[] =
+        "PartitionName=main AllowGroups=ALL AllocNodes=ALL Default=YES QoS=N/A MaxNodes=UNLIMITED\n"
+        "PartitionName=short AllowGroups=ALL AllowAccounts=ALL AllocNodes=login[1-2],head Default=NO QoS=N/A\n";
+
+    (void)state;
+    check_submit_hosts(listed, NULL, "ALL");
+    check_submit_hosts(listed, "main", "ALL");
+    check_submit_hosts(listed, "short", "login[1-2],head");
+    check_submit_hosts(listed, "shor", NULL);
+    check_submit_hosts("", NULL, NULL);
+    check_submit_hosts("PartitionName=old Default=YES\n", NULL, NULL);
+}
+
+/* As Slurm 22.05 shows them. */
+static void test_who_was_cut_off_is_told_from_who_was_cancelled(void **state)
+{
+    static const struct
+    {
+        const char *shown;
+        bool is_cut_off;
+    } jobs[] = {
+        {"JobId=7 JobState=TIMEOUT Reason=TimeLimit Dependency=(null) PreemptEligibleTime=2026-11-25T12:00:00 "
+         "PreemptTime=None ExitCode=0:15", true},
+        {"JobId=7 JobState=COMPLETING Reason=TimeLimit PreemptTime=None ExitCode=0:0", true},
+        {"JobId=7 JobState=RUNNING Reason=None PreemptTime=2026-11-25T12:00:00 ExitCode=0:0", true},
+        {"JobId=7 JobState=PREEMPTED Reason=None PreemptTime=2026-11-25T12:00:00 ExitCode=0:0", true},
+        {"JobId=7 JobState=NODE_FAIL Reason=NodeDown ExitCode=0:0", true},
+        {"JobId=7 JobState=RUNNING Reason=None PreemptTime=None ExitCode=0:0", false},
+        {"JobId=7 JobState=CANCELLED Reason=None PreemptTime=None ExitCode=0:15", false},
+        {"JobId=7 JobState=COMPLETING Reason=None PreemptTime=None ExitCode=0:0", false},
+        {"JobId=7 JobState=FAILED Reason=NonZeroExitCode ExitCode=75:0", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(jobs) / sizeof(*jobs); i++) {
+        struct job *job;
+        size_t n;
+
+        slurm_read_shown(jobs[i].shown, &job, &n);
+        assert_int_equal(n, 1);
+        if (job->is_cut_off != jobs[i].is_cut_off)
+            fail_msg("wrong: %s", jobs[i].shown);
+        job_free_all(job, n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +417,9 @@ int main(void)
         cmocka_unit_test(test_a_job_is_read_from_what_scontrol_shows),
         cmocka_unit_test(test_a_job_is_read_from_the_accounting),
         cmocka_unit_test(test_partitions_are_read_from_sinfo),
+        cmocka_unit_test(test_the_end_of_a_job_is_read_from_the_queue),
+        cmocka_unit_test(test_where_jobs_may_be_handed_in_is_read_from_a_partition),
+        cmocka_unit_test(test_who_was_cut_off_is_told_from_who_was_cancelled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
