@@ -1,0 +1,27 @@
+# Task Bench's graphs, one by one and over plain MPI: what tasks read is what was written for them.
+. "${BASH_SOURCE%/*}/lib.sh"
+. "${BASH_SOURCE%/*}/lib-taskbench.sh"
+need_taskbench mpi_p2p
+
+all_trials "$tools/taskbench-serial"
+notices "$tools/taskbench-serial"
+for name in mpi_p2p mpi_bulk; do
+    all_trials $mpi -n 3 "$tools/taskbench-$name"
+    notices $mpi -n 3 "$tools/taskbench-$name"
+done
+
+# The table: METG from curves that are known. 75 % at 4 us and 25 % at 1 us cross at 2 us.
+line() { echo "$1 1e-9 $2 pattern fft width 2 steps 10 bytes 16 graphs 1 kernel compute iterations $3 workers 2 cores $4 tasks 20 elapsed $5"; }
+{
+    line 1 one 3000 2 40e-6
+    line 1 one 250 2 10e-6
+    line 1 two 3000 3 80e-6
+    line 1 two 250 3 20e-6
+    line 2 one 250 2 10e-6
+    line 2 one 3000 2 40e-6
+} >samples
+"$tools/taskbench-table" <samples >out || fail "the table cannot be made"
+grep -qE '^one +2 +2 +2 +2\.000 +2\.000\.\.2\.000 +2 +1\.00$' out || fail "the METG of one"
+grep -qE '^two +2 +3 +2 +>8\.000 ' out || fail "the METG of two, which never reaches a half"
+! echo "1 1e-9 nonsense" | "$tools/taskbench-table" >out 2>err || fail "nonsense is taken"
+says err "no sample: 1 1e-9 nonsense"
