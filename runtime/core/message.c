@@ -1,5 +1,6 @@
 #include "core/message.h"
 
+#include <math.h>
 #include <string.h>
 
 #define N_RECORDS_AT 12 /* where the header has the number of records */
@@ -297,6 +298,13 @@ int message_next_started(struct cursor *c, struct started *r, struct ganger_erro
     return check_record(&record, "STARTED", err);
 }
 
+/* What is learned from times would never come right again after one that is none. */
+static bool has_sound_times(const struct task_result *r)
+{
+    return isfinite(r->start_s) && isfinite(r->end_s) && r->end_s >= r->start_s && isfinite(r->cpu_s) &&
+           r->cpu_s >= 0 && isfinite(r->delay_s) && r->delay_s >= 0;
+}
+
 int message_next_done(struct cursor *c, struct done *r, struct ganger_error *err)
 {
     struct cursor record = next_record(c);
@@ -321,7 +329,7 @@ int message_next_done(struct cursor *c, struct done *r, struct ganger_error *err
     r->result.text_bytes = cursor_u64(&record);
     if (check_record(&record, "DONE", err) < 0)
         return -1;
-    if (end >= N_TASK_ENDS || tail.n > TASK_TAIL_BYTES)
+    if (end >= N_TASK_ENDS || tail.n > TASK_TAIL_BYTES || !has_sound_times(&r->result))
         return error_set(err, ERROR_SYSTEM, "a DONE message contradicts itself");
     r->result.end = (enum task_end)end;
     return 0;

@@ -310,6 +310,31 @@ static void test_run_that_contradicts_itself_is_refused(void **unused)
     assert_int_equal(REFUSED(cwd, two_texts), -1);
 }
 
+static void test_done_without_sound_times_is_refused(void **unused)
+{
+    static const struct task_result bad[] = {
+        {.start_s = NAN, .end_s = 1, .tail = ""},     {.start_s = 1, .end_s = INFINITY, .tail = ""},
+        {.start_s = 2, .end_s = 1, .tail = ""},       {.end_s = 1, .cpu_s = NAN, .tail = ""},
+        {.end_s = 1, .cpu_s = -1, .tail = ""},        {.end_s = 1, .delay_s = INFINITY, .tail = ""},
+    };
+    struct buffer b = BUFFER_EMPTY;
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        struct ganger_error err = {0};
+        struct message_header h;
+        struct cursor c;
+        struct done d = {.task = 1, .attempt = 1, .result = bad[i]};
+
+        message_begin(&b, MESSAGE_DONE, 5, 3);
+        message_add_done(&b, &d);
+        c = open_message(&b, &h);
+        assert_int_equal(message_next_done(&c, &d, &err), -1);
+        assert_non_null(strstr(err.text, "contradicts"));
+    }
+    buffer_release(&b);
+}
+
 static void test_welcome_that_contradicts_itself_is_refused(void **unused)
 {
     static const struct welcome bad[] = {{.env = {"A=1\0B", 5}}, {.latency_wait_s = NAN}, {.latency_wait_s = -1},
@@ -341,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_every_shorter_message_is_refused),
         cmocka_unit_test(test_other_versions_and_kinds_are_refused),
         cmocka_unit_test(test_run_that_contradicts_itself_is_refused),
+        cmocka_unit_test(test_done_without_sound_times_is_refused),
         cmocka_unit_test(test_welcome_that_contradicts_itself_is_refused),
     };
 
