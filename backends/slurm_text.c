@@ -219,7 +219,7 @@ static void each_line(const char *text, void (*take)(void *data, char *line), vo
 {
     char *copy = xstrdup(text);
 
-    for (char *line = copy; line != NULL && *line != '\0';) {
+    for (char *line = copy; line != NULL;) { /* empty ones, too: a banner may have some */
         char *end = strchr(line, '\n');
 
         if (end != NULL)

@@ -194,6 +194,7 @@ static void test_a_queue_is_read_with_a_header_and_without(void **state)
     check_queue(QUEUE_LINES);
     check_queue(QUEUE_HEADER QUEUE_LINES);
     check_queue("Scheduled maintenance on Monday\n" QUEUE_HEADER QUEUE_LINES "\n");
+    check_queue("\nWelcome\n\n" QUEUE_HEADER "\n" QUEUE_LINES);
 }
 
 static void test_a_queue_without_jobs_is_empty(void **state)
