@@ -124,8 +124,12 @@ static void admit(struct manager *m, uint32_t worker)
 {
     struct peer *peer = &m->peers[worker];
 
-    peer->is_admitted = true;
-    sched_add_worker(m->sched, worker, peer->node, peer->slot);
+    peer->is_admitted = sched_add_worker(m->sched, worker, peer->node, peer->slot);
+    if (!peer->is_admitted)
+        error_set(m->err, ERROR_SYSTEM,
+                  "internal error: worker %u says that it has slot %u of node %s, which another worker has; please "
+                  "report this",
+                  worker, peer->slot, m->nodes[peer->node].host);
 }
 
 /* The node's workers that came while it was being set up. */
@@ -182,14 +186,14 @@ void nodes_hear_hello(struct manager *m, uint32_t worker, struct cursor *c)
     struct peer *peer = &m->peers[worker];
     struct hello hello;
 
-    if (message_next_hello(c, &hello, m->err) < 0 || peer->is_here)
+    if (message_next_hello(c, &hello, m->err) < 0 || peer->has_come)
         return;
     peer->node = m->comm->nodes[worker];
     peer->slot = hello.slot;
     peer->cpu = comm_is_near(m->comm, worker) ? hello.cpu : UINT32_MAX;
     if (m->nodes[peer->node].host == NULL)
         meet_node(m, peer->node, &hello);
-    peer->is_here = true;
+    peer->has_come = peer->is_here = true;
     m->n_came++;
     m->n_here++;
     watch_worker(m, worker, (pid_t)hello.pid);
@@ -457,8 +461,8 @@ void nodes_fail_unplaceable(struct manager *m)
     struct task_result result = {.end = TASK_UNPLACEABLE, .start_s = NAN, .end_s = manager_epoch_s(m)};
     task_id task;
 
-    if (m->n_here == m->n_came)
-        return; /* nothing is gone */
+    if (m->n_here == m->n_came || m->is_stopping)
+        return; /* nothing is gone, or nothing is to start */
     while (m->n_here > 0 && nodes_are_all_here(m) && m->n_setting_up == 0 &&
            sched_next_unplaceable(m->sched, &task)) {
         wants.n = 0;

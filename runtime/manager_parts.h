@@ -22,7 +22,8 @@ enum
 
 struct peer
 {
-    bool is_here; /* it said HELLO, and is not known to be gone */
+    bool has_come; /* it said HELLO, … */
+    bool is_here;  /* …, and is not known to be gone */
     bool is_admitted; /* the scheduler knows it: its node is ready */
     uint32_t node;
     uint32_t cpu; /* UINT32_MAX: unknown, or on another node */

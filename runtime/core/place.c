@@ -175,6 +175,11 @@ static void count_free_slot(struct place *p, uint32_t node, int change)
     p->n_free_slots += (uint32_t)change;
 }
 
+bool place_has_slot(const struct place *p, uint32_t node, uint16_t slot)
+{
+    return node < p->n_nodes && slot < p->nodes[node].n_slots && bit_is_in(p->nodes[node].slots_there, slot);
+}
+
 void place_add_worker(struct place *p, uint32_t worker, uint32_t node, uint16_t slot)
 {
     struct node *n;

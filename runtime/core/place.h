@@ -73,6 +73,9 @@ void place_release(struct place *p);
 void place_add_node(struct place *p, uint32_t node, uint64_t memory_bytes, uint32_t n_gpus);
 void place_add_worker(struct place *p, uint32_t worker, uint32_t node, uint16_t slot);
 
+/* Has a worker that slot, now? */
+bool place_has_slot(const struct place *p, uint32_t node, uint16_t slot);
+
 /* Its slot is not there any more; if it is held, it will not be given back. */
 void place_remove_worker(struct place *p, uint32_t worker);
 

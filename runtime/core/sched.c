@@ -251,9 +251,12 @@ void sched_add_node(struct sched *s, uint32_t node, const struct sched_node *has
     place_add_node(&s->match.place, node, has->memory_bytes, has->n_gpus);
 }
 
-void sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t slot)
+bool sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t slot)
 {
+    if (place_has_slot(&s->match.place, node, slot))
+        return false;
     match_add_worker(&s->match, worker, node, slot);
+    return true;
 }
 
 static struct worker *worker_of(struct sched *s, uint32_t worker)

@@ -64,8 +64,8 @@ struct sched_node
 void sched_add_node(struct sched *s, uint32_t node, const struct sched_node *has);
 
 /* Workers come at any time, each with its slot: its core on its node. Workers are numbered from 1, slots
- * from 0 in topology order. */
-void sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t slot);
+ * from 0 in topology order. False, and nothing has changed, when another worker has that slot. */
+bool sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t slot);
 
 /* A worker is gone for good. What it was sent in advance is ready again; so is the task that it ran, without a
  * retry spent, unless that lost too many workers: then it failed, as sched_state tells. Slots that tasks

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -26,6 +27,7 @@
 /* A script has one step a line:
  *
  *   W hello          worker W comes, with the slot W - 1 and two GPUs, "7" and "8"
+ *   W claims S       the same, but it says that it has the slot S
  *   W done ID CODE   worker W's task ended; ID may be "setup" or "teardown"
  *   W dies           worker W's process ends
  *   W killed ID      the same, ended by us
@@ -152,11 +154,11 @@ static pid_t start_stand_in(void)
     return pid;
 }
 
-static void prepare_hello(struct script *s)
+static void prepare_hello(struct script *s, int slot)
 {
     pid_t pid = s->pids[s->from] = start_stand_in();
     struct hello hello = {.host = {"host", 4}, .pid = (uint32_t)pid, .gpus = {"7\0008", 4},
-                          .cpu = UINT32_MAX, .slot = (uint16_t)(s->from - 1),
+                          .cpu = UINT32_MAX, .slot = (uint16_t)slot,
                           .n_node_slots = 8, .memory_bytes = (uint64_t)1 << 30};
 
     message_begin(&s->message, MESSAGE_HELLO, 0, s->from);
@@ -237,7 +239,9 @@ static int script_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
         s->is_ready = false;
         return poll(fds, n, 10000) < 0 ? -1 : 0;
     } else if (strcmp(word, "hello") == 0) {
-        prepare_hello(s);
+        prepare_hello(s, (int)s->from - 1);
+    } else if (strcmp(word, "claims") == 0) {
+        prepare_hello(s, atoi(id));
     } else if (strcmp(word, "started") == 0) {
         prepare_started(s, id);
     } else if (strcmp(word, "returned") == 0) {
@@ -412,6 +416,30 @@ static void test_term_twice_at_once_is_one(void **unused)
     (void)unused;
     expect("a", 1, "1 hello\nsignal 15\nsignal 15\n1 killed a 15\n",
            "1 WELCOME\n1 RUN a\nstopping: told to end\n1 STOP term\ncancelled a\n1 STOP term\n", false, NULL);
+}
+
+static void test_slot_of_another_worker_ends_the_run(void **unused)
+{
+    struct outcome o = expect("a\nb", 2, "1 hello\n2 claims 0\n1 killed a 15\n",
+                              "1 WELCOME\n1 RUN a\n2 WELCOME\nstopping: internal error: worker 2 says that it has "
+                              "slot 0 of node host, which another worker has; please report this\n"
+                              "1 STOP term\n2 STOP term\n"
+                              "cancelled a\n1 STOP term\n2 STOP term\n", NULL, 0);
+
+    (void)unused;
+    assert_int_equal(o.status, -1);
+    assert_int_equal(o.err.cause, ERROR_SYSTEM);
+}
+
+static void test_dead_worker_does_not_come_again(void **unused)
+{
+    struct outcome o = expect("a", 2, "1 hello\n1 dies\n1 hello\n2 hello\n2 done a 0 2\n",
+                              "1 WELCOME\n1 RUN a\nlost 1\nretried a\n2 WELCOME\n2 RUN a 2\ndone a\n"
+                              "1 STOP when done\n2 STOP when done\n", NULL, 0);
+
+    (void)unused;
+    assert_int_equal(o.status, 0);
+    assert_int_equal(o.report.n_workers, 2);
 }
 
 static void test_words_about_no_task_change_nothing(void **unused)
@@ -637,6 +665,16 @@ static void test_run_whose_workers_died_waits_for_the_others_no_longer_than_usua
            false, NULL);
 }
 
+static void test_what_is_cut_off_with_its_worker_is_recorded_once(void **unused)
+{
+    struct outcome o = expect("wide cores=2", 2, "1 hello\n2 hello\nsignal 15\n1 dies\n",
+                              "1 WELCOME\n2 WELCOME\n1 RUN wide\nstopping: told to end\n1 STOP term\n2 STOP term\n"
+                              "lost 1\ncancelled wide\n1 STOP term\n2 STOP term\n", NULL, 0);
+
+    (void)unused;
+    assert_int_equal(o.status, 0);
+}
+
 static void test_what_only_the_dead_could_hold_fails_also_without_some_workers(void **unused)
 {
     (void)unused;
@@ -803,6 +841,8 @@ int main(void)
         cmocka_unit_test(test_second_interrupt_is_immediate),
         cmocka_unit_test(test_term_twice_at_once_is_one),
         cmocka_unit_test(test_stale_words_change_nothing),
+        cmocka_unit_test(test_slot_of_another_worker_ends_the_run),
+        cmocka_unit_test(test_dead_worker_does_not_come_again),
         cmocka_unit_test(test_words_about_no_task_change_nothing),
         cmocka_unit_test(test_wide_task_waits_for_its_workers),
         cmocka_unit_test(test_task_that_fits_no_node_is_refused_before_anything_runs),
@@ -823,6 +863,7 @@ int main(void)
         cmocka_unit_test(test_run_without_some_workers_ends_when_the_others_have_died),
         cmocka_unit_test(test_run_whose_workers_died_waits_for_the_others_no_longer_than_usual),
         cmocka_unit_test(test_what_only_the_dead_could_hold_fails),
+        cmocka_unit_test(test_what_is_cut_off_with_its_worker_is_recorded_once),
         cmocka_unit_test(test_what_only_the_dead_could_hold_fails_also_without_some_workers),
         cmocka_unit_test(test_node_is_set_up_once_before_its_tasks_and_torn_down_after_them),
         cmocka_unit_test(test_node_is_torn_down_also_when_the_run_is_told_to_end),
