@@ -221,6 +221,13 @@ static void exec_file(const char *path, char **argv, char **shell_argv, char **e
     }
 }
 
+/* Does it speak of that one directory alone? */
+static bool is_of_place(int number)
+{
+    return number == ENOENT || number == ENOTDIR || number == EACCES || number == ESTALE || number == ENODEV ||
+           number == ETIMEDOUT;
+}
+
 /* Tries argv[0] in each directory of `path`; the most telling errno stays. */
 static void exec_by_path(const char *path, char **argv, char **shell_argv, char **envp)
 {
@@ -237,6 +244,8 @@ static void exec_by_path(const char *path, char **argv, char **shell_argv, char 
             file[n_dir] = '/';
             memcpy(file + n_dir + (n_dir > 0), argv[0], n_name + 1);
             exec_file(file, argv, shell_argv, envp);
+            if (!is_of_place(errno))
+                return; /* too long, out of memory: so it would be anywhere */
             was_denied |= errno == EACCES;
         }
         dir = end;
@@ -370,6 +379,29 @@ static char **make_shell_argv(char **argv)
     return shell_argv;
 }
 
+static void measure_words(char **words, size_t *n_bytes, size_t *n_longest)
+{
+    for (; *words != NULL; words++) {
+        size_t n = strlen(*words) + 1;
+
+        *n_bytes += n + sizeof(*words);
+        *n_longest = n > *n_longest ? n : *n_longest;
+    }
+}
+
+/* The kernel does not say which of its two limits that was. */
+static int report_too_long(const struct process_order *o, struct ganger_error *err)
+{
+    size_t n_bytes = 0, n_longest = 0;
+
+    measure_words(o->argv, &n_bytes, &n_longest);
+    measure_words(o->envp, &n_bytes, &n_longest);
+    return error_set(err, ERROR_SYSTEM,
+                     "%.200s: %s: its arguments and environment have %zu bytes, the longest of them %zu; the kernel takes "
+                     "a quarter of `ulimit -s` (8 MiB: 2097152), and 131072 of one; put them into a file",
+                     o->argv[0], strerror(E2BIG), n_bytes, n_longest);
+}
+
 static int report_trouble(const struct process_order *o, const struct trouble *trouble, int *failed,
                           struct ganger_error *err)
 {
@@ -378,6 +410,8 @@ static int report_trouble(const struct process_order *o, const struct trouble *t
     if (o->cwd != NULL && strcmp(trouble->step, "changing to its directory") == 0)
         return error_set_errno(err, ERROR_SYSTEM, "%s: cannot change to its directory %s", o->argv[0],
                                o->cwd);
+    if (trouble->number == E2BIG)
+        return report_too_long(o, err);
     return error_set_errno(err, ERROR_SYSTEM, "%s: %s failed", o->argv[0], trouble->step);
 }
 

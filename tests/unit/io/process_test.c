@@ -94,6 +94,35 @@ static void test_what_cannot_start_says_why(void **unused)
     assert_non_null(strstr(err.text, "/no/such/place"));
 }
 
+static void test_words_that_are_too_long_are_an_error_that_says_so(void **unused)
+{
+    static char word[200000], many[100000];
+    struct process_order o = {.argv = WORDS("true", word)};
+    char *env[60] = {(char *)(uintptr_t)path_only[0]};
+    struct ganger_error err;
+    struct process p;
+
+    (void)unused;
+    memset(word, 'x', sizeof(word) - 1);
+    assert_int_equal(start(&p, &o, &err), E2BIG); /* one is too long, wherever the program is */
+    assert_non_null(strstr(err.text, "true: Argument list too long"));
+    assert_non_null(strstr(err.text, "the longest of them 200000;"));
+    memset(many, 'y', sizeof(many) - 1);
+    many[1] = '=';
+    for (int i = 1; i < 59; i++)
+        env[i] = many;
+    o.argv = WORDS("/bin/true");
+    o.envp = env; /* together they are, unless the stack is larger than usual */
+    if (start(&p, &o, &err) == 0)
+        wait_for(&p);
+    else
+        assert_non_null(strstr(err.text, "/bin/true: Argument list too long"));
+    o.argv = WORDS("true");
+    o.envp = NULL;
+    assert_int_equal(start(&p, &o, &err), 0);
+    assert_int_equal(wait_for(&p).code, 0);
+}
+
 static void test_script_without_a_magic_line_runs_by_sh(void **unused)
 {
     char path[] = "/tmp/ganger-test-XXXXXX";
@@ -661,6 +690,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exit_status_and_signal_are_told_apart),
         cmocka_unit_test(test_what_cannot_start_says_why),
+        cmocka_unit_test(test_words_that_are_too_long_are_an_error_that_says_so),
         cmocka_unit_test(test_script_without_a_magic_line_runs_by_sh),
         cmocka_unit_test(test_child_has_clean_signals_descriptors_and_stdin),
         cmocka_unit_test(test_descriptors_are_closed_on_an_old_kernel),
