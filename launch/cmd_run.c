@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "core/sched.h"
 #include "io/binding.h"
+#include "io/cgroup.h"
 #include "io/comm.h"
 #include "io/journal.h"
 #include "io/orphans.h"
@@ -50,6 +51,8 @@ struct run_options
     bool fail_fast; /* the same as a limit of 1 */
     uint32_t n_restarts;
     uint32_t gpus_per_node; /* 0: those that are found */
+    const char *memory_limit; /* a word of memory_rules */
+    uint64_t max_output_bytes; /* 0: no limit */
     struct option_list amounts; /* "NAME=N" */
     struct replay_words replay;
 };
@@ -74,6 +77,10 @@ static const struct option_row rows[] = {
         "when mpirun or the manager dies, or all workers do: go on by itself, at most so often"),
     ROW('\0', "latency-wait", "SECONDS", OPTION_SECONDS, latency_wait_s,
         "how long a task's inputs are waited for; default: 5"),
+    ROW('\0', "memory-limit", "RULE", OPTION_TEXT, memory_limit,
+        "enforce (default), watch or off: what becomes of tasks that use more memory than they state"),
+    ROW('\0', "max-output", "SIZE", OPTION_BYTES, max_output_bytes,
+        "end a task that writes more than that into the run directory; default: no limit"),
     ROW('\0', "gpus-per-node", "N", OPTION_COUNT, gpus_per_node, "GPUs of each node; default: those that are found"),
     ROW('\0', "resource", "NAME=N", OPTION_LIST, amounts, "so much there is of a resource that FLOW names"),
     FLOW_REPLAY_ROWS(run_options, replay),
@@ -93,6 +100,20 @@ static void print_help(void)
            "workflow; 3 system or MPI failure; 128+n ended by signal n.\n");
 }
 
+static const char *const memory_rules[] = {
+    [MEMORY_ENFORCE] = "enforce", [MEMORY_WATCH] = "watch", [MEMORY_OFF] = "off"};
+#define N_MEMORY_RULES (sizeof(memory_rules) / sizeof(*memory_rules))
+
+/* N_MEMORY_RULES: there is no such word. */
+static enum memory_rule memory_rule_of(const struct run_options *options)
+{
+    enum memory_rule rule = 0;
+
+    while (rule < N_MEMORY_RULES && strcmp(memory_rules[rule], options->memory_limit) != 0)
+        rule++;
+    return rule;
+}
+
 static int print_error(const struct ganger_error *err)
 {
     log_error("%s", err->text);
@@ -108,6 +129,8 @@ static int be_worker(const struct run_options *options, struct comm *comm, int s
     struct worker_options worker = {.comm = comm,
                                     .binding = binding,
                                     .signal_fd = signal_fd,
+                                    .memory_rule = memory_rule_of(options),
+                                    .max_output_bytes = options->max_output_bytes,
                                     .gpus_per_node = options->gpus_per_node};
     int status = -1;
 
@@ -225,6 +248,8 @@ static int write_record(const struct manager_rank *m, struct ganger_error *err)
         .max_failures = o->fail_fast ? 1 : o->max_failures,
         .max_failures_in_a_row = o->max_failures_in_a_row,
         .gpus_per_node = o->gpus_per_node,
+        .memory_limit = o->memory_limit,
+        .max_output_bytes = o->max_output_bytes,
         .amounts = &o->amounts,
         .replay = &o->replay,
     };
@@ -541,6 +566,7 @@ static int start_ranks(const struct run_options *options, char **rank_argv)
         status = print_dry_run(options, command, &err);
         free(command);
     } else if (rundir_check(run_dir, options->resume, &err) == 0) {
+        cgroup_settle(&cgroup_this_machine);
         exit_status = launch(options, &layout, run_dir, rank_argv);
         status = 0;
     }
@@ -573,7 +599,8 @@ static int check_workflow_path(const char *path, struct ganger_error *err)
 
 int cmd_run(int argc, char **argv)
 {
-    struct run_options options = {.grace_s = 5, .progress_interval_s = NAN, .latency_wait_s = 5};
+    struct run_options options = {.grace_s = 5, .progress_interval_s = NAN, .latency_wait_s = 5,
+                                  .memory_limit = memory_rules[MEMORY_ENFORCE]};
     struct ganger_error err = {0};
     char **rank_argv = rank_command(argc, argv);
     int first = options_read(rows, N_ROWS, &options, argc, argv, &err), status = 0;
@@ -586,6 +613,9 @@ int cmd_run(int argc, char **argv)
     if (first >= 0 && first != argc - 1)
         first = error_set(&err, ERROR_USAGE, "%s; see `ganger help run`",
                           first == argc ? "which workflow?" : "one workflow at a time");
+    else if (first >= 0 && memory_rule_of(&options) == N_MEMORY_RULES)
+        first = error_set(&err, ERROR_USAGE, "--memory-limit takes enforce, watch or off, not \"%s\"",
+                          options.memory_limit);
     if (first < 0 || check_workflow_path(argv[first], &err) < 0) {
         status = print_error(&err);
     } else {

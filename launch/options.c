@@ -1,6 +1,7 @@
 #include "launch/options.h"
 
 #include "base/alloc.h"
+#include "base/amount.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -42,6 +43,11 @@ static int store(const struct option_row *row, void *options, const char *value,
         if (end == value || *end != '\0' || !isfinite(*(double *)field) || *(double *)field < 0)
             return error_set(err, ERROR_USAGE, "--%s takes a number of seconds, not \"%s\"", row->name,
                              value);
+        return 0;
+    case OPTION_BYTES:
+        if (!amount_read_bytes(value, field))
+            return error_set(err, ERROR_USAGE, "--%s takes a size with its unit, like 500MB or 2GiB, not \"%s\"",
+                             row->name, value);
         return 0;
     }
     return -1;

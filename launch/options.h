@@ -16,6 +16,7 @@ enum option_kind
     OPTION_TEXT,    /* a const char *, borrowed from argv */
     OPTION_COUNT,   /* a uint32_t, from 1 to 65535 */
     OPTION_SECONDS, /* a double, at least 0 */
+    OPTION_BYTES,   /* a uint64_t, at least 1: "2GiB" */
     OPTION_LIST,    /* a struct option_list: may be given more than once */
 };
 

@@ -70,11 +70,12 @@ static void add_text(json_t *object, const char *key, const char *text)
 static json_t *options_of(const struct run_asked *asked)
 {
     json_t *amounts = json_array(), *replay = json_object();
-    json_t *options = json_pack("{s:b, s:f, s:f, s:I, s:I, s:I, s:o, s:o}", "resume", asked->resume, "grace_s",
-                                asked->grace_s, "latency_wait_s", asked->latency_wait_s, "max_failures",
+    json_t *options = json_pack("{s:b, s:f, s:f, s:I, s:I, s:I, s:s, s:I, s:o, s:o}", "resume", asked->resume,
+                                "grace_s", asked->grace_s, "latency_wait_s", asked->latency_wait_s, "max_failures",
                                 (json_int_t)asked->max_failures, "max_consecutive_failures",
                                 (json_int_t)asked->max_failures_in_a_row, "gpus_per_node",
-                                (json_int_t)asked->gpus_per_node, "resources", amounts, "replay", replay);
+                                (json_int_t)asked->gpus_per_node, "memory_limit", asked->memory_limit, "max_output",
+                                (json_int_t)asked->max_output_bytes, "resources", amounts, "replay", replay);
 
     for (size_t i = 0; i < asked->amounts->n; i++)
         json_array_append_new(amounts, text_of(asked->amounts->each[i]));

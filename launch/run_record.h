@@ -23,6 +23,8 @@ struct run_asked
     uint32_t max_failures;          /* 0: no limit; with --fail-fast 1 */
     uint32_t max_failures_in_a_row; /* likewise */
     uint32_t gpus_per_node;         /* 0: those that are found */
+    const char *memory_limit;  /* the word */
+    uint64_t max_output_bytes; /* 0: no limit */
     const struct option_list *amounts;
     const struct replay_words *replay;
 };

@@ -199,6 +199,7 @@ void manager_send_run(struct manager *m, const struct placement *p, bool is_in_a
         .cwd = text_of(setting->cwd),
         .timeout_s = m->o->graph->policies[t->policy].timeout_s,
         .gpus = pack_gpus(m, p),
+        .memory_bytes = m->o->graph->resources[t->resource_class].memory_bytes,
     };
 
     if (setting->files != NULL)

@@ -116,6 +116,7 @@ static int be_welcome(struct worker *w, const struct message_header *h, struct c
     w->latency_wait_s = welcome.latency_wait_s;
     environment_set_base(&w->environment, welcome.env);
     tmpdir_set_owner(&w->tmpdir, w->run_dir, w->epoch, w->comm->rank);
+    memory_open(&w->memory, w->o, w->comm->rank);
     watch_manager(w, (pid_t)welcome.manager_pid);
     if (claim_run_dir(w, err) < 0)
         return -1;
@@ -297,6 +298,7 @@ int worker_run(const struct worker_options *options, struct ganger_error *err)
     worker_end_all(&w);
     process_pipes_close(&w.pipes);
     tmpdir_close(&w.tmpdir);
+    memory_close(&w.memory);
     output_close(w.output);
     if (w.run_dir_fd >= 0)
         close(w.run_dir_fd);

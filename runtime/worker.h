@@ -11,11 +11,21 @@
 #include "io/binding.h"
 #include "io/comm.h"
 
+/* Of tasks that state their memory; a tenth more is let pass. */
+enum memory_rule
+{
+    MEMORY_ENFORCE, /* by a control group where that may be made, else as below */
+    MEMORY_WATCH,   /* looked at now and then, and killed when it is seen to hold more */
+    MEMORY_OFF,
+};
+
 struct worker_options
 {
     struct comm *comm;       /* borrowed */
     struct binding *binding; /* borrowed; NULL: nothing is bound (workers that are threads) */
     int signal_fd;           /* a signalfd: INT, TERM, HUP end this process; CONT after a stop; -1: none */
+    enum memory_rule memory_rule;
+    uint64_t max_output_bytes; /* that a task may write into the run directory; 0: as much as it likes */
     uint32_t gpus_per_node;  /* this node's GPUs are "0" and so on; 0: those that `binding` finds */
 };
 

@@ -1,5 +1,5 @@
-/* worker_parts: what the files of the worker share: worker.c (the loop and what arrives) and worker_task.c
- * (starting, following and ending one task). For nobody else. */
+/* worker_parts: what the files of the worker share: worker.c (the loop and what arrives), worker_task.c (starting,
+ * following and ending one task) and worker_memory.c (how much memory it may have). For nobody else. */
 #ifndef GANGER_WORKER_PARTS_H
 #define GANGER_WORKER_PARTS_H
 
@@ -7,6 +7,7 @@
 #include "core/environment.h"
 #include "core/message.h"
 #include "core/record.h"
+#include "io/cgroup.h"
 #include "io/process.h"
 #include "io/tmpdir.h"
 #include "worker.h"
@@ -33,6 +34,8 @@ enum intent
     LET_RUN,
     CANCEL,
     TIME_OUT,
+    LIMIT_MEMORY,
+    LIMIT_OUTPUT,
 };
 
 struct attempt
@@ -52,6 +55,18 @@ struct attempt
     uint32_t n_tail;
     struct ganger_error output_err;
     int output_errno;
+};
+
+/* What the current task may have of memory. */
+struct memory_guard
+{
+    enum memory_rule rule;
+    struct cgroup cgroup;
+    uint64_t asked_bytes; /* 0: there is no limit */
+    uint64_t seen_bytes;  /* that it held, when last looked at */
+    double look_s;        /* when to look again; INFINITY: never */
+    double pause_s;
+    uint64_t n_kills;     /* by the kernel for want of memory, when last asked */
 };
 
 /* The current task, while it waits for its inputs. */
@@ -91,6 +106,7 @@ struct worker
     struct attempt current;
     struct buffer current_run; /* its RUN, if that is looked at again: it declares inputs or outputs */
     struct awaiting awaiting;
+    struct memory_guard memory;
     double kill_again_s; /* INFINITY: nothing that tasks left is left */
     double mean_cpu_s; /* of its tasks; INFINITY: there was none */
     struct buffer advance; /* a RUN that waits for the current task to end; empty: none */
@@ -114,6 +130,34 @@ static inline bool worker_has_advance(const struct worker *w)
 {
     return w->advance.n > 0;
 }
+
+/* ---- worker_memory.c ---- */
+
+void memory_open(struct memory_guard *g, const struct worker_options *o, uint32_t worker);
+void memory_close(struct memory_guard *g);
+
+/* A task is about to start that asked for so much (0: it did not say): has it limited or looked at. */
+int memory_begin(struct memory_guard *g, uint64_t asked_bytes, struct process_order *order, struct ganger_error *err);
+
+/* It is look_s. True: the task holds more than it may, and is to be killed. */
+bool memory_look(struct memory_guard *g);
+
+/* It has run for a moment: what the kernel killed before was none of it. */
+void memory_note_kills(struct memory_guard *g);
+
+enum memory_verdict
+{
+    MEMORY_INNOCENT,
+    MEMORY_OVER_LIMIT,
+    MEMORY_KILLED_BY_KERNEL,
+};
+
+/* Was that why it ended? `was_ended`: it was killed for what memory_look had seen. */
+enum memory_verdict memory_judge(struct memory_guard *g, bool was_ended, const struct process_end *end);
+
+/* Its end, for people. */
+void memory_describe(const struct memory_guard *g, enum memory_verdict verdict, const struct process_end *end,
+                     char *text, size_t size);
 
 /* ---- worker_task.c ---- */
 

@@ -36,6 +36,7 @@ static int say_started(struct worker *w, struct ganger_error *err)
     struct started started = {a->task, a->number, since_origin_s(w, a->start_s)};
 
     a->tell_started_s = INFINITY;
+    memory_note_kills(&w->memory);
     message_begin(&w->message, MESSAGE_STARTED, w->epoch, w->comm->rank);
     message_add_started(&w->message, &started);
     return comm_send(w->comm, MANAGER, w->message.bytes, w->message.n, err);
@@ -67,6 +68,23 @@ static void keep_tail(struct attempt *a, const char *bytes, size_t n)
     a->n_tail += (uint32_t)n;
 }
 
+static void end_process(struct worker *w, int signal, double grace_s);
+
+static bool is_over_output_limit(const struct worker *w, size_t n_more)
+{
+    uint64_t limit_bytes = w->o->max_output_bytes;
+
+    return limit_bytes > 0 && (w->current.intent == LIMIT_OUTPUT || w->current.output.n_text + n_more > limit_bytes);
+}
+
+static void end_for_output(struct worker *w)
+{
+    if (w->current.intent == LIMIT_OUTPUT)
+        return;
+    w->current.intent = LIMIT_OUTPUT; /* also of one that was being ended */
+    end_process(w, SIGTERM, w->grace_s);
+}
+
 /* Takes what is in the pipe, at most `n_reads` chunks. The task goes on writing while we do: the disk's
  * speed is what holds it back, and no more than one chunk is ever in memory. */
 static void drain_pipe(struct worker *w, int fd, enum output_stream stream, uint32_t n_reads)
@@ -76,6 +94,10 @@ static void drain_pipe(struct worker *w, int fd, enum output_stream stream, uint
 
     while (n_reads-- > 0 && (n = read(fd, w->bytes, OUTPUT_CHUNK_BYTES)) > 0) {
         keep_tail(a, w->bytes, (size_t)n);
+        if (is_over_output_limit(w, (size_t)n)) {
+            end_for_output(w);
+            continue; /* a task that does not heed TERM goes on until KILL */
+        }
         if (a->output_err.cause == ERROR_NONE &&
             output_append(w->output, a->task, a->number, stream, w->bytes, (size_t)n, &a->output,
                           &a->output_err) < 0)
@@ -155,7 +177,8 @@ static int start_process(struct worker *w, const struct run *run, int *failed, s
     place.tmpdir = w->tmpdir.path;
     order.argv = w->argv;
     order.envp = environment_make(&w->environment, run, &place);
-    if (choose_affinity(w, run, &mask, &order, err) < 0)
+    if (choose_affinity(w, run, &mask, &order, err) < 0 ||
+        memory_begin(&w->memory, run->memory_bytes, &order, err) < 0)
         return -1;
     return process_start(&w->current.process, &order, failed, err);
 }
@@ -358,6 +381,8 @@ static void judge_end(const struct attempt *a, const struct process_end *end, st
     result->code = end->code;
     if (a->intent == TIME_OUT)
         result->end = TASK_TIMED_OUT;
+    else if (a->intent == LIMIT_OUTPUT)
+        result->end = TASK_OUTPUT_LIMIT;
     else if (a->intent == CANCEL && (end->is_signal || end->code != 0))
         result->end = TASK_CANCELLED;
     if (!end->is_signal && result->end != TASK_EXITED)
@@ -372,6 +397,24 @@ static void judge_end(const struct attempt *a, const struct process_end *end, st
         result->tail = a->output_err.text;
         result->n_tail_bytes = (uint32_t)strnlen(a->output_err.text, TASK_TAIL_BYTES);
     }
+}
+
+/* Of a task that has ended for want of memory, why. */
+static void judge_memory(struct worker *w, const struct process_end *end, struct task_result *result,
+                         char why[TASK_TAIL_BYTES])
+{
+    enum intent intent = w->current.intent;
+    enum memory_verdict verdict = MEMORY_INNOCENT;
+
+    if (intent == LET_RUN || intent == LIMIT_MEMORY)
+        verdict = memory_judge(&w->memory, intent == LIMIT_MEMORY, end);
+    if (verdict == MEMORY_INNOCENT)
+        return;
+    memory_describe(&w->memory, verdict, end, why, TASK_TAIL_BYTES);
+    result->end = TASK_OUT_OF_MEMORY;
+    result->code = end->is_signal ? end->code : end->code - 128;
+    result->tail = why;
+    result->n_tail_bytes = (uint32_t)strlen(why);
 }
 
 /* Whoever ends a batch job signals all of its processes, tasks before their workers as it may be. */
@@ -402,6 +445,7 @@ static int end_task(struct worker *w, struct ganger_error *err)
     if (a->intent == LET_RUN && (end.is_signal || end.code != 0) && was_meant_for_all(w, &end))
         a->intent = CANCEL;
     judge_end(a, &end, &result);
+    judge_memory(w, &end, &result, why);
     if (check_outputs(w, &result, why, err) < 0)
         return -1;
     result.cpu_s = end.cpu_s;
@@ -453,6 +497,14 @@ static void time_task_out(struct worker *w)
     end_process(w, SIGTERM, w->grace_s);
 }
 
+/* At once: until the end of a grace it could take all that there is. */
+static void end_for_memory(struct worker *w)
+{
+    if (w->current.intent == LET_RUN)
+        w->current.intent = LIMIT_MEMORY;
+    end_process(w, SIGKILL, 0);
+}
+
 int worker_refuse_task(struct worker *w, const struct run *run, struct ganger_error *err)
 {
     reset_attempt(&w->current, run);
@@ -484,6 +536,8 @@ static int attend_process(struct worker *w, struct ganger_error *err)
         end_process(w, SIGKILL, 0);
     if (a->timeout_s <= now_s)
         time_task_out(w);
+    if (w->memory.look_s <= now_s && memory_look(&w->memory))
+        end_for_memory(w);
     if (a->orphans_s <= now_s) {
         process_reap_orphans(&a->process);
         a->orphans_s = now_s + ORPHANS_S;
@@ -509,7 +563,7 @@ double worker_deadline_s(const struct worker *w)
         return w->awaiting.look_s;
     if (!worker_is_running(w))
         return w->kill_again_s;
-    return fmin(fmin(a->tell_started_s, a->orphans_s), fmin(a->kill_s, a->timeout_s));
+    return fmin(fmin(fmin(a->tell_started_s, a->orphans_s), fmin(a->kill_s, a->timeout_s)), w->memory.look_s);
 }
 
 void worker_shift_deadlines(struct worker *w, double by_s)

@@ -1,6 +1,7 @@
 #include "base/amount.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 struct unit
@@ -90,4 +91,20 @@ bool amount_read_bytes(const char *text, uint64_t *bytes)
         return false;
     *bytes = (uint64_t)value;
     return true;
+}
+
+void amount_describe_bytes(uint64_t bytes, char text[AMOUNT_BYTES])
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes / 1024;
+    size_t i = 0;
+
+    while (value >= 1024 && i < sizeof(units) / sizeof(*units) - 1) {
+        value /= 1024;
+        i++;
+    }
+    if (bytes < 1024)
+        snprintf(text, AMOUNT_BYTES, "%u B", (unsigned)bytes);
+    else
+        snprintf(text, AMOUNT_BYTES, "%.1f %s", value, units[i]);
 }

@@ -13,4 +13,8 @@ bool amount_read_duration(const char *text, double *duration_s);
  * text is anything else, less than a byte, or above 2^63 bytes. */
 bool amount_read_bytes(const char *text, uint64_t *bytes);
 
+/* "3.1 GiB", "200.0 MiB", "12 B": as people read them. */
+#define AMOUNT_BYTES 32
+void amount_describe_bytes(uint64_t bytes, char text[AMOUNT_BYTES]);
+
 #endif

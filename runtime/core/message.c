@@ -100,6 +100,7 @@ void message_add_run(struct buffer *b, const struct run *r)
     put_text(b, r->stderr_path);
     put_text(b, r->inputs);
     put_text(b, r->outputs);
+    buffer_put_u64(b, r->memory_bytes);
     end_record(b, start);
 }
 
@@ -281,6 +282,7 @@ int message_next_run(struct cursor *c, struct run *r, struct ganger_error *err)
     r->stderr_path = get_text(&record);
     r->inputs = get_text(&record);
     r->outputs = get_text(&record);
+    r->memory_bytes = cursor_u64(&record);
     if (check_record(&record, "RUN", err) < 0)
         return -1;
     if (!is_consistent(r))

@@ -99,6 +99,7 @@ struct run
     struct text stderr_path;
     struct text inputs;   /* paths, each ended by a NUL */
     struct text outputs;
+    uint64_t memory_bytes; /* that it asked for; 0: it did not say */
 };
 
 struct started

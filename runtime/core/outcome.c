@@ -40,6 +40,8 @@ void outcome_classify(enum task_end end, int code, char text[OUTCOME_BYTES])
         break;
     case TASK_LOST: snprintf(text, OUTCOME_BYTES, "lost with its worker"); break;
     case TASK_UNPLACEABLE: snprintf(text, OUTCOME_BYTES, "no node can hold it"); break;
+    case TASK_OUT_OF_MEMORY: snprintf(text, OUTCOME_BYTES, "out of memory"); break;
+    case TASK_OUTPUT_LIMIT: snprintf(text, OUTCOME_BYTES, "wrote more output than --max-output"); break;
     case N_TASK_ENDS: break;
     }
 }
@@ -52,6 +54,7 @@ static const char *reason_starts(enum task_end end)
     case TASK_INPUT_MISSING: return "a declared input is missing: ";
     case TASK_OUTPUT_MISSING: return "a declared output is missing: ";
     case TASK_UNPLACEABLE: return "no node can hold it: ";
+    case TASK_OUT_OF_MEMORY: return "out of memory: ";
     default: return "could not be started: ";
     }
 }

@@ -176,6 +176,8 @@ static const struct outcome_words
     [TASK_OUTPUT_MISSING] = {",\"missing\":\"output\"", ",\"errno\":"},
     [TASK_LOST] = {",\"lost\":true", NULL},
     [TASK_UNPLACEABLE] = {",\"unplaceable\":true", NULL},
+    [TASK_OUT_OF_MEMORY] = {",\"out_of_memory\":true", ",\"signal\":"},
+    [TASK_OUTPUT_LIMIT] = {",\"output_limit\":true", ",\"signal\":"},
 };
 
 static char *put_outcome(char *p, const struct task_result *r)
@@ -692,6 +694,8 @@ static bool store_outcome(struct span key, struct span value, struct record_fiel
         {"missing", "\"output\"", TASK_OUTPUT_MISSING},
         {"lost", "true", TASK_LOST},
         {"unplaceable", "true", TASK_UNPLACEABLE},
+        {"out_of_memory", "true", TASK_OUT_OF_MEMORY},
+        {"output_limit", "true", TASK_OUTPUT_LIMIT},
     };
     uint64_t v;
 

@@ -96,6 +96,8 @@ enum task_end
     TASK_OUTPUT_MISSING, /* it ended well, but a declared output is not there; code: errno; `tail` names it */
     TASK_LOST,        /* its worker died, or its node; code: 0 */
     TASK_UNPLACEABLE, /* no node that is there could hold it; code: 0; `tail` says what it asks for */
+    TASK_OUT_OF_MEMORY, /* it had more than it asked for, or than there was; code: the signal; `tail` says how much */
+    TASK_OUTPUT_LIMIT, /* ended by ganger: it wrote more than a task may; code: the signal that ended it, or 0 */
     N_TASK_ENDS,
 };
 
@@ -105,7 +107,7 @@ enum task_end
 static inline bool task_end_has_reason(enum task_end end)
 {
     return end == TASK_NOT_STARTED || end == TASK_OUTPUT_LOST || end == TASK_INPUT_MISSING ||
-           end == TASK_OUTPUT_MISSING || end == TASK_UNPLACEABLE;
+           end == TASK_OUTPUT_MISSING || end == TASK_UNPLACEABLE || end == TASK_OUT_OF_MEMORY;
 }
 
 /* How one attempt ended. Times are seconds on the manager's clock since the start of the epoch. */

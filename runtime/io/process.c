@@ -316,6 +316,9 @@ static _Noreturn __attribute__((noinline)) void be_child(const struct child *c)
     if (setpgid(0, 0) < 0)
         goto fail;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    c->trouble->step = "joining a control group";
+    if (o->cgroup_fd > 0 && write(o->cgroup_fd, "0", 1) < 0)
+        goto fail;
     c->trouble->step = "binding it to its cores";
     if (o->affinity != NULL && sched_setaffinity(0, o->n_affinity_bytes, o->affinity) < 0)
         goto fail;

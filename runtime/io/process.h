@@ -37,6 +37,7 @@ struct process_order
     const char *cwd;            /* NULL: this process's */
     const cpu_set_t *affinity;  /* NULL: inherited */
     size_t n_affinity_bytes;
+    int cgroup_fd; /* it joins that control group by writing "0" there (cgroup.h); 0: it stays in ours */
     const struct process_pipes *pipes; /* NULL: standard output and error are inherited */
     /* Files in place of the pipes; relative ones start from `cwd`. NULL: none. Those of output and error are
      * made, or emptied; when both are one file, they share its offset. */

@@ -107,6 +107,8 @@ struct fixture
     char dir[64];
     char word[64]; /* stands in the command line of what is to be found */
     uint32_t gpus_per_node;
+    enum memory_rule memory_rule;
+    uint64_t max_output_bytes;
     double grace_s;
     double latency_wait_s;
     struct buffer message;
@@ -119,7 +121,8 @@ struct fixture
 static _Noreturn void be_worker(const struct fixture *f, int fd)
 {
     static struct end end;
-    struct worker_options options = {.comm = &end.comm, .signal_fd = -1, .gpus_per_node = f->gpus_per_node};
+    struct worker_options options = {.comm = &end.comm, .signal_fd = -1, .gpus_per_node = f->gpus_per_node,
+                                     .memory_rule = f->memory_rule, .max_output_bytes = f->max_output_bytes};
     struct ganger_error err = {0};
     int status;
 
@@ -199,14 +202,13 @@ static void send_welcome(struct fixture *f)
     send_message(f);
 }
 
-static void begin_with(struct fixture *f, double grace_s, double latency_wait_s)
+static void start_worker(struct fixture *f)
 {
     static int number;
     char output[96];
     int fds[2];
 
-    *f = (struct fixture){.dir = "/tmp/ganger-worker-XXXXXX", .grace_s = grace_s,
-                          .latency_wait_s = latency_wait_s, .gpus_per_node = 3};
+    memcpy(f->dir, "/tmp/ganger-worker-XXXXXX", 26);
     snprintf(f->word, sizeof(f->word), "mark-%d-%d-", (int)getpid(), number++);
     assert_non_null(mkdtemp(f->dir));
     snprintf(output, sizeof(output), "%s/output", f->dir);
@@ -221,6 +223,12 @@ static void begin_with(struct fixture *f, double grace_s, double latency_wait_s)
     end_init(&f->end, 0, fds[0]);
     expect(f, MESSAGE_HELLO);
     send_welcome(f);
+}
+
+static void begin_with(struct fixture *f, double grace_s, double latency_wait_s)
+{
+    *f = (struct fixture){.grace_s = grace_s, .latency_wait_s = latency_wait_s, .gpus_per_node = 3};
+    start_worker(f);
 }
 
 static void begin(struct fixture *f)
@@ -795,6 +803,97 @@ static void test_setup_and_teardown_are_tasks_like_others(void **unused)
     }
 }
 
+/* ---- what a task may have ---- */
+
+#define MIB ((uint64_t)1 << 20)
+
+static void begin_limited(struct fixture *f, enum memory_rule rule, uint64_t max_output_bytes)
+{
+    *f = (struct fixture){.grace_s = 1, .gpus_per_node = 3, .memory_rule = rule, .max_output_bytes = max_output_bytes};
+    start_worker(f);
+}
+
+static void send_with_memory(struct fixture *f, uint64_t memory_bytes, const char *script)
+{
+    struct run run = run_of(1);
+
+    run.memory_bytes = memory_bytes;
+    send_run(f, &run, script);
+}
+
+/* tail keeps all of it until it has seen the end, and then until somebody reads it. */
+#define HOLD_64_MIB "head -c 67108864 /dev/zero | tail -c 67108864 | "
+
+static void test_a_task_that_holds_more_memory_than_it_asked_for_is_killed(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin_limited(&f, MEMORY_WATCH, 0);
+    send_with_memory(&f, 32 * MIB, HOLD_64_MIB "sleep 1000");
+    expect_end(&f, TASK_OUT_OF_MEMORY, SIGKILL);
+    assert_non_null(strstr(f.tail.bytes, " of 32.0 MiB"));
+    assert_true(took_s(&f) < LIMIT_S);
+    assert_nothing_left(&f);
+    send_with_memory(&f, 32 * MIB, "(" HOLD_64_MIB "setsid sleep 1000) & exec sleep 1000"); /* whoever holds it */
+    expect_end(&f, TASK_OUT_OF_MEMORY, SIGKILL);
+    assert_nothing_left(&f);
+    end(&f);
+}
+
+static void test_memory_that_was_asked_for_is_used(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin_limited(&f, MEMORY_WATCH, 0);
+    send_with_memory(&f, 128 * MIB, HOLD_64_MIB "sleep 0.5");
+    expect_end(&f, TASK_EXITED, 0);
+    send_with_memory(&f, 0, HOLD_64_MIB "sleep 0.5"); /* it did not say */
+    expect_end(&f, TASK_EXITED, 0);
+    end(&f);
+    begin_limited(&f, MEMORY_OFF, 0);
+    send_with_memory(&f, MIB, HOLD_64_MIB "sleep 0.5");
+    expect_end(&f, TASK_EXITED, 0);
+    end(&f);
+}
+
+static void test_a_task_that_is_killed_by_others_was_not_out_of_memory(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin_limited(&f, MEMORY_ENFORCE, 0);
+    send_with_memory(&f, 128 * MIB, "sleep 0.2; kill -KILL $$");
+    expect_end(&f, TASK_SIGNALLED, SIGKILL);
+    send_with_memory(&f, 128 * MIB, "exit 137");
+    expect_end(&f, TASK_EXITED, 137);
+    end(&f);
+}
+
+static void test_a_task_that_writes_more_than_it_may_is_ended(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin_limited(&f, MEMORY_OFF, MIB);
+    send_shell(&f, 1, "yes");
+    expect_end(&f, TASK_OUTPUT_LIMIT, SIGTERM);
+    assert_true(f.done.result.text_bytes <= MIB && f.done.result.text_bytes > MIB / 2);
+    assert_non_null(strstr(f.tail.bytes, "y\n"));
+    send_shell(&f, 2, "trap '' TERM; yes"); /* goes on in its grace, and nothing of that is kept */
+    expect_end(&f, TASK_OUTPUT_LIMIT, SIGKILL);
+    assert_true(f.done.result.text_bytes <= MIB);
+    send_shell(&f, 3, "head -c 1100000 /dev/zero"); /* over before anybody could end it */
+    expect(&f, MESSAGE_DONE);
+    assert_int_equal(f.done.result.end, TASK_OUTPUT_LIMIT);
+    send_shell(&f, 4, "head -c 1000000 /dev/zero");
+    expect_end(&f, TASK_EXITED, 0);
+    assert_int_equal(f.done.result.text_bytes, 1000000);
+    assert_nothing_left(&f);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -820,6 +919,10 @@ int main(void)
         cmocka_unit_test(test_outputs_must_be_there_at_the_end),
         cmocka_unit_test(test_a_task_sees_the_gpus_that_it_was_given),
         cmocka_unit_test(test_setup_and_teardown_are_tasks_like_others),
+        cmocka_unit_test(test_a_task_that_holds_more_memory_than_it_asked_for_is_killed),
+        cmocka_unit_test(test_memory_that_was_asked_for_is_used),
+        cmocka_unit_test(test_a_task_that_is_killed_by_others_was_not_out_of_memory),
+        cmocka_unit_test(test_a_task_that_writes_more_than_it_may_is_ended),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,25 @@ static void test_what_is_no_size_is_refused(void **state)
         assert_no_bytes(texts[i]);
 }
 
+static void assert_described(uint64_t bytes, const char *words)
+{
+    char text[AMOUNT_BYTES];
+
+    amount_describe_bytes(bytes, text);
+    assert_string_equal(text, words);
+}
+
+static void test_sizes_are_said_in_the_unit_that_fits(void **state)
+{
+    (void)state;
+    assert_described(0, "0 B");
+    assert_described(1023, "1023 B");
+    assert_described(1024, "1.0 KiB");
+    assert_described(UINT64_C(200) << 20, "200.0 MiB");
+    assert_described(UINT64_C(3328599654), "3.1 GiB");
+    assert_described(UINT64_MAX, "16777216.0 TiB");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -90,6 +109,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_duration_is_refused),
         cmocka_unit_test(test_sizes_have_units),
         cmocka_unit_test(test_what_is_no_size_is_refused),
+        cmocka_unit_test(test_sizes_are_said_in_the_unit_that_fits),
     };
 
     return cmocka_run_group_tests_name("amount", tests, NULL, NULL);

@@ -74,6 +74,8 @@ static void test_each_way_to_end_is_said(void **state)
         {TASK_OUTPUT_MISSING, ENOENT, "out.dat", "a declared output is missing: out.dat\n"},
         {TASK_LOST, 0, "", "lost with its worker\n"},
         {TASK_UNPLACEABLE, 0, "8 cores", "no node can hold it: 8 cores\n"},
+        {TASK_OUT_OF_MEMORY, SIGKILL, "3 of 2 GiB", "out of memory: 3 of 2 GiB\n"},
+        {TASK_OUTPUT_LIMIT, SIGTERM, "y\n", "wrote more output than --max-output\n    | y\n"},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

@@ -33,7 +33,8 @@ static void put_run(struct buffer *b)
                     .stdout_path = text_of("out"),
                     .stderr_path = text_of("/err"),
                     .inputs = {"a\0b c", 6},
-                    .outputs = {"d", 2}};
+                    .outputs = {"d", 2},
+                    .memory_bytes = UINT64_C(3) << 40};
 
     message_begin(b, MESSAGE_RUN, 5, 3);
     message_add_run(b, &r);
@@ -143,6 +144,7 @@ static void test_run_comes_back_as_it_went(void **unused)
     assert_int_equal(r.inputs.n, 6);
     assert_string_equal(r.inputs.bytes + 2, "b c");
     assert_string_equal(r.outputs.bytes, "d");
+    assert_true(r.memory_bytes == UINT64_C(3) << 40);
     assert_int_equal(message_next_run(&c, &r, &err), 0);
     assert_int_equal(r.task, 8);
     buffer_release(&b);

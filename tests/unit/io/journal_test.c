@@ -297,6 +297,9 @@ static void test_every_end_is_told_and_read_back(void **state)
         {EVENT_TASK_RETRIED, {.end = TASK_LOST}, "'retried','lost':true"},
         {EVENT_TASK_FAILED, {.end = TASK_UNPLACEABLE, .tail = "9 cores", .n_tail_bytes = 7},
          "'failed','unplaceable':true,'why':'9 cores'"},
+        {EVENT_TASK_RETRIED, {.end = TASK_OUT_OF_MEMORY, .code = 9, .tail = "3 of 2", .n_tail_bytes = 6},
+         "'retried','out_of_memory':true,'signal':9,'why':'3 of 2'"},
+        {EVENT_TASK_FAILED, {.end = TASK_OUTPUT_LIMIT, .code = 15}, "'failed','output_limit':true,'signal':15"},
     };
     struct world *w = *state;
 
