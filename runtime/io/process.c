@@ -400,8 +400,8 @@ static int report_too_long(const struct process_order *o, struct ganger_error *e
     measure_words(o->argv, &n_bytes, &n_longest);
     measure_words(o->envp, &n_bytes, &n_longest);
     return error_set(err, ERROR_SYSTEM,
-                     "%.200s: %s: its arguments and environment have %zu bytes, the longest of them %zu; the kernel takes "
-                     "a quarter of `ulimit -s` (8 MiB: 2097152), and 131072 of one; put them into a file",
+                     "%.200s: %s: its arguments and environment have %zu bytes, the longest of them %zu; the kernel "
+                     "takes a quarter of `ulimit -s` (8 MiB: 2097152), and 131072 of one; put them into a file",
                      o->argv[0], strerror(E2BIG), n_bytes, n_longest);
 }
 
