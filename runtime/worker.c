@@ -105,6 +105,8 @@ static int be_welcome(struct worker *w, const struct message_header *h, struct c
 
     if (message_next_welcome(c, &welcome, err) < 0)
         return -1;
+    if (w->is_welcome)
+        return error_set(err, ERROR_SYSTEM, "worker %u was welcomed twice", w->comm->rank);
     w->epoch = h->epoch;
     w->is_welcome = true;
     w->run_dir = xstrndup(welcome.run_dir.bytes, welcome.run_dir.n);

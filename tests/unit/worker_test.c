@@ -549,6 +549,20 @@ static void test_nonsense_ends_the_worker_with_its_task(void **unused)
     end(&f);
 }
 
+static void test_a_second_welcome_is_nonsense(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    send_welcome(&f, 5);
+    pthread_join(f.thread, NULL);
+    assert_int_equal(f.status, -1);
+    assert_non_null(strstr(f.err.text, "welcomed twice"));
+    pthread_create(&f.thread, NULL, be_worker, &f); /* for end() */
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -572,6 +586,7 @@ int main(void)
         cmocka_unit_test(test_kill_is_immediate),
         cmocka_unit_test(test_messages_of_another_epoch_are_dropped),
         cmocka_unit_test(test_nonsense_ends_the_worker_with_its_task),
+        cmocka_unit_test(test_a_second_welcome_is_nonsense),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
