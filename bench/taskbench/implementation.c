@@ -2,10 +2,10 @@
 
 #include "taskbench/options.h"
 
-static int run_one(const struct implementation *how, void *data, const struct trial *trial, bool prints,
+static int run_one(const struct implementation *how, void *data, const struct trial *trial, int n_cores, bool prints,
                    struct ganger_error *err)
 {
-    struct outcome outcome = {.n_cores = trial->n_workers};
+    struct outcome outcome = {.n_cores = n_cores > 0 ? n_cores : trial->n_workers};
 
     if (how->run(data, trial, &outcome, err) != 0)
         return -1;
@@ -30,7 +30,7 @@ int implementation_run(const struct implementation *how, void *data, int argc, c
         struct trial trial;
 
         options_trial(&options, i, &trial);
-        status = run_one(how, data, &trial, prints, &error);
+        status = run_one(how, data, &trial, options.n_cores, prints, &error);
         plan_release(&trial.plan);
     }
     if (status != 0)

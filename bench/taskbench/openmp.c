@@ -1,4 +1,8 @@
-/* openmp: a task for each task, ordered by `depend`. One thread makes them while all run them. */
+/* openmp: a task for each task, ordered by `depend`. One thread makes them while all run them.
+ *
+ * Each task has an address of its own to depend on, and waits for those whose output it reads, and for those that read
+ * what was in its slot before. Depending on the slots themselves would say the same; but GCC's library keeps, for an
+ * address, all tasks that have not ended, so that it became slower with every task. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "taskbench/implementation.h"
@@ -22,7 +26,7 @@ struct team
 {
     struct slots slots;
     struct thread *threads;
-    char *names; /* one byte for each slot: what `depend` compares */
+    char *names; /* one byte for each task, and one for none: what `depend` compares */
 };
 
 static void run_task(const struct team *team, struct payload_origin task)
@@ -33,19 +37,36 @@ static void run_task(const struct team *team, struct payload_origin task)
     self->n_tasks++;
 }
 
+/* The name of column 0 of a step, were it there: names[that + column]. */
+static long names_of(const struct team *team, int graph, int step)
+{
+    const struct plan *plan = &team->slots.trial->plan;
+
+    return (long)((size_t)graph * plan->n_tasks + plan->first_task[step]) - plan->first_column[step];
+}
+
 static void submit(const struct team *team, int graph, int step, int column)
 {
+    const struct plan *plan = &team->slots.trial->plan;
     int n;
-    const int *columns = plan_inputs(&team->slots.trial->plan, step, column, &n);
+    int n_readers = 0;
+    const int *columns = plan_inputs(plan, step, column, &n);
+    const int *readers = NULL;
     char *names = team->names;
-    char *own = &names[slots_index(&team->slots, graph, step, column)];
-    char *before = step == 0 ? names : &names[slots_index(&team->slots, graph, step - 1, 0)];
+    char *own = &names[names_of(team, graph, step) + column];
+    char *earlier = &names[trial_n_tasks(team->slots.trial)]; /* who had the slot: at first nobody */
+    long before = step == 0 ? 0 : names_of(team, graph, step - 1);
+    long reading = 0;
 
-    (void)columns; /* only `depend` uses these */
-    (void)before;
-    (void)own;
-#pragma omp task firstprivate(team, graph, step, column) depend(iterator(int i = 0 : n), in : before[columns[i]]) \
-    depend(out : *own)
+    if (plan_has(plan, step - N_KEPT, column)) {
+        readers = plan_outputs(plan, step - N_KEPT, column, &n_readers);
+        reading = names_of(team, graph, step - N_KEPT + 1);
+        earlier = &names[names_of(team, graph, step - N_KEPT) + column];
+    }
+    (void)columns, (void)readers, (void)before, (void)reading, (void)earlier, (void)own; /* `depend` uses them */
+#pragma omp task firstprivate(team, graph, step, column) \
+    depend(iterator(int i = 0 : n), in : names[before + columns[i]]) \
+    depend(iterator(int i = 0 : n_readers), in : names[reading + readers[i]]) depend(in : *earlier) depend(out : *own)
     run_task(team, (struct payload_origin){graph, step, column});
 }
 
@@ -67,7 +88,7 @@ static void submit_all(const struct team *team)
 static void team_init(struct team *team, const struct trial *trial)
 {
     slots_init(&team->slots, trial, N_KEPT);
-    team->names = xcalloc(slots_count(&team->slots), 1);
+    team->names = xcalloc(trial_n_tasks(trial) + 1, 1);
     team->threads = aligned_alloc(64, (size_t)trial->n_workers * sizeof(*team->threads));
     if (team->threads == NULL)
         abort();

@@ -19,6 +19,7 @@ enum
     OPTION_KERNEL,
     OPTION_ITERATIONS,
     OPTION_WORKERS,
+    OPTION_CORES,
     OPTION_SPOIL,
 };
 
@@ -28,8 +29,8 @@ static const struct option long_options[] = {
     {"share", required_argument, NULL, OPTION_SHARE},     {"seed", required_argument, NULL, OPTION_SEED},
     {"bytes", required_argument, NULL, OPTION_BYTES},     {"graphs", required_argument, NULL, OPTION_GRAPHS},
     {"kernel", required_argument, NULL, OPTION_KERNEL},   {"iterations", required_argument, NULL, OPTION_ITERATIONS},
-    {"workers", required_argument, NULL, OPTION_WORKERS}, {"spoil", no_argument, NULL, OPTION_SPOIL},
-    {NULL, 0, NULL, 0},
+    {"workers", required_argument, NULL, OPTION_WORKERS}, {"cores", required_argument, NULL, OPTION_CORES},
+    {"spoil", no_argument, NULL, OPTION_SPOIL},           {NULL, 0, NULL, 0},
 };
 
 const char *options_help(void)
@@ -46,6 +47,7 @@ const char *options_help(void)
            "  --kernel NAME    empty, compute, memory (default: empty)\n"
            "  --iterations N   of the kernel (default: 0)\n"
            "  --workers N      threads; over MPI it is the launcher who says how many (default: 1)\n"
+           "  --cores N        that they and their scheduler occupy, to be reported (default: as many as workers)\n"
            "  --spoil          one byte of one output is wrong: must end in a message and status 3\n";
 }
 
@@ -179,6 +181,7 @@ static int read_option(struct options *o, int option, char *word, struct ganger_
     case OPTION_KERNEL: return read_kernel(word, &o->kernel.kind, err);
     case OPTION_ITERATIONS: return read_iterations(o, word, err);
     case OPTION_WORKERS: return read_int("workers", word, 1, &o->n_workers, err);
+    case OPTION_CORES: return read_int("cores", word, 1, &o->n_cores, err);
     case OPTION_SPOIL: o->spoil = true; return 0;
     default: return error_set(err, ERROR_USAGE, "the options are:\n%s", options_help());
     }

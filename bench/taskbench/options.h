@@ -11,6 +11,7 @@ struct options
     struct pattern pattern; /* all but the kind */
     struct kernel kernel;
     int n_workers;
+    int n_cores; /* 0: not stated */
     bool spoil;
     /* Each combination of these is a trial. */
     enum pattern_kind kinds[OPTIONS_MOST];

@@ -25,3 +25,12 @@ grep -qE '^one +2 +2 +2 +2\.000 +2\.000\.\.2\.000 +2 +1\.00$' out || fail "the M
 grep -qE '^two +2 +3 +2 +>8\.000 ' out || fail "the METG of two, which never reaches a half"
 ! echo "1 1e-9 nonsense" | "$tools/taskbench-table" >out 2>err || fail "nonsense is taken"
 says err "no sample: 1 1e-9 nonsense"
+
+# The driver measures what it is told to, and says what it could not measure.
+TMPDIR=$PWD timeout -s KILL "$limit" "$GANGER_SOURCE_DIR/bench/taskbench/metg.sh" -B "${tools%/bench}" -n 1 -s 0.002 \
+    -i mpi_bulk:2,serial:1 -p fft -k kept >out 2>err || fail "metg.sh ends with $?"
+[ "$(grep -cE '^(mpi_bulk +2 +2 +2|serial +1 +1 +1) +[<>]?[0-9.]+ ' out)" = 2 ] || fail "metg.sh has not two rows"
+"$tools/taskbench-table" <kept >again && [ "$(tail -n 4 out)" = "$(cat again)" ] || fail "what is kept is another table"
+! timeout -s KILL "$limit" "$GANGER_SOURCE_DIR/bench/taskbench/metg.sh" -B "${tools%/bench}" -n 1 -i nothing:1 >out 2>err ||
+    fail "metg.sh is content with nothing"
+says err "nothing with 1 workers failed"
