@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -546,20 +548,63 @@ static const struct comm_ops mpi_ops = {mpi_send, mpi_ring, mpi_receive, mpi_wai
 
 /* Open MPI's segment of this rank in /dev/shm, 4 MiB, which would outlive a killed mpirun. By now all of
  * the node have attached to it, so its name is needed no more. Its name is VADER.host.uid.job.rank, the
- * job in hexadecimal. */
-static void remove_segment_name(int local_rank)
+ * job in hexadecimal. False: there is none, its messages go by other ways. */
+static bool remove_segment_name(int local_rank)
 {
     const char *job = getenv("OMPI_MCA_ess_base_jobid");
+    bool is_there = false;
     char pattern[128];
     glob_t found;
 
     if (job == NULL)
-        return;
+        return false;
     snprintf(pattern, sizeof(pattern), "/dev/shm/vader_segment.*.%u.%lx.%d", (unsigned)geteuid(),
              strtoul(job, NULL, 10), local_rank);
     if (glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc == 1)
-        unlink(found.gl_pathv[0]);
+        is_there = unlink(found.gl_pathv[0]) == 0;
     globfree(&found);
+    return is_there;
+}
+
+static int option_of(int fd, int name)
+{
+    int value = -1;
+    socklen_t n = sizeof(value);
+
+    return getsockopt(fd, SOL_SOCKET, name, &value, &n) < 0 ? -1 : value;
+}
+
+/* Open MPI listens on all of the host's addresses, in case that some rank wants to connect; when all of them share
+ * memory none ever will, but anybody else could. In a socket's place comes a descriptor that nothing happens to, since
+ * Open MPI will close that number in the end. */
+static void stop_listening(void)
+{
+    DIR *fds = opendir("/proc/self/fd");
+    int quiet = eventfd(0, EFD_CLOEXEC);
+    const struct dirent *entry;
+
+    while (fds != NULL && quiet >= 0 && (entry = readdir(fds)) != NULL) {
+        int fd = atoi(entry->d_name), domain = option_of(fd, SO_DOMAIN);
+
+        if ((domain == AF_INET || domain == AF_INET6) && option_of(fd, SO_ACCEPTCONN) == 1)
+            dup3(quiet, fd, O_CLOEXEC);
+    }
+    if (fds != NULL)
+        closedir(fds);
+    if (quiet >= 0)
+        close(quiet);
+}
+
+/* What a run on one node does not need. Collective on `node`, the whole of it. */
+static void trim(MPI_Comm node)
+{
+    int rank, mine, all = 0;
+
+    MPI_Comm_rank(node, &rank);
+    mine = remove_segment_name(rank);
+    MPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_MIN, node);
+    if (all)
+        stop_listening();
 }
 
 /* mpirun --oversubscribe makes Open MPI call sched_yield at each look that finds nothing. That is right
@@ -605,9 +650,8 @@ struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err)
     is_open &= open_page(m, node, err) == 0; /* others wait for us in it, whatever came before */
     if (!is_open)
         goto fail;
-    MPI_Comm_rank(node, &rank);
     if (leaves_at_once && comm_is_one_node(&m->comm))
-        remove_segment_name(rank);
+        trim(node);
     stop_yielding();
     return &m->comm;
 fail:
