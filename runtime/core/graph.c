@@ -1,14 +1,13 @@
 #include "core/graph.h"
 
+#include "core/cycle.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
-/* A cycle of this many tasks is printed whole; of a longer one, its first tasks and its last. */
-#define CYCLE_TASKS_SHOWN 16
 
 /* As many different requests are told apart exactly; see graph_intern_resources. */
 #define EXACT_CLASSES 64
@@ -495,23 +494,19 @@ static uint32_t tidy_cycle(const struct graph *g, task_id *cycle, uint32_t n_on_
 static int report_cycle(const struct graph *g, task_id *cycle, uint32_t n_on_cycle,
                         struct ganger_error *err)
 {
-    struct buffer text = BUFFER_EMPTY;
     uint32_t n_named = tidy_cycle(g, cycle, n_on_cycle);
-    uint32_t n_hidden = n_named > CYCLE_TASKS_SHOWN ? n_named - CYCLE_TASKS_SHOWN : 0;
+    const char **ids = xmalloc(((size_t)n_named + 1) * sizeof(*ids));
+    struct buffer text = BUFFER_EMPTY;
 
-    for (uint32_t i = 0; i < n_named; i++) {
-        if (n_hidden > 0 && i == CYCLE_TASKS_SHOWN - 1) {
-            buffer_printf(&text, "(%u more) -> ", n_hidden);
-            i += n_hidden;
-        }
-        buffer_printf(&text, "%s -> ", g->tasks[cycle[i]].id);
-    }
-    buffer_printf(&text, "%s", n_named > 0 ? g->tasks[cycle[0]].id : "joins only");
+    for (uint32_t i = 0; i < n_named; i++)
+        ids[i] = g->tasks[cycle[i]].id;
+    cycle_describe(&text, ids, n_named);
     error_set(err, ERROR_USAGE,
               "the tasks wait for each other in a cycle, so that none of them could ever start "
               "(a -> b: b waits for a): %s; remove one of these dependencies",
               text.bytes);
     buffer_release(&text);
+    free(ids);
     return -1;
 }
 

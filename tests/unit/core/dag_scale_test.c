@@ -1,0 +1,211 @@
+/* A dag of 10^6 vertices costs, for each, little more than one of 10^5, in whatever order edges come. What is
+ * quadratic would cost ten times as much; larger dags miss the caches, which is what the limit leaves room for. */
+#include "core/dag.h"
+#include "core/dag_walk.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include <cmocka.h>
+
+#define N_SMALL 100000
+#define N_LARGE 1000000
+#define RATIO_MAX 7.0
+
+static double cpu_s(void)
+{
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+static struct dag *vertices(uint32_t n)
+{
+    struct dag *d = dag_new();
+    char id[16];
+
+    for (uint32_t v = 0; v < n; v++) {
+        snprintf(id, sizeof(id), "%u", v);
+        dag_add(d, id, NULL);
+    }
+    return d;
+}
+
+static void add(struct dag *d, uint32_t parent, uint32_t child)
+{
+    assert_int_equal(dag_link(d, child, &(struct dag_parent){parent, ON_OK}, 1, NULL), 0);
+}
+
+static uint32_t scattered(uint32_t i, uint32_t n)
+{
+    return (uint32_t)(i * UINT64_C(2654435761) % n);
+}
+
+/* Parents first, as most documents have them. */
+static struct dag *chain(uint32_t n)
+{
+    struct dag *d = vertices(n);
+
+    for (uint32_t v = 1; v < n; v++)
+        add(d, v - 1, v);
+    return d;
+}
+
+/* Against the order of the vertices, from either end: who starts with the goal, and goes on to what it needs. */
+static struct dag *chain_backwards(uint32_t n)
+{
+    struct dag *d = vertices(n);
+
+    for (uint32_t v = 1; v < n; v++)
+        add(d, v, v - 1);
+    return d;
+}
+
+static struct dag *chain_backwards_from_its_start(uint32_t n)
+{
+    struct dag *d = vertices(n);
+
+    for (uint32_t v = n - 1; v > 0; v--)
+        add(d, v, v - 1);
+    return d;
+}
+
+static struct dag *chain_scattered(uint32_t n)
+{
+    struct dag *d = vertices(n);
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t v = scattered(i, n - 1);
+
+        add(d, v + 1, v);
+    }
+    return d;
+}
+
+/* Out to all and in again, the goal first. */
+static struct dag *fan(uint32_t n)
+{
+    struct dag *d = vertices(n);
+
+    for (uint32_t v = 1; v < n - 1; v++) {
+        add(d, v, 0);
+        add(d, n - 1, v);
+    }
+    return d;
+}
+
+/* Layers of a thousand, three parents each, against the order of the vertices. */
+static struct dag *layers_backwards(uint32_t n)
+{
+    struct dag *d = vertices(n);
+
+    for (uint32_t v = 0; v + 1000 < n; v++)
+        for (uint32_t k = 0; k < 3; k++)
+            add(d, v - v % 1000 + 1000 + (v + k) % 1000, v);
+    return d;
+}
+
+static void nothing(struct dag *d)
+{
+    (void)d;
+}
+
+static void walk(struct dag *d)
+{
+    struct dag_walk w;
+    uint32_t v, n = 0;
+
+    dag_walk_init(&w, d);
+    while (dag_walk_next(&w, &v) == WALK_TAKEN) {
+        dag_walk_done(&w, v);
+        n++;
+    }
+    assert_int_equal(n, d->n_vertices);
+    dag_walk_release(&w);
+}
+
+static void prune_most(struct dag *d)
+{
+    bool *removed = calloc(d->n_vertices, sizeof(*removed));
+    uint32_t n = d->n_edges;
+
+    for (uint32_t v = 0; v < d->n_vertices; v++)
+        removed[v] = v % 10 != 0;
+    dag_prune(d, removed);
+    assert_true(d->n_edges <= n);
+    free(removed);
+}
+
+static void merge_with_itself(struct dag *d)
+{
+    uint32_t n = d->n_edges;
+
+    assert_int_equal(dag_merge(d, d, NULL), 0);
+    assert_int_equal(d->n_edges, n);
+}
+
+struct scenario
+{
+    const char *name;
+    struct dag *(*build)(uint32_t n);
+    void (*use)(struct dag *d); /* only this is measured, but where it is `nothing` */
+};
+
+static const struct scenario scenarios[] = {
+    {"chain", chain, nothing},
+    {"chain, from its end", chain_backwards, nothing},
+    {"chain, against the order", chain_backwards_from_its_start, nothing},
+    {"chain, scattered", chain_scattered, nothing},
+    {"fan, against the order", fan, nothing},
+    {"layers, against the order", layers_backwards, nothing},
+    {"walk of layers", layers_backwards, walk},
+    {"pruning nine tenths of layers", layers_backwards, prune_most},
+    {"merge of layers", layers_backwards, merge_with_itself},
+};
+
+/* Seconds for each vertex; the least of `n_times`. */
+static double cost_s(const struct scenario *s, uint32_t n, uint32_t n_times)
+{
+    double least_s = 1e9;
+
+    for (uint32_t i = 0; i < n_times; i++) {
+        double start_s = cpu_s(), took_s;
+        struct dag *d = s->build(n);
+
+        if (s->use != nothing)
+            start_s = cpu_s();
+        s->use(d);
+        took_s = cpu_s() - start_s;
+        dag_free(d);
+        least_s = took_s < least_s ? took_s : least_s;
+    }
+    return least_s / n;
+}
+
+static void test_a_million_cost_each_about_what_a_hundred_thousand_do(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++) {
+        double small_s = cost_s(&scenarios[i], N_SMALL, 3), large_s = cost_s(&scenarios[i], N_LARGE, 1);
+
+        printf("%-32s %6.0f ns at 10^5, %6.0f ns at 10^6: %.1f\n", scenarios[i].name, 1e9 * small_s, 1e9 * large_s,
+               large_s / small_s);
+        assert_true(large_s < RATIO_MAX * small_s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_million_cost_each_about_what_a_hundred_thousand_do),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
