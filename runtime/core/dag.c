@@ -179,15 +179,17 @@ void dag_add_to_graph(const struct dag *d, struct graph *g, const task_id *tasks
 
 /* ---- what is refused ---- */
 
-/* `path` is from the first of a cycle to its last; joins have been left out of it. */
+/* `path` is from the first of a cycle to its last. Joins have no name to be told by. */
 static int refuse_cycle(const struct dag *d, const uint32_t *path, uint32_t n, struct ganger_error *err)
 {
     const char **ids = xmalloc(((size_t)n + 1) * sizeof(*ids));
     struct buffer text = BUFFER_EMPTY;
+    uint32_t n_named = 0;
 
     for (uint32_t i = 0; i < n; i++)
-        ids[i] = d->vertices[path[i]].id;
-    cycle_describe(&text, ids, n);
+        if (!dag_is_join(d, path[i]))
+            ids[n_named++] = d->vertices[path[i]].id;
+    cycle_describe(&text, ids, n_named);
     error_set(err, ERROR_USAGE, "tasks would wait for each other in a cycle (a -> b: b waits for a): %s; nothing was "
                                 "changed", text.bytes);
     buffer_release(&text);

@@ -168,8 +168,8 @@ uint32_t *dag_order(const struct dag *d);
  * already is not looked at again, so that asking for several costs O(vertices + edges) in all. */
 void dag_reach(const struct dag *d, uint32_t vertex, enum dag_direction to, bool *reached);
 
-/* A path along children with the fewest steps, both ends included and joins left out. Returns how many vertices; 0:
- * there is none. The caller frees `*path`. */
+/* A path along children with the fewest steps, both ends and the joins on the way included. Returns how many vertices
+ * these are; 0: there is none. The caller frees `*path`. */
 uint32_t dag_find_path(const struct dag *d, uint32_t from, uint32_t to, uint32_t **path);
 
 /* A tagged vertex, and how many steps away it is. */

@@ -81,18 +81,17 @@ static void breadth_follow(struct breadth *b, const struct dag *d, uint32_t v, e
 
 /* ---- paths ---- */
 
-/* From the start to `last`, joins left out. */
-static uint32_t trace_path(const struct breadth *b, const struct dag *d, uint32_t last, uint32_t **path)
+/* From the start to `last`. */
+static uint32_t trace_path(const struct breadth *b, uint32_t last, uint32_t **path)
 {
     uint32_t n = 0, at;
 
     for (uint32_t v = last; v != DAG_NONE; v = b->came_from[v])
-        n += !dag_is_join(d, v);
+        n++;
     *path = xmalloc(((size_t)n + 1) * sizeof(**path));
     at = n;
     for (uint32_t v = last; v != DAG_NONE; v = b->came_from[v])
-        if (!dag_is_join(d, v))
-            (*path)[--at] = v;
+        (*path)[--at] = v;
     return n;
 }
 
@@ -107,7 +106,7 @@ uint32_t dag_find_path(const struct dag *d, uint32_t from, uint32_t to, uint32_t
     while (b.head < b.end && b.distance[to] == DAG_NONE && dag_is_before(d, from, to))
         breadth_follow(&b, d, b.queue[b.head++], DAG_ON);
     if (b.distance[to] != DAG_NONE)
-        n = trace_path(&b, d, to, path);
+        n = trace_path(&b, to, path);
     breadth_release(&b);
     return n;
 }
@@ -132,7 +131,7 @@ uint32_t dag_find_path_to_any(const struct dag *d, uint32_t from, const bool *wa
         breadth_follow(&b, d, v, DAG_ON);
     }
     if (found != DAG_NONE)
-        n = trace_path(&b, d, found, path);
+        n = trace_path(&b, found, path);
     breadth_release(&b);
     return n;
 }

@@ -558,6 +558,29 @@ int graph_seal(struct graph *g, struct ganger_error *err)
     return status;
 }
 
+/* It stands at its old place or before it: never where one that is still to come stands. */
+static task_id add_again(struct graph *g, task_id old)
+{
+    struct task task = g->tasks[old];
+
+    return graph_add_task(g, &task);
+}
+
+void graph_reopen(struct graph *g, const bool *kept, task_id *numbers)
+{
+    uint32_t n_tasks = g->n_tasks, n_before = g->n_tasks - g->n_joins;
+
+    assert(g->is_sealed);
+    drop_index(g);
+    name_index_release(&g->index);
+    g->n_tasks = g->n_joins = 0;
+    g->n_edges = 0;
+    g->has_conditions = g->is_sealed = false;
+    for (task_id t = 0; t < n_tasks; t++)
+        numbers[t] = kept[t] && !task_is_join(&g->tasks[t]) ? add_again(g, t) : TASK_NONE;
+    g->is_part |= g->n_tasks < n_before;
+}
+
 task_id *graph_topological_order(const struct graph *g)
 {
     task_id *order = xmalloc(g->n_tasks * sizeof(*order));

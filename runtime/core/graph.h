@@ -57,6 +57,7 @@ struct graph
     uint8_t *conditions;   /* enum graph_condition of each of `children`; NULL: all are ON_OK */
     uint32_t *n_parents;   /* distinct edges to each task */
     bool is_sealed;
+    bool is_part;        /* tasks were taken out of it that the document has */
     bool ids_are_places; /* ids number the lines of a list: a line is recognised by its digest (equal ones
                             are interchangeable), wherever it stands now, and not by its id */
 
@@ -127,6 +128,10 @@ void graph_describe_resources(const struct graph *g, const struct task_resources
 int graph_seal(struct graph *g, struct ganger_error *err);
 
 /* Everything below needs a sealed graph. */
+
+/* Makes a draft of it again, which has the tasks that are `kept` (n_tasks elements) in the order in which they stand,
+ * and no joins and dependencies. numbers[t], n_tasks elements: what task t has become, or TASK_NONE. */
+void graph_reopen(struct graph *g, const bool *kept, task_id *numbers);
 
 struct graph_shape
 {

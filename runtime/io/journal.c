@@ -563,7 +563,8 @@ static int recover_from(int fd, const struct graph *g, struct journal_past *past
             log_warning("%s: the last %" PRIu64 " bytes, torn by a crash, are dropped", path, scan.n_torn);
         if (scan.n_damaged > 0)
             log_warning("%s: damaged lines of the journal are ignored: %" PRIu32, path, scan.n_damaged);
-        warn_of_strangers(lines, path);
+        if (!g->is_part)
+            warn_of_strangers(lines, path);
         past->epoch = scan.epoch;
         past->n_bytes = scan.n_bytes;
         past->n_damaged = scan.n_damaged;

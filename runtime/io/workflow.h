@@ -32,4 +32,31 @@ int workflow_set_amount(struct workflow *w, const char *name, uint32_t n, struct
 
 void workflow_release(struct workflow *w);
 
+/* ---- changing it (core/dag.h)
+ *
+ * What is left is sealed again; each costs O(tasks + dependencies). The digest is another one then, unless everything
+ * is left. `words` are ids, or wildcards over them; one that names no task is refused, and nothing is changed. */
+
+struct workflow_words
+{
+    const char *const *each;
+    size_t n;
+};
+
+/* Only the tasks that are named, and what they need: all that they wait for, and so on. */
+int workflow_keep_needed(struct workflow *w, struct workflow_words words, struct ganger_error *err);
+
+/* Only the tasks that are named by `needed` with what they need, and those by `needing` with what needs them. */
+int workflow_keep_related(struct workflow *w, struct workflow_words needed, struct workflow_words needing,
+                          struct ganger_error *err);
+
+/* Only a path with the fewest steps from one task to another that needs it; refused where there is none. */
+int workflow_keep_path(struct workflow *w, const char *from, const char *to, struct ganger_error *err);
+
+/* Without the tasks that are named: what waited for one waits for what that waited for. */
+int workflow_prune(struct workflow *w, struct workflow_words words, struct ganger_error *err);
+
+/* Each dependency the other way. */
+void workflow_reverse(struct workflow *w);
+
 #endif
