@@ -40,9 +40,9 @@ static const struct option_row rows[] = {
 
 static void print_help(void)
 {
-    printf("usage: ganger check FLOW [OPTION]...\n\n"
+    printf("usage: ganger check FLOW [TASK]... [OPTION]...\n\n"
            "Reads FLOW (\"-\": standard input) and says what it is made of and how long it would take at least,\n"
-           "without running anything.\n\n");
+           "without running anything. TASK: only about that one, an id or a wildcard, and what it needs.\n\n");
     options_print(rows, N_ROWS, stdout);
     printf("\nExit status: 0 FLOW can be run; 1 some task fits none of the nodes that were stated, or with --files\n"
            "some input is missing; 2 usage or bad workflow, which standard error explains.\n");
@@ -164,16 +164,20 @@ static void report_release(struct check_report *r)
     check_files_release(&r->files);
 }
 
-static int check(const struct check_options *o, const char *path, struct ganger_error *err)
+static int check(const struct check_options *o, const char *path, struct workflow_words targets,
+                 struct ganger_error *err)
 {
     struct workflow w;
     struct check_report r = {.workflow = &w};
     struct replay_options replay;
-    int status;
+    int status = 0;
 
     if (flow_read_replay(&replay, &o->replay, err) != 0 || flow_load(&w, path, &replay, err) != 0)
         return -1;
-    status = report(&r, o, err);
+    if (targets.n > 0)
+        status = workflow_keep_needed(&w, targets, err);
+    if (status == 0)
+        status = report(&r, o, err);
     report_release(&r);
     workflow_release(&w);
     return status;
@@ -189,7 +193,10 @@ static int read_and_check(struct check_options *o, int argc, char **argv, struct
         print_help();
         return 0;
     }
-    return options_expect_one(argc, argv, first, "workflow", err) == 0 ? check(o, argv[first], err) : -1;
+    if (first == argc)
+        return error_set(err, ERROR_USAGE, "which workflow? See `ganger help check`");
+    return check(o, argv[first],
+                 (struct workflow_words){(const char *const *)argv + first + 1, (size_t)(argc - first - 1)}, err);
 }
 
 int cmd_check(int argc, char **argv)

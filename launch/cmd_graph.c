@@ -23,6 +23,11 @@ struct graph_options
     uint32_t around;
     uint32_t depth;
     uint32_t width;
+    struct option_list closure;
+    struct option_list descendants;
+    const char *path; /* from there; the other end is an operand; NULL: not given */
+    struct option_list prune;
+    bool reverse;
     bool help;
     struct replay_words replay;
 };
@@ -37,6 +42,11 @@ static const struct option_row rows[] = {
     ROW('\0', "around", "N", OPTION_COUNT, around, "with --task: so many steps back and on; default: 1"),
     ROW('\0', "depth", "N", OPTION_COUNT, depth, "with --tree: no deeper than so many levels; default: 12"),
     ROW('\0', "width", "N", OPTION_COUNT, width, "with --tree: no more than so many lines below one; default: 12"),
+    ROW('\0', "closure", "TASK", OPTION_LIST, closure, "only what TASK (an id, or a wildcard) needs, and itself"),
+    ROW('\0', "descendants", "TASK", OPTION_LIST, descendants, "only what needs TASK, and itself; both: either"),
+    ROW('\0', "path", "TASK", OPTION_TEXT, path, "only a shortest path from TASK to the second one: --path A B"),
+    ROW('\0', "prune", "TASK", OPTION_LIST, prune, "without TASK: what waits for it waits for what it waits for"),
+    ROW('\0', "reverse", NULL, OPTION_ON, reverse, "each dependency the other way: what a task needs stands below it"),
     FLOW_REPLAY_ROWS(graph_options, replay),
     ROW('h', "help", NULL, OPTION_ON, help, "print this"),
 };
@@ -44,7 +54,8 @@ static const struct option_row rows[] = {
 
 static void print_help(void)
 {
-    printf("usage: ganger graph FLOW [OPTION]...\n\n"
+    printf("usage: ganger graph FLOW [OPTION]...\n"
+           "       ganger graph FLOW --path TASK TASK\n\n"
            "Draws what depends on what in FLOW (\"-\": standard input): tasks, or where these are many, programs with\n"
            "their numbers of tasks. `ganger graph FLOW --dot | dot -Tsvg >flow.svg` makes a picture of it.\n\n");
     options_print(rows, N_ROWS, stdout);
@@ -101,6 +112,36 @@ static int check_options(const struct graph_options *o, struct ganger_error *err
     return 0;
 }
 
+static struct workflow_words words_of(const struct option_list *list)
+{
+    return (struct workflow_words){list->each, list->n};
+}
+
+/* In the order in which the options stand in the help. */
+static int change(const struct graph_options *o, struct workflow *w, const char *path_end, struct ganger_error *err)
+{
+    if (o->closure.n + o->descendants.n > 0 &&
+        workflow_keep_related(w, words_of(&o->closure), words_of(&o->descendants), err) != 0)
+        return -1;
+    if (o->path != NULL && workflow_keep_path(w, o->path, path_end, err) != 0)
+        return -1;
+    if (o->prune.n > 0 && workflow_prune(w, words_of(&o->prune), err) != 0)
+        return -1;
+    if (o->reverse)
+        workflow_reverse(w);
+    return 0;
+}
+
+/* What is to be drawn, and from where. */
+static int check_operands(const struct graph_options *o, int argc, char **argv, int first, struct ganger_error *err)
+{
+    if (o->path == NULL)
+        return options_expect_one(argc, argv, first, "workflow", err);
+    if (argc - first != 2)
+        return error_set(err, ERROR_USAGE, "a path has two ends: `ganger graph FLOW --path A B`");
+    return 0;
+}
+
 static int read_and_draw(struct graph_options *o, int argc, char **argv, struct ganger_error *err)
 {
     int first = options_read(rows, N_ROWS, o, argc, argv, err), status;
@@ -113,12 +154,14 @@ static int read_and_draw(struct graph_options *o, int argc, char **argv, struct 
         print_help();
         return 0;
     }
-    if (options_expect_one(argc, argv, first, "workflow", err) != 0 || check_options(o, err) != 0 ||
+    if (check_operands(o, argc, argv, first, err) != 0 || check_options(o, err) != 0 ||
         flow_read_replay(&replay, &o->replay, err) != 0 || flow_load(&w, argv[first], &replay, err) != 0)
         return -1;
     if (o->around == 0)
         o->around = 1;
-    status = choose_and_draw(o, &w, err);
+    status = change(o, &w, argv[argc - 1], err);
+    if (status == 0)
+        status = choose_and_draw(o, &w, err);
     workflow_release(&w);
     return status;
 }
@@ -130,5 +173,8 @@ int cmd_graph(int argc, char **argv)
 
     if (read_and_draw(&o, argc, argv, &err) != 0)
         log_error("%s", err.text);
+    free(o.closure.each);
+    free(o.descendants.each);
+    free(o.prune.each);
     return error_exit_status(&err);
 }

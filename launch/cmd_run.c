@@ -37,6 +37,7 @@
 struct run_options
 {
     const char *workflow;
+    struct workflow_words targets; /* none: all tasks */
     uint32_t n_workers; /* 0: one for each usable core */
     const char *run_dir; /* NULL: made from the workflow's name */
     bool resume;
@@ -90,11 +91,11 @@ static const struct option_row rows[] = {
 
 static void print_help(void)
 {
-    printf("usage: ganger run FLOW [OPTION]...\n"
-           "       mpirun -n W+1 ganger run FLOW [OPTION]...\n\n"
+    printf("usage: ganger run FLOW [TASK]... [OPTION]...\n"
+           "       mpirun -n W+1 ganger run FLOW [TASK]... [OPTION]...\n\n"
            "Runs the tasks of FLOW (JSON, JSON Lines, a list of commands, or a format that `ganger import` knows)\n"
            "on the cores of this machine,\n"
-           "or on the ranks that mpirun started.\n\n");
+           "or on the ranks that mpirun started. TASK: only that one, an id or a wildcard, and what it needs.\n\n");
     options_print(rows, N_ROWS, stdout);
     printf("\nExit status: 0 all done; 1 some task failed or was skipped for a failure; 2 usage or bad\n"
            "workflow; 3 system or MPI failure; 128+n ended by signal n.\n");
@@ -232,7 +233,7 @@ static void open_sinks(struct manager_rank *m)
 
 static int load_workflow(const struct run_options *o, struct workflow *w, struct ganger_error *err)
 {
-    return load_run_workflow(w, o->workflow, &o->replay, &o->amounts, err);
+    return load_run_workflow(w, o->workflow, &o->replay, &o->amounts, o->targets, err);
 }
 
 static int write_record(const struct manager_rank *m, struct ganger_error *err)
@@ -252,9 +253,10 @@ static int write_record(const struct manager_rank *m, struct ganger_error *err)
         .max_output_bytes = o->max_output_bytes,
         .amounts = &o->amounts,
         .replay = &o->replay,
+        .targets = o->targets,
     };
 
-    return write_run_record(&m->dir, &asked, &m->workflow, m->epoch, err);
+    return write_run_record(&m->dir, &asked, &m->workflow, m->epoch, m->past.n_done, err);
 }
 
 static int prepare(struct manager_rank *m, struct ganger_error *err)
@@ -610,9 +612,8 @@ int cmd_run(int argc, char **argv)
         free(rank_argv);
         return 0;
     }
-    if (first >= 0 && first != argc - 1)
-        first = error_set(&err, ERROR_USAGE, "%s; see `ganger help run`",
-                          first == argc ? "which workflow?" : "one workflow at a time");
+    if (first == argc)
+        first = error_set(&err, ERROR_USAGE, "which workflow? See `ganger help run`");
     else if (first >= 0 && memory_rule_of(&options) == N_MEMORY_RULES)
         first = error_set(&err, ERROR_USAGE, "--memory-limit takes enforce, watch or off, not \"%s\"",
                           options.memory_limit);
@@ -620,6 +621,7 @@ int cmd_run(int argc, char **argv)
         status = print_error(&err);
     } else {
         options.workflow = argv[first];
+        options.targets = (struct workflow_words){(const char *const *)argv + first + 1, (size_t)(argc - first - 1)};
         options.resume |= is_restarted(&options);
         status = launcher_is_rank() ? be_rank(&options) : start_ranks(&options, rank_argv);
     }

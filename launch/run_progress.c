@@ -21,6 +21,14 @@ struct last_word
     enum record_kind kind;
 };
 
+/* What run.json says of the last epoch. */
+struct recorded
+{
+    json_int_t n_tasks;
+    json_int_t n_kept; /* -1: it does not say */
+    json_int_t epoch;
+};
+
 struct words
 {
     struct last_word *places; /* a power of two of them, at most three quarters full */
@@ -64,19 +72,25 @@ static void set_word(struct words *w, const struct record_fields *f)
 
 /* ---- lines ---- */
 
-/* Tasks that were under way when an epoch broke off are under way no more. */
-static void begin_epoch(struct run_progress *p, struct words *w, const struct record_fields *f)
+/* Tasks that were under way when an epoch broke off are under way no more. Of those that were done before the last
+ * epoch its record says how many still count: it may run other tasks, or changed ones. */
+static void begin_epoch(struct run_progress *p, struct words *w, const struct record_fields *f,
+                        const struct recorded *recorded)
 {
+    bool is_recorded = recorded->n_kept >= 0 && f->epoch == recorded->epoch;
+
     for (size_t i = 0; i < w->n_places; i++)
-        if (w->places[i].hash != 0 && w->places[i].kind != RECORD_DONE)
+        if (w->places[i].hash != 0 && (is_recorded || w->places[i].kind != RECORD_DONE))
             w->places[i].kind = RECORD_RETURNED; /* waits, as all that is not done */
     *p = (struct run_progress){.epoch = f->epoch, .start_s = f->start_s, .first_task_s = NAN};
+    p->n_done = is_recorded ? (uint32_t)recorded->n_kept : 0;
 }
 
-static void take_line(struct run_progress *p, struct words *w, const struct record_fields *f)
+static void take_line(struct run_progress *p, struct words *w, const struct record_fields *f,
+                      const struct recorded *recorded)
 {
     switch (f->kind) {
-    case RECORD_RUN: begin_epoch(p, w, f); break;
+    case RECORD_RUN: begin_epoch(p, w, f, recorded); break;
     case RECORD_NODE: p->n_nodes++; break;
     case RECORD_WORKER: p->n_workers++; break;
     case RECORD_LOST: p->n_workers -= p->n_workers > 0; break;
@@ -125,7 +139,8 @@ static void count_words(struct run_progress *p, const struct words *w)
     }
 }
 
-static int read_lines(struct run_progress *p, const char *name, int fd, struct ganger_error *err)
+static int read_lines(struct run_progress *p, const char *name, int fd, const struct recorded *recorded,
+                      struct ganger_error *err)
 {
     struct record_fields fields;
     struct words words = {NULL, 0, 0};
@@ -139,7 +154,7 @@ static int read_lines(struct run_progress *p, const char *name, int fd, struct g
         struct record record = record_over(line, n_bytes);
 
         if (record.is_valid && record_read(&record, &fields)) /* a torn end is being written just now */
-            take_line(p, &words, &fields);
+            take_line(p, &words, &fields, recorded);
     }
     count_words(p, &words);
     source_release(&source);
@@ -150,20 +165,27 @@ static int read_lines(struct run_progress *p, const char *name, int fd, struct g
 /* ---- the whole ---- */
 
 /* run.json is written when the run begins. */
-static uint32_t recorded_n_tasks(const struct rundir *dir)
+static struct recorded read_record(const struct rundir *dir)
 {
     char *path = xasprintf("%s/run.json", dir->path);
-    json_t *record = json_load_file(path, 0, NULL);
-    json_int_t n = json_integer_value(json_object_get(record, "tasks"));
+    json_t *record = json_load_file(path, 0, NULL), *kept = json_object_get(record, "kept");
+    struct recorded r = {json_integer_value(json_object_get(record, "tasks")),
+                         json_is_integer(kept) ? json_integer_value(kept) : -1,
+                         json_integer_value(json_object_get(record, "epoch"))};
 
     json_decref(record);
     free(path);
-    return n > 0 && n <= UINT32_MAX ? (uint32_t)n : 0;
+    if (r.n_tasks < 0 || r.n_tasks > UINT32_MAX)
+        r.n_tasks = 0;
+    if (r.n_kept > r.n_tasks)
+        r.n_kept = -1;
+    return r;
 }
 
 int run_progress_read(struct run_progress *p, const struct rundir *dir, struct ganger_error *err)
 {
     int fd = open(dir->journal_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct recorded recorded = read_record(dir); /* before the journal, which is ahead of it for a moment */
     struct stat file = {.st_mtime = 0};
     int status;
 
@@ -172,9 +194,9 @@ int run_progress_read(struct run_progress *p, const struct rundir *dir, struct g
         return 0;
     if (fd < 0 || fstat(fd, &file) < 0)
         return error_set_errno(err, ERROR_SYSTEM, "%s", dir->journal_path);
-    status = read_lines(p, dir->journal_path, fd, err);
+    status = read_lines(p, dir->journal_path, fd, &recorded, err);
     close(fd);
     p->last_line_s = (double)file.st_mtime;
-    p->n_tasks = recorded_n_tasks(dir);
+    p->n_tasks = (uint32_t)recorded.n_tasks;
     return status;
 }

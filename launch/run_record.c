@@ -34,19 +34,20 @@ static int set_amount(struct workflow *w, const char *words, struct ganger_error
 }
 
 int load_run_workflow(struct workflow *w, const char *path, const struct replay_words *words,
-                      const struct option_list *amounts, struct ganger_error *err)
+                      const struct option_list *amounts, struct workflow_words targets, struct ganger_error *err)
 {
     struct replay_options replay;
+    int status = 0;
 
     if (flow_read_replay(&replay, words, err) < 0 || flow_load(w, path, &replay, err) < 0)
         return -1;
-    for (size_t i = 0; i < amounts->n; i++) {
-        if (set_amount(w, amounts->each[i], err) < 0) {
-            workflow_release(w);
-            return -1;
-        }
-    }
-    return 0;
+    if (targets.n > 0)
+        status = workflow_keep_needed(w, targets, err);
+    for (size_t i = 0; status == 0 && i < amounts->n; i++)
+        status = set_amount(w, amounts->each[i], err);
+    if (status != 0)
+        workflow_release(w);
+    return status;
 }
 
 /* --- writing --- */
@@ -69,7 +70,7 @@ static void add_text(json_t *object, const char *key, const char *text)
 
 static json_t *options_of(const struct run_asked *asked)
 {
-    json_t *amounts = json_array(), *replay = json_object();
+    json_t *amounts = json_array(), *replay = json_object(), *targets = json_array();
     json_t *options = json_pack("{s:b, s:f, s:f, s:I, s:I, s:I, s:s, s:I, s:o, s:o}", "resume", asked->resume,
                                 "grace_s", asked->grace_s, "latency_wait_s", asked->latency_wait_s, "max_failures",
                                 (json_int_t)asked->max_failures, "max_consecutive_failures",
@@ -79,6 +80,9 @@ static json_t *options_of(const struct run_asked *asked)
 
     for (size_t i = 0; i < asked->amounts->n; i++)
         json_array_append_new(amounts, text_of(asked->amounts->each[i]));
+    json_object_set_new(options, "targets", targets);
+    for (size_t i = 0; i < asked->targets.n; i++)
+        json_array_append_new(targets, text_of(asked->targets.each[i]));
     add_text(replay, "scale", asked->replay->scale);
     add_text(replay, "mode", asked->replay->mode);
     add_text(replay, "files", asked->replay->files);
@@ -87,7 +91,7 @@ static json_t *options_of(const struct run_asked *asked)
 }
 
 int write_run_record(const struct rundir *dir, const struct run_asked *asked, const struct workflow *workflow,
-                     uint32_t epoch, struct ganger_error *err)
+                     uint32_t epoch, uint32_t n_kept, struct ganger_error *err)
 {
     char host[256] = "", path[PATH_MAX], digest[17];
     json_t *record;
@@ -98,11 +102,12 @@ int write_run_record(const struct rundir *dir, const struct run_asked *asked, co
     if (realpath(asked->workflow_path, path) == NULL)
         snprintf(path, sizeof(path), "%s", asked->workflow_path);
     snprintf(digest, sizeof(digest), "%016" PRIx64, workflow->digest);
-    record = json_pack("{s:i, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:i, s:f, s:s}", "format", FORMAT,
+    record = json_pack("{s:i, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:i, s:f, s:s}", "format", FORMAT,
                        "ganger", GANGER_VERSION, "workflow", text_of(path), "name", text_of(workflow->name), "digest",
-                       digest, "tasks", (json_int_t)(workflow->graph->n_tasks - workflow->graph->n_joins), "epoch",
-                       (json_int_t)epoch, "workers", (json_int_t)asked->n_workers, "options", options_of(asked), "cwd",
-                       text_of(asked->cwd), "host", text_of(host), "pid", (int)getpid(), "start", clock_wall_s(),
+                       digest, "tasks", (json_int_t)(workflow->graph->n_tasks - workflow->graph->n_joins), "kept",
+                       (json_int_t)n_kept, "epoch", (json_int_t)epoch, "workers", (json_int_t)asked->n_workers,
+                       "options", options_of(asked), "cwd", text_of(asked->cwd), "host", text_of(host), "pid",
+                       (int)getpid(), "start", clock_wall_s(),
                        "mpi", comm_mpi_library());
     text = record != NULL ? json_dumps(record, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
     json_decref(record);
@@ -120,12 +125,24 @@ static const char *text_at(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
+static void read_texts(struct option_list *list, const json_t *texts)
+{
+    const json_t *text;
+    size_t i;
+
+    json_array_foreach (texts, i, text) {
+        if (!json_is_string(text))
+            continue;
+        list->each = xgrow(list->each, list->n, &list->capacity, sizeof(*list->each));
+        list->each[list->n++] = json_string_value(text);
+    }
+}
+
 int read_run_record(struct run_record *record, const struct rundir *dir, struct ganger_error *err)
 {
     char *path = xasprintf("%s/run.json", dir->path);
     json_error_t why;
-    json_t *document = json_load_file(path, 0, &why), *options, *replay, *amount;
-    size_t i;
+    json_t *document = json_load_file(path, 0, &why), *options, *replay;
 
     *record = (struct run_record){.document = document};
     record->workflow_path = text_at(document, "workflow");
@@ -141,20 +158,15 @@ int read_run_record(struct run_record *record, const struct rundir *dir, struct 
     replay = json_object_get(options, "replay");
     record->replay = (struct replay_words){text_at(replay, "scale"), text_at(replay, "mode"), text_at(replay, "files"),
                                            text_at(replay, "dir")};
-    json_array_foreach(json_object_get(options, "resources"), i, amount) {
-        struct option_list *list = &record->amounts;
-
-        if (!json_is_string(amount))
-            continue;
-        list->each = xgrow(list->each, list->n, &list->capacity, sizeof(*list->each));
-        list->each[list->n++] = json_string_value(amount);
-    }
+    read_texts(&record->amounts, json_object_get(options, "resources"));
+    read_texts(&record->targets, json_object_get(options, "targets"));
     return 0;
 }
 
 void release_run_record(struct run_record *record)
 {
     free(record->amounts.each);
+    free(record->targets.each);
     json_decref(record->document);
     *record = (struct run_record){.document = NULL};
 }
@@ -162,5 +174,6 @@ void release_run_record(struct run_record *record)
 int load_recorded_workflow(struct workflow *w, const struct run_record *record, const char *path,
                            struct ganger_error *err)
 {
-    return load_run_workflow(w, path != NULL ? path : record->workflow_path, &record->replay, &record->amounts, err);
+    return load_run_workflow(w, path != NULL ? path : record->workflow_path, &record->replay, &record->amounts,
+                             (struct workflow_words){record->targets.each, record->targets.n}, err);
 }

@@ -27,10 +27,12 @@ struct run_asked
     uint64_t max_output_bytes; /* 0: no limit */
     const struct option_list *amounts;
     const struct replay_words *replay;
+    struct workflow_words targets; /* none: all tasks */
 };
 
+/* `n_kept`: tasks that earlier epochs have done and that do not run again. */
 int write_run_record(const struct rundir *dir, const struct run_asked *asked, const struct workflow *workflow,
-                     uint32_t epoch, struct ganger_error *err);
+                     uint32_t epoch, uint32_t n_kept, struct ganger_error *err);
 
 /* What is in it of use for whoever wants to load the workflow again. */
 struct run_record
@@ -39,6 +41,7 @@ struct run_record
     const char *workflow_path;
     struct replay_words replay;
     struct option_list amounts;
+    struct option_list targets;
 };
 
 /* Fails when it is missing or is no record of ganger's. */
@@ -49,8 +52,9 @@ void release_run_record(struct run_record *record);
 int load_recorded_workflow(struct workflow *w, const struct run_record *record, const char *path,
                            struct ganger_error *err);
 
-/* The workflow of a run: what flow_load gives, and amounts of resources, each "NAME=N", as --resource has them. */
+/* The workflow of a run: what flow_load gives, or of that the targets and what they need, if there are some; and
+ * amounts of resources, each "NAME=N", as --resource has them. */
 int load_run_workflow(struct workflow *w, const char *path, const struct replay_words *replay,
-                      const struct option_list *amounts, struct ganger_error *err);
+                      const struct option_list *amounts, struct workflow_words targets, struct ganger_error *err);
 
 #endif

@@ -16,7 +16,7 @@ says err '"jump" is no command'
 g 2 run
 says err "which workflow?"
 g 2 run a b
-says err "one workflow at a time"
+says err "cannot open the workflow a"
 g 2 run --colour a
 says err "--colour"
 g 2 run -n 0 a
