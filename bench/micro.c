@@ -18,6 +18,7 @@
 #include "io/journal.h"
 #include "io/output.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -282,7 +283,7 @@ static void measure_output_of(const char *folder, uint32_t node, size_t n_bytes)
     enum { N = 20000 };
     struct ganger_error err = {0};
     _Atomic uint64_t counter = 0;
-    struct output *o = output_open(folder, 1, node, &counter, &err);
+    struct output *o = output_open(AT_FDCWD, folder, 1, node, &counter, &err);
     struct output_place place = {.n_bytes = 0};
     char *bytes = calloc(1, n_bytes);
     double best_s = INFINITY;
@@ -331,7 +332,7 @@ static void measure_journal(void)
     snprintf(path, sizeof(path), "%s/journal.jsonl", folder);
     for (int round = 0; round < ROUNDS; round++) {
         double start_s = clock_now_s();
-        struct journal *j = journal_open(path, g, &header, 0, &err);
+        struct journal *j = journal_open(AT_FDCWD, path, g, &header, 0, &err);
 
         check(j == NULL ? -1 : 0, &err);
         for (task_id t = 0; t < N; t++) {

@@ -20,11 +20,13 @@
 #include "launch/layout.h"
 #include "launch/link.h"
 #include "launch/options.h"
+#include "launch/owner.h"
 #include "launch/run_record.h"
 #include "launch/signals.h"
 #include "manager.h"
 #include "worker.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
@@ -41,6 +43,7 @@ struct run_options
     uint32_t n_workers; /* 0: one for each usable core */
     const char *run_dir; /* NULL: made from the workflow's name */
     bool resume;
+    bool break_lock;
     bool quiet;
     bool dry_run;
     bool help;
@@ -64,6 +67,8 @@ static const struct option_row rows[] = {
     ROW('n', "workers", "W", OPTION_COUNT, n_workers, "workers; default: one for each usable core"),
     ROW('d', "run-dir", "DIR", OPTION_TEXT, run_dir, "where the run is kept; default: FLOW.run"),
     ROW('r', "resume", NULL, OPTION_ON, resume, "go on with the run that is in the run directory"),
+    ROW('\0', "break-lock", NULL, OPTION_ON, break_lock,
+        "take the run directory from a run of another host that you know to be dead"),
     ROW('q', "quiet", NULL, OPTION_ON, quiet, "failures only: no progress, no summary of a run that went well"),
     ROW('\0', "progress-interval", "SECONDS", OPTION_SECONDS, progress_interval_s,
         "between lines of progress where there is no terminal; 0: none; default: 10, growing to 60"),
@@ -180,7 +185,8 @@ static char *choose_run_dir(const struct run_options *options)
 static int open_run_dir(struct manager_rank *m, struct ganger_error *err)
 {
     char *path = choose_run_dir(m->options);
-    int status = rundir_open(&m->dir, path, m->options->resume, err);
+    bool breaks = m->options->break_lock && m->origin.fd < 0; /* else the launcher has, and what is there now is new */
+    int status = breaks && rundir_break_lock(path, err) < 0 ? -1 : rundir_open(&m->dir, path, m->options->resume, err);
 
     free(path);
     return status;
@@ -205,14 +211,16 @@ static int open_journal(struct manager_rank *m, struct ganger_error *err)
 {
     struct journal_header header = {.name = m->workflow.name, .workflow_digest = m->workflow.digest};
 
-    if (journal_recover(m->dir.journal_path, m->workflow.graph, &m->past, err) < 0)
+    if (journal_recover(m->dir.fd, m->dir.journal_path, m->workflow.graph, &m->past, err) < 0)
         return -1;
     m->epoch = m->past.epoch + 1;
     if (end_earlier_epochs(m, err) < 0)
         return -1;
     header.epoch = m->epoch;
     header.wall_s = clock_wall_s();
-    m->journal = journal_open(m->dir.journal_path, m->workflow.graph, &header, m->past.n_bytes, err);
+    if (rundir_note_epoch(&m->dir, m->epoch, err) < 0)
+        return -1;
+    m->journal = journal_open(m->dir.fd, m->dir.journal_path, m->workflow.graph, &header, m->past.n_bytes, err);
     return m->journal == NULL ? -1 : 0;
 }
 
@@ -443,7 +451,7 @@ static int print_dry_run(const struct run_options *options, char **command, stru
     int status = load_workflow(options, &workflow, err);
 
     if (status == 0 && options->resume)
-        status = journal_recover(journal, workflow.graph, &past, err);
+        status = journal_recover(AT_FDCWD, journal, workflow.graph, &past, err);
     free(run_dir);
     free(journal);
     if (status < 0) {
@@ -567,7 +575,8 @@ static int start_ranks(const struct run_options *options, char **rank_argv)
 
         status = print_dry_run(options, command, &err);
         free(command);
-    } else if (rundir_check(run_dir, options->resume, &err) == 0) {
+    } else if (owner_release(run_dir, options->break_lock, &err) == 0 &&
+               rundir_check(run_dir, options->resume, &err) == 0) {
         cgroup_settle(&cgroup_this_machine);
         exit_status = launch(options, &layout, run_dir, rank_argv);
         status = 0;

@@ -87,7 +87,10 @@ static int claim_run_dir(struct worker *w, struct ganger_error *err)
 {
     uint32_t n_ended = 0;
 
-    w->run_dir_fd = open(w->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    w->run_dir_fd = open(w->run_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (w->run_dir_fd < 0)
+        return error_set_errno(err, ERROR_SYSTEM, "%s: worker %u cannot open the run directory, which must be there on "
+                               "all nodes", w->run_dir, w->comm->rank);
     if (w->epoch == 1 || comm_is_near(w->comm, MANAGER))
         return 0;
     if (orphans_end_before(w->run_dir, w->epoch, &n_ended, err) < 0)
@@ -123,7 +126,8 @@ static int be_welcome(struct worker *w, const struct message_header *h, struct c
     if (claim_run_dir(w, err) < 0)
         return -1;
     dir = xasprintf("%s/output", w->run_dir);
-    w->output = output_open(dir, w->epoch, w->comm->nodes[w->comm->rank], comm_node_counter(w->comm), err);
+    w->output = output_open(w->run_dir_fd, dir, w->epoch, w->comm->nodes[w->comm->rank], comm_node_counter(w->comm),
+                            err);
     free(dir);
     return w->output == NULL ? -1 : process_pipes_open(&w->pipes, err);
 }

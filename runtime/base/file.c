@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,6 +45,13 @@ ssize_t file_read_at(int fd, void *bytes, size_t n_bytes, off_t offset)
             n_read += (size_t)n;
     }
     return (ssize_t)n_read;
+}
+
+int file_open_in(int dir_fd, const char *path, int flags, mode_t mode)
+{
+    const char *slash = dir_fd == AT_FDCWD ? NULL : strrchr(path, '/');
+
+    return openat(dir_fd, slash != NULL ? slash + 1 : path, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, mode);
 }
 
 char *file_stem(const char *path)

@@ -12,6 +12,10 @@ int file_write(int fd, const void *bytes, size_t n_bytes);
 /* Reads n_bytes from `offset`, fewer only at the end of the file: how many, or -1 with errno. */
 ssize_t file_read_at(int fd, void *bytes, size_t n_bytes, off_t offset);
 
+/* Opens the file that `path` ends with in the directory `dir_fd`, whatever the rest of `path` leads to by now;
+ * AT_FDCWD: by the path. A symbolic link is not followed, and no FIFO waited for. -1 with errno. */
+int file_open_in(int dir_fd, const char *path, int flags, mode_t mode);
+
 /* "flow/ising.json" -> "ising", with ? in place of control characters. The caller frees it. */
 char *file_stem(const char *path);
 

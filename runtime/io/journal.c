@@ -159,24 +159,10 @@ static int start_writer(struct journal *j)
     return number == 0 ? 0 : -1;
 }
 
-/* A power failure must not take the file itself. Not all file systems can do this. */
-static void sync_directory_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *dir = slash == NULL ? xstrdup(".") : xstrndup(path, (size_t)(slash - path) + 1);
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-    free(dir);
-}
-
-static int open_file(const char *path, uint64_t keep_bytes, struct ganger_error *err)
+static int open_file(int dir_fd, const char *path, uint64_t keep_bytes, struct ganger_error *err)
 {
     struct stat status;
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+    int fd = file_open_in(dir_fd, path, O_WRONLY | O_CREAT | O_APPEND, 0600);
 
     if (fd < 0)
         return error_set_errno(err, ERROR_SYSTEM, "%s: cannot open the journal", path);
@@ -192,7 +178,7 @@ static int open_file(const char *path, uint64_t keep_bytes, struct ganger_error 
     return -1;
 }
 
-static int write_header(int fd, const char *path, const struct journal_header *header,
+static int write_header(int dir_fd, int fd, const char *path, const struct journal_header *header,
                         uint64_t keep_bytes, struct ganger_error *err)
 {
     char *line = xmalloc(record_bytes_max(0));
@@ -205,7 +191,7 @@ static int write_header(int fd, const char *path, const struct journal_header *h
     if (!is_written && ftruncate(fd, (off_t)keep_bytes) != 0)
         log_warning("%s: the journal ends with a torn line", path);
     if (is_written && keep_bytes == 0)
-        sync_directory_of(path);
+        fsync(dir_fd); /* a power failure must not take the file itself; not all file systems can do this */
     free(line);
     return is_written ? 0 : -1;
 }
@@ -222,16 +208,16 @@ static void free_journal(struct journal *j)
     free(j);
 }
 
-struct journal *journal_open(const char *path, const struct graph *g,
+struct journal *journal_open(int dir_fd, const char *path, const struct graph *g,
                              const struct journal_header *header, uint64_t keep_bytes,
                              struct ganger_error *err)
 {
     struct journal *j;
-    int fd = open_file(path, keep_bytes, err);
+    int fd = open_file(dir_fd, path, keep_bytes, err);
 
     if (fd < 0)
         return NULL;
-    if (write_header(fd, path, header, keep_bytes, err) != 0) {
+    if (write_header(dir_fd, fd, path, header, keep_bytes, err) != 0) {
         close(fd);
         return NULL;
     }
@@ -503,10 +489,10 @@ static int scan_lines(struct scan *s, int fd, struct ganger_error *err)
 }
 
 /* Opens a journal for reading: -1 with errno ENOENT and no error set when there is none. */
-static int open_to_read(const char *path, struct ganger_error *err)
+static int open_to_read(int dir_fd, const char *path, struct ganger_error *err)
 {
     struct stat status;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int fd = file_open_in(dir_fd, path, O_RDONLY, 0);
 
     if (fd < 0 && errno != ENOENT)
         return error_set_errno(err, ERROR_SYSTEM, "%s: cannot open the journal", path);
@@ -576,10 +562,10 @@ static int recover_from(int fd, const struct graph *g, struct journal_past *past
     return status;
 }
 
-int journal_recover(const char *path, const struct graph *g, struct journal_past *past,
+int journal_recover(int dir_fd, const char *path, const struct graph *g, struct journal_past *past,
                     struct ganger_error *err)
 {
-    int fd = open_to_read(path, err);
+    int fd = open_to_read(dir_fd, path, err);
     int status = 0;
 
     *past = (struct journal_past){.epoch = 0};
@@ -606,7 +592,7 @@ void journal_past_release(struct journal_past *past)
 int journal_read(const char *path, journal_reader *reader, void *data, struct ganger_error *err)
 {
     struct scan scan = {.path = path, .reader = reader, .data = data};
-    int fd = open_to_read(path, err);
+    int fd = open_to_read(AT_FDCWD, path, err);
     int status;
 
     if (fd < 0)

@@ -29,10 +29,11 @@ struct journal_past
     uint32_t n_damaged; /* lines whose checksum is wrong: ignored */
 };
 
-/* Reads the journal at `path`; core/past.h says which tasks are done. A missing file is no error; one that is no
+/* Reads the journal at `path`, of which the last part is looked for in the directory `dir_fd` (AT_FDCWD: as any path);
+ * core/past.h says which tasks are done. A missing file is no error; one that is no
  * journal, or is of a newer format, is. Warns (log) of a torn end, of damaged lines, and when most of what it says
  * is done is unknown to the workflow. */
-int journal_recover(const char *path, const struct graph *g, struct journal_past *past,
+int journal_recover(int dir_fd, const char *path, const struct graph *g, struct journal_past *past,
                     struct ganger_error *err);
 void journal_past_release(struct journal_past *past);
 
@@ -46,10 +47,10 @@ struct journal_header
     double wall_s;    /* when the epoch began, seconds since 1970 */
 };
 
-/* Opens the file for appending, cuts off a torn end (`keep_bytes` is what journal_recover found
- * valid), writes the header line, makes it durable and starts the writer, in which all signals are
+/* Opens the file (as journal_recover does) for appending, cuts off a torn end (`keep_bytes` is what journal_recover
+ * found valid), writes the header line, makes it durable and starts the writer, in which all signals are
  * blocked. Borrows `g` until journal_close. */
-struct journal *journal_open(const char *path, const struct graph *g,
+struct journal *journal_open(int dir_fd, const char *path, const struct graph *g,
                              const struct journal_header *header, uint64_t keep_bytes,
                              struct ganger_error *err);
 

@@ -63,10 +63,10 @@ bool output_parse_name(const char *name, uint32_t *epoch, uint32_t *node)
     return strcmp(name, again) == 0;
 }
 
-struct output *output_open(const char *dir, uint32_t epoch, uint32_t node, _Atomic uint64_t *counter,
-                           struct ganger_error *err)
+struct output *output_open(int run_dir_fd, const char *dir, uint32_t epoch, uint32_t node,
+                           _Atomic uint64_t *counter, struct ganger_error *err)
 {
-    int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int dir_fd = file_open_in(run_dir_fd, dir, O_RDONLY | O_DIRECTORY, 0);
     struct output *o;
 
     if (dir_fd < 0) {

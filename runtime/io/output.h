@@ -25,9 +25,10 @@ enum output_stream
 
 struct output; /* a worker's hand on its node's file */
 
-/* Makes no file until something is written. `dir` must be there; it is not kept. Borrows `counter`, the
+/* Makes no file until something is written. `dir` must be there, in the directory `run_dir_fd` (AT_FDCWD: as any path);
+ * neither is kept. Borrows `counter`, the
  * bytes given away in the file so far: 0 until the first of the node's workers opens it. */
-struct output *output_open(const char *dir, uint32_t epoch, uint32_t node, _Atomic uint64_t *counter,
+struct output *output_open(int run_dir_fd, const char *dir, uint32_t epoch, uint32_t node, _Atomic uint64_t *counter,
                            struct ganger_error *err);
 void output_close(struct output *o); /* takes NULL */
 

@@ -3,15 +3,18 @@
  *   FLOW.run/journal.jsonl   what happened (journal.h)
  *   FLOW.run/output/         what tasks wrote (output.h)
  *   FLOW.run/run.json        what was asked and where it ran
- *   FLOW.run/lock            who owns it: host, boot, pid, start of the process, a random token
+ *   FLOW.run/lock            who owns it: host, boot, pid, start of the process, job, epoch, a random token
  *
- * Directories are 0700, files 0600; a symbolic link in place of one of them is refused. */
+ * Directories are 0700, files 0600; a symbolic link in place of one of them is refused. Once the directory is open,
+ * all is reached from its descriptor: who puts another in its place does not get what is written. Nothing in it
+ * is mapped into memory, and flock is an extra where it works: file systems of clusters do both badly. */
 #ifndef GANGER_IO_RUNDIR_H
 #define GANGER_IO_RUNDIR_H
 
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct rundir
 {
@@ -41,6 +44,17 @@ int rundir_open_to_read(struct rundir *d, const char *path, struct ganger_error 
 
 /* The same of what people name: a run directory, or the workflow whose run is in the current directory. */
 int rundir_find(struct rundir *d, const char *path, struct ganger_error *err);
+
+/* Says in our lock which epoch it is. */
+int rundir_note_epoch(const struct rundir *d, uint32_t epoch, struct ganger_error *err);
+
+/* The user knows that whoever owns the directory is dead: removes a lock of another host or container, or one that
+ * cannot be read, with a warning. Refuses, naming it, when the owner is seen to live. No lock: nothing to do. */
+int rundir_break_lock(const char *path, struct ganger_error *err);
+
+/* The batch job that owns the directory from another host, "Slurm job 12"; NULL: there is none. The caller frees it,
+ * and asks whether that job has ended. */
+char *rundir_foreign_job(const char *path);
 
 /* Removes the lock of a batch job that is known to have ended, "Slurm job 12": its node may be dead. The lock of
  * any other owner stays. */

@@ -5,6 +5,7 @@
 #include "scratch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -38,7 +39,7 @@ static int set_up(void **state)
 
     w->dir = scratch_make();
     w->file = xasprintf("%s/1-n3.out", w->dir);
-    w->output = output_open(w->dir, 1, 3, &w->counter, &w->err);
+    w->output = output_open(AT_FDCWD, w->dir, 1, 3, &w->counter, &w->err);
     w->source = output_source_open(w->dir);
     *state = w;
     return w->output == NULL ? -1 : 0;
@@ -262,7 +263,7 @@ static void test_a_file_that_is_there_is_continued(void **state)
     struct output *second;
 
     append(w, 7, 1, OUTPUT_STDOUT, "one");
-    second = output_open(w->dir, 1, 3, &counter, &w->err);
+    second = output_open(AT_FDCWD, w->dir, 1, 3, &counter, &w->err);
     assert_non_null(second);
     assert_int_equal(output_append(second, 8, 1, OUTPUT_STDOUT, "two", 3, &place, &w->err), 0);
     assert_int_equal(place.offset, 43);
@@ -274,7 +275,7 @@ static void test_workers_of_a_node_share_its_file(void **state)
 {
     struct world *w = *state;
     struct output_place place = {.n_bytes = 0};
-    struct output *second = output_open(w->dir, 1, 3, &w->counter, &w->err);
+    struct output *second = output_open(AT_FDCWD, w->dir, 1, 3, &w->counter, &w->err);
 
     append(w, 7, 1, OUTPUT_STDOUT, "one");
     assert_int_equal(output_append(second, 8, 1, OUTPUT_STDOUT, "two", 3, &place, &w->err), 0);
@@ -459,7 +460,7 @@ enum
 /* Chunks of 1 to 3000 bytes, numbered, so that order and completeness can be seen. */
 static void write_many(const char *dir, _Atomic uint64_t *counter, task_id task)
 {
-    struct output *o = output_open(dir, 1, 3, counter, NULL);
+    struct output *o = output_open(AT_FDCWD, dir, 1, 3, counter, NULL);
     struct output_place place = {.n_bytes = 0};
     char *text = xcalloc(1, 3000);
 
@@ -572,7 +573,7 @@ static void test_a_missing_directory_or_file_is_named(void **state)
 {
     struct world *w = *state;
 
-    assert_null(output_open("/nonexistent/output", 1, 1, &w->counter, &w->err));
+    assert_null(output_open(AT_FDCWD, "/nonexistent/output", 1, 1, &w->counter, &w->err));
     assert_non_null(strstr(w->err.text, "/nonexistent/output"));
     assert_null(read_range(w, 7, 1, 0, 10, OUTPUT_BOTH));
     assert_non_null(strstr(w->err.text, "1-n3.out"));

@@ -1,6 +1,7 @@
 #include "io/rundir.h"
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "scratch.h"
 
@@ -395,6 +396,97 @@ static void test_an_owner_in_another_container_is_never_taken_over(void **state)
     assert_refused(w, false, "/flow.run/lock");
 }
 
+static void test_a_lock_of_elsewhere_is_broken_when_the_user_says_so(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(rundir_break_lock(w->path, &w->err), 0); /* there is no directory yet */
+    leave_lock_with(w, "\"host\":", "\"far-away\"");
+    assert_refused(w, false, "--break-lock");
+    w->err.cause = ERROR_NONE;
+    assert_int_equal(rundir_break_lock(w->path, &w->err), 0);
+    assert_false(is_there(w, "lock"));
+    write_in_dir(w, "lock", "no lock at all");
+    assert_refused(w, false, "--break-lock");
+    assert_int_equal(rundir_break_lock(w->path, NULL), 0);
+    assert_false(is_there(w, "lock"));
+    assert_int_equal(rundir_break_lock(w->path, NULL), 0); /* there is none */
+    assert_int_equal(open_run(w, false), 0);
+}
+
+static void test_a_lock_whose_owner_is_seen_to_live_is_not_broken(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(open_run(w, false), 0);
+    assert_int_equal(rundir_break_lock(w->path, &w->err), -1);
+    assert_non_null(strstr(w->err.text, "another run uses this directory: process"));
+    assert_true(is_there(w, "lock"));
+}
+
+static void test_the_job_that_owns_it_elsewhere_is_named(void **state)
+{
+    struct world *w = *state;
+    char *job;
+
+    assert_null(rundir_foreign_job(w->path));
+    be_in_job("12", "3");
+    leave_lock_with(w, "\"host\":", "\"far-away\"");
+    unsetenv("SLURM_JOB_ID");
+    unsetenv("SLURM_RESTART_COUNT");
+    job = rundir_foreign_job(w->path);
+    assert_string_equal(job, "Slurm job 12");
+    free(job);
+    assert_int_equal(rundir_break_lock(w->path, NULL), 0);
+    assert_int_equal(open_run(w, false), 0);
+    assert_null(rundir_foreign_job(w->path)); /* it is here */
+}
+
+static void test_the_epoch_is_said_in_the_lock(void **state)
+{
+    struct world *w = *state;
+    struct rundir second;
+    char *text, *path = in_dir(w, "lock");
+
+    assert_int_equal(open_run(w, false), 0);
+    assert_int_equal(rundir_note_epoch(&w->d, 7, &w->err), 0);
+    text = scratch_read(path, NULL);
+    assert_non_null(strstr(text, "\"epoch\":7"));
+    assert_int_equal(rundir_open(&second, w->path, false, &w->err), -1);
+    assert_non_null(strstr(w->err.text, "epoch 7"));
+    w->err.cause = ERROR_NONE;
+    write_in_dir(w, "lock", "another's by now");
+    assert_int_equal(rundir_note_epoch(&w->d, 8, &w->err), -1);
+    free(text);
+    text = scratch_read(path, NULL);
+    assert_string_equal(text, "another's by now");
+    free(text);
+    free(path);
+}
+
+/* A directory put in place of the run's, after it was opened, gets nothing of what is written. */
+static void test_a_directory_that_is_swapped_gets_nothing(void **state)
+{
+    struct world *w = *state;
+    char *moved = xasprintf("%s/moved", w->scratch), *path;
+    int fd;
+
+    assert_int_equal(open_run(w, false), 0);
+    assert_int_equal(rename(w->path, moved), 0);
+    assert_int_equal(mkdir(w->path, 0700), 0);
+    assert_int_equal(rundir_write_record(&w->d, "{}", &w->err), 0);
+    assert_int_equal(rundir_note_epoch(&w->d, 1, &w->err), 0);
+    fd = file_open_in(w->d.fd, w->d.journal_path, O_WRONLY | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_false(is_there(w, "run.json"));
+    assert_false(is_there(w, "journal.jsonl"));
+    path = xasprintf("%s/journal.jsonl", moved);
+    assert_int_equal(unlink(path), 0);
+    free(path);
+    free(moved);
+}
+
 static void test_an_owner_before_the_last_boot_is_dead(void **state)
 {
     struct world *w = *state;
@@ -554,6 +646,11 @@ int main(void)
         WORLD_TEST(test_a_dead_owner_is_replaced),
         WORLD_TEST(test_an_owner_on_another_host_is_never_taken_over),
         WORLD_TEST(test_an_owner_in_another_container_is_never_taken_over),
+        WORLD_TEST(test_a_lock_of_elsewhere_is_broken_when_the_user_says_so),
+        WORLD_TEST(test_a_lock_whose_owner_is_seen_to_live_is_not_broken),
+        WORLD_TEST(test_the_job_that_owns_it_elsewhere_is_named),
+        WORLD_TEST(test_the_epoch_is_said_in_the_lock),
+        WORLD_TEST(test_a_directory_that_is_swapped_gets_nothing),
         WORLD_TEST(test_an_owner_before_the_last_boot_is_dead),
         WORLD_TEST(test_a_pid_that_was_given_out_again_is_not_the_owner),
         WORLD_TEST(test_our_own_pid_and_start_time_is_a_live_owner),
