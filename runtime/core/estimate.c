@@ -8,6 +8,9 @@
 #define UNKNOWN_S 1.0        /* what a task counts of which nothing is known */
 #define RECENT_WEIGHT 0.05   /* of the last task in the running mean */
 #define FIRST_LOOK 16        /* so many done tasks make the first means */
+#define MARGIN 1.1           /* of a mean, for what must end in time, or of a time that did not suffice, … */
+#define MARGIN_OF_FEW 1.5    /* … of fewer than FEW */
+#define FEW 3
 #define MOVED_MUCH 0.125     /* by this part a mean must have moved for b-levels to be worth computing */
 
 static double mean_s(const struct estimate_program *p)
@@ -47,7 +50,7 @@ void estimate_init(struct estimate *e, const struct graph *g)
     e->b_level_s = xmalloc(g->n_tasks * sizeof(*e->b_level_s));
     e->order = graph_topological_order(g);
     for (uint32_t i = 0; i < g->n_programs; i++)
-        e->programs[i].assumed_s = (float)UNKNOWN_S;
+        e->programs[i] = (struct estimate_program){.assumed_s = (float)UNKNOWN_S, .need_s = (double)NAN};
     for (task_id t = 0; t < g->n_tasks; t++)
         run_s[t] = count_task(e, &g->tasks[t]);
     graph_b_levels_along(g, e->order, run_s, e->b_level_s);
@@ -78,6 +81,7 @@ void estimate_release(struct estimate *e)
 {
     free(e->programs);
     free(e->b_level_s);
+    free(e->cut_s);
     free(e->order);
 }
 
@@ -93,13 +97,23 @@ static bool have_means_moved(const struct estimate *e)
     return false;
 }
 
+static double needed_s(const struct estimate_program *p)
+{
+    double mean = mean_s(p), variance = p->sum_square_s2 / p->n_done - mean * mean;
+    double least_s = mean * (p->n_done < FEW ? MARGIN_OF_FEW : MARGIN);
+
+    return fmax(least_s, mean + 2 * sqrt(fmax(variance, 0)));
+}
+
 bool estimate_learn(struct estimate *e, task_id task, double run_s)
 {
     struct estimate_program *p = &e->programs[e->graph->tasks[task].program];
 
     p->recent_s = p->n_done == 0 ? run_s : p->recent_s + RECENT_WEIGHT * (run_s - p->recent_s);
     p->sum_s += run_s;
+    p->sum_square_s2 += run_s * run_s;
     p->n_done++;
+    p->need_s = needed_s(p);
     e->n_done++;
     if (e->n_done < e->n_done_next)
         return false;
@@ -126,6 +140,35 @@ double estimate_run_s(const struct estimate *e, task_id task)
     if (t->cost_s > 0)
         return (double)t->cost_s;
     return p->n_done > 0 ? mean_s(p) : (double)NAN;
+}
+
+void estimate_note_cut(struct estimate *e, task_id task, double run_s)
+{
+    if (e->graph->policies[e->graph->tasks[task].policy].end_signal.signal != 0)
+        return;
+    if (e->cut_s == NULL)
+        e->cut_s = xcalloc(e->graph->n_tasks, sizeof(*e->cut_s));
+    e->cut_s[task] = (float)fmax((double)e->cut_s[task], MARGIN * run_s);
+}
+
+double estimate_need_s(const struct estimate *e, task_id task)
+{
+    const struct task *t = &e->graph->tasks[task];
+    const struct task_policy *policy = &e->graph->policies[t->policy];
+    double need_s = t->cost_s > 0 ? (double)t->cost_s : e->programs[t->program].need_s;
+
+    if (policy->end_signal.signal != 0)
+        return policy->end_signal.before_s;
+    if (isnan(need_s) || (policy->timeout_s > 0 && policy->timeout_s < need_s))
+        need_s = policy->timeout_s;
+    return e->cut_s != NULL ? fmax(need_s, (double)e->cut_s[task]) : need_s;
+}
+
+bool estimate_is_news(const struct estimate *e, task_id task)
+{
+    uint32_t n_done = e->programs[e->graph->tasks[task].program].n_done;
+
+    return n_done == 1 || n_done == FEW;
 }
 
 bool estimate_is_below(const struct estimate *e, task_id task, double limit_s)

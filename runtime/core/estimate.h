@@ -19,6 +19,8 @@ struct estimate_program
     float assumed_s; /* the mean that the b-levels rest on */
     double sum_s;
     double recent_s; /* running mean, which forgets */
+    double sum_square_s2;
+    double need_s;   /* see estimate_need_s; NAN: nothing is known */
     uint32_t n_left; /* of its tasks whose cost is not stated: those that have not ended */
 };
 
@@ -29,6 +31,7 @@ struct estimate
     task_id *order;   /* parents first; NULL: the b-levels never change */
     struct estimate_program *programs;
     bool has_costs;   /* some task states one */
+    float *cut_s;     /* by task: what it needs at least, having been cut off; NULL: none was */
     uint32_t n_done;
     uint32_t n_done_next; /* at which the b-levels are looked at again */
 };
@@ -45,6 +48,21 @@ void estimate_forget(struct estimate *e, task_id task);
 
 /* Its cost, else the mean of its program, else NAN. */
 double estimate_run_s(const struct estimate *e, task_id task);
+
+/* The task was cut off when it had run so long: it needs longer than that. One that states an `end_signal` may have
+ * saved what it had by then, and is not judged by it. */
+void estimate_note_cut(struct estimate *e, task_id task, double run_s);
+
+/* How long before the end of its node the task must begin, so that it probably ends by itself:
+ *  - its cost; else the mean of the done tasks of its program and twice their standard deviation, at least 1.1 times
+ *    the mean, and 1.5 times while fewer than 3 are done; else its timeout; else nothing: it may be cut off;
+ *  - never more than its timeout, which ends it;
+ *  - at least 1.1 times what it had run when it was cut off: another job of the same length would not do, either.
+ * A task with an `end_signal` can use whatever it gets, and needs the time between that signal and TERM. */
+double estimate_need_s(const struct estimate *e, task_id task);
+
+/* Did what was learned of a task's program last make it likely that the others need less than they were taken to? */
+bool estimate_is_news(const struct estimate *e, task_id task);
 
 /* Are the tasks of its program known to be shorter than so many seconds, of late? */
 bool estimate_is_below(const struct estimate *e, task_id task, double limit_s);

@@ -157,9 +157,10 @@ uint32_t graph_intern_resources(struct graph *g, const struct task_resources *re
 
 static uint64_t policy_hash(const struct task_policy *p)
 {
-    const uint32_t fixed[] = {(uint32_t)p->priority, p->retries, p->may_fail};
+    const uint32_t fixed[] = {(uint32_t)p->priority, p->retries, p->may_fail, (uint32_t)p->end_signal.signal};
+    const double times_s[] = {p->timeout_s, p->end_signal.before_s};
 
-    return hash_of(&p->timeout_s, sizeof(p->timeout_s), hash_of(fixed, sizeof(fixed), 0));
+    return hash_of(times_s, sizeof(times_s), hash_of(fixed, sizeof(fixed), 0));
 }
 
 static bool are_equal_policies(const void *graph, uint32_t number, const void *wanted)
@@ -167,7 +168,8 @@ static bool are_equal_policies(const void *graph, uint32_t number, const void *w
     const struct task_policy *a = &((const struct graph *)graph)->policies[number], *b = wanted;
 
     return a->priority == b->priority && a->retries == b->retries && a->timeout_s == b->timeout_s &&
-           a->may_fail == b->may_fail;
+           a->may_fail == b->may_fail && a->end_signal.signal == b->end_signal.signal &&
+           a->end_signal.before_s == b->end_signal.before_s;
 }
 
 uint32_t graph_intern_policy(struct graph *g, const struct task_policy *policy)

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 
 #define NOT_ASIDE UINT32_MAX
@@ -276,9 +277,15 @@ static task_id pop(struct match *m, uint32_t line)
 
 /* ---- placing ---- */
 
+static bool has_time(const struct match *m, double end_s, task_id task)
+{
+    return !m->has_ends || m->reserve.now_s + estimate_need_s(m->reserve.estimate, task) < end_s;
+}
+
 static bool may_enter(struct match *m, uint32_t node, uint32_t line, const struct task_resources *needs)
 {
-    return room_holds(&m->place.nodes[node].free, needs) && reserve_admits(&m->reserve, node, line_at(m, line));
+    return has_time(m, m->place.nodes[node].end_s, line_at(m, line)->head.task) &&
+           room_holds(&m->place.nodes[node].free, needs) && reserve_admits(&m->reserve, node, line_at(m, line));
 }
 
 static uint32_t choose_node(struct match *m, uint32_t line, const struct task_resources *needs, uint32_t near)
@@ -427,6 +434,8 @@ task_id match_successor(const struct match *m, uint32_t worker)
 
     if (line->n == 0 || ready_class_of(&m->ready, at) != class)
         return TASK_NONE;
+    if (!has_time(m, m->place.nodes[m->place.workers[worker].node].end_s, line->head.task))
+        return TASK_NONE;
     if (best != NO_LINE && best != at && ready_is_before(&m->ready.lines[best].head, &line->head))
         return TASK_NONE;
     return is_waited_for(m, &m->graph->resources[class], &line->head) ? TASK_NONE : line->head.task;
@@ -438,6 +447,54 @@ void match_take_successor(struct match *m, task_id task)
 
     assert(taken == task);
     (void)taken;
+}
+
+/* ---- ends ---- */
+
+static double last_end_s(const struct match *m)
+{
+    double last_s = m->place.n_nodes > 0 ? m->place.nodes[0].end_s : (double)INFINITY;
+
+    for (uint32_t node = 1; node < m->place.n_nodes; node++)
+        last_s = last_s > m->place.nodes[node].end_s ? last_s : m->place.nodes[node].end_s;
+    return last_s;
+}
+
+void match_set_end(struct match *m, uint32_t node, double end_s)
+{
+    bool is_later = end_s > m->place.nodes[node].end_s;
+
+    m->place.nodes[node].end_s = end_s;
+    m->has_ends |= !isinf(end_s);
+    m->last_end_s = last_end_s(m);
+    if (is_later)
+        match_recall_put_off(m);
+}
+
+bool match_put_off(struct match *m)
+{
+    uint32_t line = ready_best(&m->ready);
+    struct match_family *f = &m->families[line_at(m, line)->family];
+
+    if (!f->is_put_off && has_time(m, m->last_end_s, line_at(m, line)->head.task))
+        return false;
+    f->is_put_off = line_at(m, line)->is_strict;
+    m->put_off = xgrow(m->put_off, m->n_put_off, &m->put_off_capacity, sizeof(*m->put_off));
+    m->put_off[m->n_put_off++] = pop(m, line);
+    return true;
+}
+
+void match_recall_put_off(struct match *m)
+{
+    size_t n = m->n_put_off;
+
+    m->n_put_off = 0;
+    for (uint32_t family = 0; family < m->ready.n_families; family++) {
+        m->families[family].is_put_off = false;
+        try_anew(m, family); /* nodes that had no time may have some */
+    }
+    for (size_t i = 0; i < n; i++)
+        match_push(m, m->put_off[i]);
 }
 
 /* ---- what could be held at all ---- */
@@ -509,7 +566,13 @@ void match_end(struct match *m, uint32_t worker)
 
 void match_add_worker(struct match *m, uint32_t worker, uint32_t node, uint16_t slot)
 {
+    bool is_new = node >= m->place.n_nodes || m->place.nodes[node].n_workers == 0;
+
     place_add_worker(&m->place, worker, node, slot);
+    if (is_new && m->has_ends) {
+        m->last_end_s = last_end_s(m);
+        match_recall_put_off(m);
+    }
     place_misfits(m, node);
     note_freed(m, node);
 }
@@ -551,7 +614,7 @@ static const struct task_resources *first_needs(const struct match *m, uint32_t 
 
 void match_init(struct match *m, const struct graph *g, const struct estimate *estimate)
 {
-    *m = (struct match){.graph = g};
+    *m = (struct match){.graph = g, .last_end_s = INFINITY};
     m->reserve = (struct reserve){.graph = g, .estimate = estimate, .place = &m->place};
     ready_init(&m->ready, g, estimate->b_level_s);
     place_init(&m->place, g);
@@ -587,5 +650,6 @@ void match_release(struct match *m)
     free(m->families);
     free(m->aside);
     free(m->misfits);
+    free(m->put_off);
     free(m->fitting_node);
 }

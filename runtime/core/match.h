@@ -14,6 +14,10 @@
  *
  * The node: that of the parent which finished last, else the one with the fewest free slots that are enough.
  *
+ * Nodes may have an end. What could not end before that does not enter, and what could not on any node is put off: it
+ * leaves its line (in a strict queue, all behind it do), until a node's end is later than that was, a node comes, or
+ * more is known of how long tasks take.
+ *
  * Who is set aside may starve, because others take what is freed bit by bit. Having been overtaken often enough, or for
  * long enough, it reserves what it lacks: a node (reserve.h), or a budget, of which those who come after it then leave
  * as much as it needs. */
@@ -42,6 +46,7 @@ struct match_family
     uint32_t reserved_line; /* for which it has reserved something; NO_LINE: none */
     uint32_t reserved_node; /* NO_NODE: none */
     uint32_t reserved_budget; /* NO_BUDGET: none */
+    bool is_put_off;          /* a strict queue whose head was */
 };
 
 struct match
@@ -58,6 +63,11 @@ struct match
     task_id behind; /* who stood behind the task that started last; TASK_NONE: nobody */
     uint32_t *misfits; /* classes that no node could hold */
     uint32_t n_misfits;
+    bool has_ends;     /* some node has one */
+    double last_end_s; /* of all nodes */
+    task_id *put_off;  /* ready tasks for which no node has time, in the order in which that was found */
+    size_t n_put_off;
+    size_t put_off_capacity;
     uint32_t *fitting_node; /* by class: one that could hold it; NO_NODE: it is a misfit */
 };
 
@@ -81,6 +91,15 @@ static inline task_id match_best(const struct match *m)
 /* Tries to start that task: `near` is the worker of the parent that finished last; 0: none. Returns its worker; 0:
  * it fits nowhere now, and was set aside: ask for the best again. */
 uint32_t match_try(struct match *m, uint32_t near);
+
+/* When a node will be gone; what is put off gets another try if that is later than it was. */
+void match_set_end(struct match *m, uint32_t node, double end_s);
+
+/* The best ready task (match_best) is put off if no node has time for it. */
+bool match_put_off(struct match *m);
+
+/* What was put off gets another try. */
+void match_recall_put_off(struct match *m);
 
 /* Is there a node with room for one more task of this class, and enough of all budgets? */
 bool match_has_room(struct match *m, uint32_t class);

@@ -111,7 +111,7 @@ void place_release(struct place *p)
 
 static void append_node(struct place *p)
 {
-    struct node n = {.memory_bytes = ROOM_ANY_MEMORY, .free.memory_bytes = ROOM_ANY_MEMORY};
+    struct node n = {.end_s = INFINITY, .memory_bytes = ROOM_ANY_MEMORY, .free.memory_bytes = ROOM_ANY_MEMORY};
 
     if (p->n_parts > 0)
         n.free.parts = memcpy(xmalloc(p->n_parts * sizeof(*p->parts)), p->parts, p->n_parts * sizeof(*p->parts));

@@ -18,6 +18,7 @@ struct reservation;
 struct node
 {
     struct room free;
+    double end_s;          /* when it will be gone; INFINITY: it stays */
     uint64_t memory_bytes; /* of all; ROOM_ANY_MEMORY: unknown */
     uint32_t n_gpus;
     uint32_t n_workers;

@@ -251,6 +251,21 @@ void sched_add_node(struct sched *s, uint32_t node, const struct sched_node *has
     place_add_node(&s->match.place, node, has->memory_bytes, has->n_gpus);
 }
 
+void sched_set_end(struct sched *s, uint32_t node, double end_s)
+{
+    match_set_end(&s->match, node, end_s);
+}
+
+void sched_teach_run(struct sched *s, task_id task, double run_s)
+{
+    estimate_learn(&s->estimate, task, run_s); /* nothing is ready yet that could be sorted again */
+}
+
+void sched_teach_cut(struct sched *s, task_id task, double run_s)
+{
+    estimate_note_cut(&s->estimate, task, run_s);
+}
+
 bool sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t slot)
 {
     if (place_has_slot(&s->match.place, node, slot))
@@ -347,7 +362,11 @@ bool sched_next(struct sched *s, struct placement *p)
     if (s->is_stopped || s->match.place.n_free_slots == 0)
         return false;
     while ((task = match_best(&s->match)) != TASK_NONE) {
-        uint32_t worker = match_try(&s->match, s->tasks[task].worker);
+        uint32_t worker;
+
+        if (s->match.has_ends && match_put_off(&s->match))
+            continue;
+        worker = match_try(&s->match, s->tasks[task].worker);
 
         if (worker != 0) {
             if (s->match.behind != TASK_NONE) /* its turn will come before long */
@@ -424,6 +443,8 @@ void sched_finish(struct sched *s, task_id task, enum task_state state, double r
     free_worker(s, worker);
     if (state == STATE_DONE && !isnan(run_s) && estimate_learn(&s->estimate, task, run_s))
         match_sort_again(&s->match);
+    if (state == STATE_DONE && s->match.n_put_off > 0 && estimate_is_news(&s->estimate, task))
+        match_recall_put_off(&s->match);
     if (state == STATE_READY) {
         assert(sched_has_retry(s, task));
         s->tasks[task].worker = 0; /* it may be the node's fault */
@@ -461,6 +482,13 @@ bool sched_next_skipped(struct sched *s, task_id *task, task_id *cause, bool *no
     return true;
 }
 
+bool sched_is_out_of_time(const struct sched *s)
+{
+    if (!s->match.has_ends || sched_is_over(s) || sched_n_in_flight(s) > 0)
+        return false;
+    return s->counts[STATE_READY] > 0 ? match_best(&s->match) == TASK_NONE : s->counts[STATE_CANCELLED] > 0;
+}
+
 /* ---- questions ---- */
 
 uint32_t sched_n_in_flight(const struct sched *s)
@@ -477,7 +505,8 @@ bool sched_is_over(const struct sched *s)
 
 bool sched_is_stuck(const struct sched *s)
 {
-    return !sched_is_over(s) && sched_n_in_flight(s) == 0 && s->counts[STATE_READY] == 0;
+    return !sched_is_over(s) && sched_n_in_flight(s) == 0 && s->counts[STATE_READY] == 0 &&
+           !sched_is_out_of_time(s);
 }
 
 enum task_state sched_state(const struct sched *s, task_id task)

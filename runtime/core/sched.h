@@ -63,6 +63,15 @@ struct sched_node
 /* Nodes are numbered from 0, and are told of before their first worker. */
 void sched_add_node(struct sched *s, uint32_t node, const struct sched_node *has);
 
+/* When a node will be gone, on the clock of sched_set_time; INFINITY: it stays. From then on no task starts there that
+ * would not have ended by that time (estimate.h tells how that is judged). May be said again: ends are put off, and
+ * brought forward. */
+void sched_set_end(struct sched *s, uint32_t node, double end_s);
+
+/* Before sched_begin: how long a kept task took, and how long one had run when an earlier epoch cut it off. */
+void sched_teach_run(struct sched *s, task_id task, double run_s);
+void sched_teach_cut(struct sched *s, task_id task, double run_s);
+
 /* Workers come at any time, each with its slot: its core on its node. Workers are numbered from 1, slots
  * from 0 in topology order. False, and nothing has changed, when another worker has that slot. */
 bool sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t slot);
@@ -139,6 +148,10 @@ bool sched_is_over(const struct sched *s);
 
 /* Not over, though nothing is ready, sent or running: our mistake, to be reported as such. */
 bool sched_is_stuck(const struct sched *s);
+
+/* Nothing runs, and of what is left nothing can start before its nodes end; call it when sched_next has no more. What
+ * was cancelled meanwhile is left, too. */
+bool sched_is_out_of_time(const struct sched *s);
 
 enum task_state sched_state(const struct sched *s, task_id task);
 uint32_t sched_attempt(const struct sched *s, task_id task);

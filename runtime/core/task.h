@@ -5,6 +5,8 @@
 #ifndef GANGER_CORE_TASK_H
 #define GANGER_CORE_TASK_H
 
+#include "base/end_signal.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -40,6 +42,7 @@ struct task_policy
     uint32_t retries;  /* how often it may be tried again after it failed */
     double timeout_s;  /* of each attempt; 0: none */
     bool may_fail;     /* its failure counts as if it had ended well */
+    struct end_signal end_signal; /* that it wants before TERM when its allocation ends, to save what it has */
 };
 
 /* Where and how a command runs. Interned: tasks made from one `for` share it if they can. Paths that are

@@ -19,7 +19,8 @@
 #define BIT(key) (UINT32_C(1) << (key))
 #define RESOURCE_KEYS                                                                                               \
     (BIT(KEY_CORES) | BIT(KEY_MEMORY) | BIT(KEY_GPUS) | BIT(KEY_RESOURCES) | BIT(KEY_QUEUE) | BIT(KEY_TOKENS))
-#define POLICY_KEYS (BIT(KEY_PRIORITY) | BIT(KEY_RETRIES) | BIT(KEY_TIMEOUT) | BIT(KEY_MAY_FAIL))
+#define POLICY_KEYS (BIT(KEY_PRIORITY) | BIT(KEY_RETRIES) | BIT(KEY_TIMEOUT) | BIT(KEY_MAY_FAIL) |        \
+                     BIT(KEY_END_SIGNAL))
 
 /* ---- resources */
 
@@ -233,6 +234,23 @@ int stated_check_width(struct draft *d, json_t **values, struct ganger_error *er
 
 /* ---- policy */
 
+static int read_end_signal(struct draft *d, const json_t *value, struct task_policy *p, struct ganger_error *err)
+{
+    size_t n_bytes;
+    const char *text = draft_text(d, value, &n_bytes);
+
+    if (n_bytes == 0) { /* none, where "defaults" say one */
+        p->end_signal = (struct end_signal){0, 0};
+        return 0;
+    }
+    if (end_signal_read(text, &p->end_signal))
+        return 0;
+    return draft_refuse(d, err,
+                        "\"end_signal\": \"%.80s\" is not a signal that a task can act on, and how many seconds before "
+                        "the end it is wanted; write \"USR1@60\"",
+                        text);
+}
+
 static int read_policy(struct draft *d, json_t **values, struct stated *stated, struct ganger_error *err)
 {
     struct task_policy *p = &stated->policy;
@@ -250,6 +268,8 @@ static int read_policy(struct draft *d, json_t **values, struct stated *stated, 
     }
     if (values[KEY_TIMEOUT] != NULL &&
         draft_read_duration(d, "timeout", values[KEY_TIMEOUT], &p->timeout_s, err) != 0)
+        return -1;
+    if (values[KEY_END_SIGNAL] != NULL && read_end_signal(d, values[KEY_END_SIGNAL], p, err) != 0)
         return -1;
     if (values[KEY_MAY_FAIL] != NULL)
         p->may_fail = json_is_true(values[KEY_MAY_FAIL]);

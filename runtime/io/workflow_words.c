@@ -38,6 +38,7 @@ static const struct word task_words[] = {
     [KEY_RETRIES] = {"retries", IS_NUMBER | IS_STRING, "a whole number"},
     [KEY_TIMEOUT] = {"timeout", IS_NUMBER | IS_STRING, DURATION_WANTED},
     [KEY_MAY_FAIL] = {"may_fail", IS_BOOLEAN, "true or false"},
+    [KEY_END_SIGNAL] = {"end_signal", IS_STRING, "a string like \"USR1@60\""},
 };
 
 static const struct word header_words[] = {
@@ -109,6 +110,7 @@ static const struct
     {"id", "task"},          {"when", "on"},          {"status", "on"},        {"condition", "on"},
     {"count", "total"},      {"amount", "total"},     {"pernode", "per_node"}, {"before", "setup"},
     {"prologue", "setup"},   {"epilogue", "teardown"}, {"cleanup", "teardown"}, {"class", "queue"},
+    {"signal", "end_signal"},
 };
 
 static bool has_key(const struct word_table *table, const char *key)

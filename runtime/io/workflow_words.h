@@ -61,6 +61,7 @@ enum task_key
     KEY_RETRIES,
     KEY_TIMEOUT,
     KEY_MAY_FAIL,
+    KEY_END_SIGNAL,
     N_TASK_KEYS,
 };
 

@@ -72,6 +72,10 @@ static inline void graph_text_pair(struct graph *g, char *word, struct graph_tex
         t->task.program = graph_intern_program(g, v, strlen(v));
     else if ((v = graph_text_value(word, "prio")) != NULL)
         t->policy.priority = atoi(v);
+    else if ((v = graph_text_value(word, "timeout")) != NULL)
+        t->policy.timeout_s = atof(v);
+    else if ((v = graph_text_value(word, "signalled")) != NULL)
+        t->policy.end_signal = (struct end_signal){10, atof(v)};
     else if ((v = graph_text_value(word, "retries")) != NULL)
         t->policy.retries = (uint32_t)atoi(v);
     else {
