@@ -70,7 +70,7 @@ static int start(struct reading *r, const char *const *argv, char **envp, struct
 
     r->pid = -1;
     if (in_fd >= 0 && pipe2(out, O_CLOEXEC) == 0 && pipe2(errors, O_CLOEXEC) == 0)
-        r->pid = fork();
+        r->pid = vfork(); /* a manager may be large, and its pages are not to be copied */
     if (r->pid == 0) {
         setpgid(0, 0);
         prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -3,6 +3,10 @@
 #ifndef GANGER_LAUNCH_CMD_H
 #define GANGER_LAUNCH_CMD_H
 
+/* Of a run whose allocation ended before all was done: nothing is wrong, and there is more to do. EX_TEMPFAIL of
+ * sysexits.h. */
+#define EXIT_STATUS_UNFINISHED 75
+
 int cmd_run(int argc, char **argv);
 int cmd_submit(int argc, char **argv);
 int cmd_status(int argc, char **argv);

@@ -23,6 +23,7 @@
 #include "launch/owner.h"
 #include "launch/run_record.h"
 #include "launch/signals.h"
+#include "launch/walltime.h"
 #include "manager.h"
 #include "worker.h"
 
@@ -54,6 +55,8 @@ struct run_options
     uint32_t max_failures_in_a_row;
     bool fail_fast; /* the same as a limit of 1 */
     uint32_t n_restarts;
+    double end_margin_s; /* negative: as it sees fit */
+    const char *end_signal;
     uint32_t gpus_per_node; /* 0: those that are found */
     const char *memory_limit; /* a word of memory_rules */
     uint64_t max_output_bytes; /* 0: no limit */
@@ -81,6 +84,10 @@ static const struct option_row rows[] = {
         "the same, counted anew whenever a task ends well"),
     ROW('\0', "restarts", "N", OPTION_COUNT, n_restarts,
         "when mpirun or the manager dies, or all workers do: go on by itself, at most so often"),
+    ROW('\0', "end-signal", "NAME@SECONDS", OPTION_TEXT, end_signal,
+        "for running tasks, so long before they are ended with the allocation"),
+    ROW('\0', "end-margin", "SECONDS", OPTION_SECONDS, end_margin_s,
+        "what is left of the allocation when they are; default: 2 % of it, 10 s to 60 s"),
     ROW('\0', "latency-wait", "SECONDS", OPTION_SECONDS, latency_wait_s,
         "how long a task's inputs are waited for; default: 5"),
     ROW('\0', "memory-limit", "RULE", OPTION_TEXT, memory_limit,
@@ -103,7 +110,7 @@ static void print_help(void)
            "or on the ranks that mpirun started. TASK: only that one, an id or a wildcard, and what it needs.\n\n");
     options_print(rows, N_ROWS, stdout);
     printf("\nExit status: 0 all done; 1 some task failed or was skipped for a failure; 2 usage or bad\n"
-           "workflow; 3 system or MPI failure; 128+n ended by signal n.\n");
+           "workflow; 3 system or MPI failure; 75 the allocation ended and work is left; 128+n ended by signal n.\n");
 }
 
 static const char *const memory_rules[] = {
@@ -173,6 +180,7 @@ struct manager_rank
     struct summary *summary;
     struct event_sinks sinks;
     struct manager_report report;
+    struct walltime *walltime;
     double origin_s;
     uint32_t epoch;
 };
@@ -278,17 +286,31 @@ static int prepare(struct manager_rank *m, struct ganger_error *err)
     return write_record(m, err);
 }
 
+static struct end_signal end_signal_of(const struct run_options *options)
+{
+    struct end_signal signal = {0, 0};
+
+    if (options->end_signal != NULL)
+        end_signal_read(options->end_signal, &signal); /* it was looked at when the words were read */
+    return signal;
+}
+
 static int manage(struct manager_rank *m, int signal_fd, struct ganger_error *err)
 {
     struct manager_options options = {
         .comm = m->comm,
         .graph = m->workflow.graph,
         .is_done = m->past.is_done,
+        .ran_s = m->past.ran_s,
         .sinks = &m->sinks,
         .journal = m->journal,
         .progress = m->progress,
         .signal_fd = signal_fd,
         .launcher_fd = m->origin.fd,
+        .end_fd = walltime_end_fd(m->walltime),
+        .end_ask_fd = walltime_ask_fd(m->walltime),
+        .end_margin_s = m->options->end_margin_s,
+        .end_signal = end_signal_of(m->options),
         .epoch = m->epoch,
         .origin_s = m->origin_s,
         .run_dir = m->dir.path,
@@ -312,11 +334,14 @@ static int exit_status_of(const struct manager_rank *m, const struct ganger_erro
 {
     if (err->cause != ERROR_NONE)
         return error_exit_status(err);
+    if (m->report.n_left > 0)
+        return EXIT_STATUS_UNFINISHED;
     return m->report.signal != 0 ? 128 + m->report.signal : summary_exit_status(m->summary);
 }
 
 static void release(struct manager_rank *m)
 {
+    walltime_close(m->walltime);
     progress_close(m->progress);
     summary_close(m->summary);
     journal_past_release(&m->past);
@@ -333,6 +358,7 @@ static int be_manager(const struct run_options *options, struct comm *comm, int 
     bool was_run = false;
     int status;
 
+    m.walltime = walltime_open(); /* the answer comes while the workflow is read */
     if (prepare(&m, &err) == 0) {
         was_run = true;
         manage(&m, signal_fd, &err);
@@ -340,6 +366,7 @@ static int be_manager(const struct run_options *options, struct comm *comm, int 
         manager_dismiss(comm);
     }
     status = exit_status_of(&m, &err);
+    summary_set_left(m.summary, m.report.n_left);
     if (journal_close(m.journal, status, clock_now_s() - m.origin_s, &err) < 0)
         status = error_exit_status(&err);
     if (err.cause == ERROR_USAGE && m.epoch == 1) /* set when there is a journal */
@@ -610,9 +637,10 @@ static int check_workflow_path(const char *path, struct ganger_error *err)
 
 int cmd_run(int argc, char **argv)
 {
-    struct run_options options = {.grace_s = 5, .progress_interval_s = NAN, .latency_wait_s = 5,
+    struct run_options options = {.grace_s = 5, .end_margin_s = -1, .progress_interval_s = NAN, .latency_wait_s = 5,
                                   .memory_limit = memory_rules[MEMORY_ENFORCE]};
     struct ganger_error err = {0};
+    struct end_signal signal;
     char **rank_argv = rank_command(argc, argv);
     int first = options_read(rows, N_ROWS, &options, argc, argv, &err), status = 0;
 
@@ -626,6 +654,9 @@ int cmd_run(int argc, char **argv)
     else if (first >= 0 && memory_rule_of(&options) == N_MEMORY_RULES)
         first = error_set(&err, ERROR_USAGE, "--memory-limit takes enforce, watch or off, not \"%s\"",
                           options.memory_limit);
+    else if (first >= 0 && options.end_signal != NULL && !end_signal_read(options.end_signal, &signal))
+        first = error_set(&err, ERROR_USAGE, "--end-signal takes a signal that a task can act on, and seconds, as in "
+                          "USR1@60, not \"%s\"", options.end_signal);
     if (first < 0 || check_workflow_path(argv[first], &err) < 0) {
         status = print_error(&err);
     } else {

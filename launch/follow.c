@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "launch/cmd.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ const char *stage_name(enum stage stage)
         [STAGE_NOT_SUBMITTED] = "not submitted", [STAGE_WAITING] = "waiting",     [STAGE_STARTING] = "starting",
         [STAGE_RUNNING] = "running",             [STAGE_ENDING] = "ending",       [STAGE_DONE] = "done",
         [STAGE_FAILED] = "failed",               [STAGE_CANCELLED] = "cancelled", [STAGE_BROKEN] = "broken",
-        [STAGE_CUT_OFF] = "cut off",
+        [STAGE_UNFINISHED] = "unfinished",       [STAGE_CUT_OFF] = "cut off",
     };
 
     return names[stage];
@@ -55,6 +56,8 @@ enum stage stage_of_end(const struct run_progress *p)
         return STAGE_CUT_OFF;
     if (p->exit_status == 0)
         return STAGE_DONE;
+    if (p->exit_status == EXIT_STATUS_UNFINISHED)
+        return STAGE_UNFINISHED;
     return p->exit_status == 1 ? STAGE_FAILED : p->exit_status > 128 ? STAGE_CANCELLED : STAGE_BROKEN;
 }
 
@@ -87,7 +90,7 @@ enum stage stage_of(const struct submission *s, const struct job *job, const str
 static bool is_over(enum stage stage)
 {
     return stage == STAGE_DONE || stage == STAGE_FAILED || stage == STAGE_CANCELLED || stage == STAGE_BROKEN ||
-           stage == STAGE_CUT_OFF || stage == STAGE_NOT_SUBMITTED;
+           stage == STAGE_UNFINISHED || stage == STAGE_CUT_OFF || stage == STAGE_NOT_SUBMITTED;
 }
 
 static int blame(const struct submission *s, const struct job *job, const struct run_progress *p,

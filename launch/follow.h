@@ -21,6 +21,7 @@ enum stage
     STAGE_FAILED,        /* some failed, or were skipped for that */
     STAGE_CANCELLED,     /* it was told to end, and did in order */
     STAGE_BROKEN,        /* it ended in order, because of an error that was none of its tasks' */
+    STAGE_UNFINISHED,    /* the allocation ended in order, and tasks are left for the next one */
     STAGE_CUT_OFF,       /* it ended without a last word */
     N_STAGES,
 };

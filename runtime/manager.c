@@ -71,8 +71,7 @@ static void begin_to_stop(struct manager *m, const char *why)
     recall_all(m);
 }
 
-/* Nothing new starts; what runs is let be, or ended. */
-static void stop(struct manager *m, enum stop_mode mode, const char *why)
+void manager_stop(struct manager *m, enum stop_mode mode, const char *why)
 {
     if (!m->is_stopping)
         begin_to_stop(m, why);
@@ -89,14 +88,14 @@ static void stop(struct manager *m, enum stop_mode mode, const char *why)
 /* An error that ends the run was put into m->err. */
 void manager_stop_for_error(struct manager *m)
 {
-    stop(m, STOP_TERM, m->err->text);
+    manager_stop(m, STOP_TERM, m->err->text);
 }
 
 static void be_told_to_end(struct manager *m, int signal, const char *why)
 {
     if (m->signal == 0 || m->signal == SIGUSR1)
         m->signal = signal;
-    stop(m, m->mode >= STOP_TERM ? STOP_KILL : STOP_TERM, why);
+    manager_stop(m, m->mode >= STOP_TERM ? STOP_KILL : STOP_TERM, why);
 }
 
 /* Whoever ends a batch job signals all of its processes: we hear it from him, and from the launcher, who passes
@@ -116,7 +115,8 @@ static void drain(struct manager *m)
 {
     if (m->signal == 0)
         m->signal = SIGUSR1;
-    stop(m, STOP_WHEN_DONE, "told to start nothing more (USR1)");
+    end_ask(m); /* whoever sends it may know that the end is near, or nearer than it was */
+    manager_stop(m, STOP_WHEN_DONE, "told to start nothing more (USR1)");
 }
 
 static void hear_one_signal(struct manager *m, int signal)
@@ -234,6 +234,8 @@ static void start_task(struct manager *m, const struct placement *p, bool is_in_
                                             .slots = p->slots,
                                             .n_gpus = p->n_gpus,
                                             .gpus = p->gpus});
+    if (!is_in_advance)
+        end_note_start(m, p);
     manager_send_run(m, p, is_in_advance);
 }
 
@@ -257,6 +259,8 @@ static void start_what_fits(struct manager *m)
     task_id task;
 
     sched_set_time(m->sched, manager_epoch_s(m));
+    if (end_is_awaited(m))
+        return;
     while (m->may_start && sched_next(m->sched, &p)) {
         start_task(m, &p, false);
         m->last_sent = p.worker;
@@ -268,6 +272,7 @@ static void start_what_fits(struct manager *m)
     m->n_fed = 0;
     while (sched_find_recall(m->sched, &worker, &task))
         send_recall(m, worker, task);
+    end_check_left(m); /* which may be the end of the run, too */
 }
 
 /* Is it of the attempt that is in flight? Anything else is stale. */
@@ -331,10 +336,10 @@ static void stop_at_limit(struct manager *m)
 
     if (m->o->max_failures != 0 && m->n_failed >= m->o->max_failures) {
         snprintf(why, sizeof(why), "%u task%s failed (--max-failures)", m->n_failed, m->n_failed == 1 ? "" : "s");
-        stop(m, STOP_WHEN_DONE, m->o->max_failures == 1 ? "a task failed (--fail-fast)" : why);
+        manager_stop(m, STOP_WHEN_DONE, m->o->max_failures == 1 ? "a task failed (--fail-fast)" : why);
     } else if (m->o->max_failures_in_a_row != 0 && m->n_failed_in_a_row >= m->o->max_failures_in_a_row) {
         snprintf(why, sizeof(why), "%u tasks failed in a row (--max-consecutive-failures)", m->n_failed_in_a_row);
-        stop(m, STOP_WHEN_DONE, why);
+        manager_stop(m, STOP_WHEN_DONE, why);
     }
 }
 
@@ -395,7 +400,7 @@ static void stop_for_lost_output(struct manager *m, const struct done *done)
 {
     error_set(m->err, ERROR_SYSTEM, "what tasks write cannot be kept, task \"%s\": %.*s; `--resume` continues the run",
               m->o->graph->tasks[done->task].id, (int)done->result.n_tail_bytes, done->result.tail);
-    stop(m, STOP_WHEN_DONE, m->err->text); /* what runs may be silent */
+    manager_stop(m, STOP_WHEN_DONE, m->err->text); /* what runs may be silent */
 }
 
 static void hear_done(struct manager *m, uint32_t worker, struct cursor *c)
@@ -419,9 +424,10 @@ static void hear_done(struct manager *m, uint32_t worker, struct cursor *c)
         manager_count_failure(m, done.task);
     else if (m->o->graph->conditions != NULL)
         tell_skipped(m); /* what waited to see it fail */
-    if (state == STATE_CANCELLED && !m->is_stopping) { /* its worker was told to end by somebody else */
+    /* Was its worker told to end by somebody else? */
+    if (state == STATE_CANCELLED && !m->is_stopping && !end_has_signalled(m, worker, done.task, done.attempt)) {
         m->told_worker = worker;
-        stop(m, STOP_TERM, "a worker was told to end");
+        manager_stop(m, STOP_TERM, "a worker was told to end");
     }
     if (done.result.end == TASK_OUTPUT_LOST)
         stop_for_lost_output(m, &done);
@@ -480,6 +486,8 @@ static void hear(struct manager *m)
         m->fds[FD_LAUNCHER].fd = -1; /* once */
         be_told_to_end(m, SIGHUP, "the launcher is gone");
     }
+    if (m->fds[FD_END].revents != 0)
+        end_hear(m);
     if (m->fds[FD_WORKERS].revents != 0)
         hear_of_ended_workers(m);
 }
@@ -498,7 +506,8 @@ static void check_time(struct manager *m)
         error_set(m->err, ERROR_SYSTEM, "%u tasks did not end within %g s of being told to: they are left",
                   sched_n_in_flight(m->sched), m->o->grace_s + LEAVING_S);
     if (m->o->journal != NULL && journal_has_failed(m->o->journal) && !m->is_stopping)
-        stop(m, STOP_TERM, "the journal cannot be written");
+        manager_stop(m, STOP_TERM, "the journal cannot be written");
+    end_check(m);
     if (sched_is_stuck(m->sched))
         error_set(m->err, ERROR_SYSTEM,
                   "internal error: %u tasks wait for something that cannot happen; please report this",
@@ -515,7 +524,7 @@ static bool is_awaited(const struct manager *m)
 
 static double next_deadline_s(const struct manager *m)
 {
-    double deadline_s = nodes_deadline_s(m);
+    double deadline_s = fmin(nodes_deadline_s(m), end_deadline_s(m));
 
     if (is_awaited(m) && m->give_up_s > clock_now_s()) /* else it is over for what was to end by then */
         deadline_s = fmin(deadline_s, m->give_up_s);
@@ -554,6 +563,19 @@ static bool is_over(const struct manager *m)
     return (sched_is_over(m->sched) && !is_awaited(m)) || clock_now_s() >= m->give_up_s;
 }
 
+/* What earlier epochs tell of how long tasks take. */
+static void learn(struct manager *m)
+{
+    for (task_id t = 0; m->o->ran_s != NULL && t < m->o->graph->n_tasks; t++) {
+        double ran_s = (double)m->o->ran_s[t];
+
+        if (ran_s > 0 && m->o->is_done != NULL && m->o->is_done[t])
+            sched_teach_run(m->sched, t, ran_s);
+        else if (ran_s < 0)
+            sched_teach_cut(m->sched, t, -ran_s);
+    }
+}
+
 static void keep_done(struct manager *m)
 {
     for (task_id t = 0; m->o->is_done != NULL && t < m->o->graph->n_tasks; t++) {
@@ -566,15 +588,17 @@ static void keep_done(struct manager *m)
 
 static void run(struct manager *m)
 {
+    learn(m);
     keep_done(m);
     sched_begin(m->sched);
     tell_skipped(m); /* what waits to see a kept task fail */
+    start_what_fits(m);
     while (!is_over(m)) {
-        start_what_fits(m);
         wait_for_one_thing(m);
         hear(m);
         check_time(m);
         nodes_fail_unplaceable(m); /* which may be the end of the run */
+        start_what_fits(m);
     }
     if (m->mode < STOP_KILL)
         nodes_begin_teardown(m);
@@ -620,11 +644,12 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     m.fds[FD_SIGNAL] = (struct pollfd){options->signal_fd, POLLIN, 0};
     m.fds[FD_WORKERS] = (struct pollfd){-1, POLLIN, 0};
     m.fds[FD_LAUNCHER] = (struct pollfd){options->launcher_fd, POLLIN, 0};
+    end_open(&m);
     run(&m);
     wait_to_be_told(&m);
     for (uint32_t worker = 1; worker <= manager_n_workers(&m); worker++)
         manager_tell_to_stop(m.comm, &m.message, worker, options->epoch, (struct stop){.mode = m.mode});
-    *report = (struct manager_report){m.signal, m.n_came};
+    *report = (struct manager_report){m.signal, m.n_came, end_n_left(&m)};
     binding_move_back(&m.home);
     if (m.watch >= 0)
         close(m.watch);

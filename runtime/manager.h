@@ -19,11 +19,19 @@ struct manager_options /* all borrowed */
     struct comm *comm;
     const struct graph *graph;        /* sealed */
     const bool *is_done;              /* n_tasks elements: done in an earlier epoch; NULL: none */
+    const float *ran_s;               /* n_tasks elements: how long they took, or, negative, had run when they were cut
+                                       * off; 0: not known. NULL: nothing is */
     const struct event_sinks *sinks;
     struct journal *journal;          /* asked whether it failed; NULL: none */
     struct progress *progress;        /* given the time; NULL: none */
     int signal_fd;                    /* a signalfd: INT, TERM, HUP stop the run, USR1 drains it; -1: none */
     int launcher_fd;                  /* readable when whoever started the run is gone; -1: none */
+    int end_fd;                       /* doubles: when the allocation ends, by clock_now_s(), each time that it is known
+                                       * anew; INFINITY: never; NAN: nobody knows. Nothing starts before the first of
+                                       * them, for some seconds. Does not block; -1: none will come */
+    int end_ask_fd;                   /* a byte asks for it; does not block; -1: nobody is asked */
+    double end_margin_s;              /* left of the allocation behind TERM and grace; negative: as it sees fit */
+    struct end_signal end_signal;     /* of tasks that state none */
     uint32_t epoch;
     double origin_s;                  /* clock_now_s() when the epoch began */
     const char *run_dir;              /* absolute */
@@ -40,6 +48,7 @@ struct manager_report
 {
     int signal;          /* that ended the run; 0: none */
     uint32_t n_workers;  /* that came */
+    uint32_t n_left;     /* tasks that wait for the next allocation; 0: that is not why the run ended */
 };
 
 /* Runs the graph until it is over or was stopped. Returns 0 also when tasks failed: events tell. Fails

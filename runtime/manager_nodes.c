@@ -139,6 +139,7 @@ static void admit_all(struct manager *m, uint32_t node)
 
     m->nodes[node].stage = NODE_READY;
     sched_add_node(m->sched, node, &has);
+    end_admit_node(m, node);
     for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++)
         if (m->peers[worker].is_here && m->peers[worker].node == node)
             admit(m, worker);
@@ -340,6 +341,13 @@ bool nodes_await_teardown(const struct manager *m, uint32_t worker)
     enum node_stage stage = m->nodes[m->peers[worker].node].stage;
 
     return m->o->graph->teardown != NULL && (stage == NODE_READY || stage == NODE_SETTING_UP);
+}
+
+double nodes_hurried_teardown_s(const struct manager *m)
+{
+    double timeout_s = m->o->graph->policies[m->o->graph->teardown->policy].timeout_s;
+
+    return timeout_s > 0 ? fmin(timeout_s + 2 * m->o->grace_s, HURRIED_S) : HURRIED_S;
 }
 
 static double teardown_limit_s(const struct manager *m)

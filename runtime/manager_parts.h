@@ -1,5 +1,5 @@
-/* manager_parts: what the files of the manager share: manager.c (the loop, tasks, stopping) and manager_nodes.c
- * (who is here, and what nodes have). For nobody else. */
+/* manager_parts: what the files of the manager share: manager.c (the loop, tasks, stopping), manager_nodes.c (who is
+ * here, and what nodes have) and manager_end.c (when the allocation ends). For nobody else. */
 #ifndef GANGER_MANAGER_PARTS_H
 #define GANGER_MANAGER_PARTS_H
 
@@ -17,6 +17,7 @@ enum
     FD_SIGNAL,
     FD_WORKERS,
     FD_LAUNCHER,
+    FD_END,
     N_FDS,
 };
 
@@ -28,6 +29,10 @@ struct peer
     uint32_t node;
     uint32_t cpu; /* UINT32_MAX: unknown, or on another node */
     uint16_t slot;
+    bool wants_signal; /* that task, when the allocation ends … */
+    bool has_signal;   /* … or it was sent */
+    task_id signal_task;
+    uint32_t signal_attempt;
 };
 
 enum node_stage
@@ -86,6 +91,13 @@ struct manager
     enum stop_mode mode; /* what the workers were told */
     double coming_s;    /* until then workers are expected; INFINITY: no longer */
     double give_up_s;   /* a stopped run ends then at the latest; INFINITY: not stopped */
+    double end_s;       /* of the allocation; INFINITY: never, as far as is known */
+    double heard_until_s; /* until then the first word of it is waited for */
+    double cut_s;       /* when what runs gets TERM for that */
+    double signal_s;    /* when the first task wants its signal before that; INFINITY: none does */
+    double margin_s;    /* NAN: not chosen yet */
+    bool is_cut;        /* that is why the run stopped */
+    bool has_signalled; /* some task */
     struct ganger_error *err; /* what ends the run early; the first counts */
 };
 
@@ -98,6 +110,8 @@ void manager_tell_to_stop(struct comm *comm, struct buffer *message, uint32_t wo
                           struct stop stop);
 /* An error that ends the run was put into m->err. */
 void manager_stop_for_error(struct manager *m);
+/* Nothing new starts; what runs is let be, or ended. */
+void manager_stop(struct manager *m, enum stop_mode mode, const char *why);
 void manager_send_run(struct manager *m, const struct placement *p, bool is_in_advance);
 /* What it was sent in advance is ready again. */
 void manager_take_back(struct manager *m, uint32_t worker);
@@ -133,5 +147,32 @@ void nodes_begin_teardown(struct manager *m);
 bool nodes_await_teardown(const struct manager *m, uint32_t worker); /* its node does, that is */
 bool nodes_are_torn_down(struct manager *m);
 double nodes_deadline_s(const struct manager *m);
+
+/* How long a teardown may take in a run that was told to end. */
+double nodes_hurried_teardown_s(const struct manager *m);
+
+/* ---- manager_end.c ---- */
+
+void end_open(struct manager *m);
+void end_admit_node(struct manager *m, uint32_t node); /* it is ready */
+void end_note_start(struct manager *m, const struct placement *p);
+void end_hear(struct manager *m);      /* end_fd is readable */
+void end_ask(const struct manager *m); /* it may have changed */
+
+/* Does what is due: signals, ending what runs. */
+void end_check(struct manager *m);
+
+/* Is the first word of it still waited for? Before that nothing should start. */
+bool end_is_awaited(const struct manager *m);
+
+/* All that fits has been started: the run stops when nothing runs, and nothing that is left could end in time. */
+void end_check_left(struct manager *m);
+double end_deadline_s(const struct manager *m);
+
+/* Was that attempt told that the end is near? Then it may end as it likes. */
+bool end_has_signalled(const struct manager *m, uint32_t worker, task_id task, uint32_t attempt);
+
+/* How many tasks the end of the allocation has left; 0: it did not stop the run. */
+uint32_t end_n_left(const struct manager *m);
 
 #endif

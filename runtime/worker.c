@@ -175,6 +175,16 @@ static int be_recalled(struct worker *w, struct cursor *c, struct ganger_error *
     return 0; /* it has started, or even ended */
 }
 
+static int be_cancelled(struct worker *w, struct cursor *c, struct ganger_error *err)
+{
+    struct cancel cancel;
+
+    if (message_next_cancel(c, &cancel, err) < 0)
+        return -1;
+    worker_signal_task(w, &cancel);
+    return 0;
+}
+
 static int hear_message(struct worker *w, const char *bytes, size_t n, struct ganger_error *err)
 {
     struct message_header h;
@@ -189,6 +199,7 @@ static int hear_message(struct worker *w, const char *bytes, size_t n, struct ga
     case MESSAGE_RUN: return be_sent(w, h.n_records, &c, err);
     case MESSAGE_STOP: return be_stopped(w, &c, err);
     case MESSAGE_RECALL: return be_recalled(w, &c, err);
+    case MESSAGE_CANCEL: return be_cancelled(w, &c, err);
     default: break;
     }
     return error_set(err, ERROR_SYSTEM, "worker %u got a message of kind %d, which is not for workers",

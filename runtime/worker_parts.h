@@ -174,6 +174,10 @@ int worker_refuse_task(struct worker *w, const struct run *run, struct ganger_er
  * for its inputs is over at once. */
 int worker_cancel_task(struct worker *w, int signal, double grace_s, struct ganger_error *err);
 
+/* A signal for the current task, if it is that one and runs: it may save what it has. If it ends badly after that, it
+ * was cancelled. */
+void worker_signal_task(struct worker *w, const struct cancel *cancel);
+
 /* Does what the current task, or what tasks left, needs now; and when that will be the next time, if nothing
  * happens (INFINITY: never). */
 int worker_attend(struct worker *w, struct ganger_error *err);

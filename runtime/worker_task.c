@@ -488,10 +488,21 @@ int worker_cancel_task(struct worker *w, int signal, double grace_s, struct gang
     return 0;
 }
 
+void worker_signal_task(struct worker *w, const struct cancel *cancel)
+{
+    struct attempt *a = &w->current;
+
+    if (!worker_is_running(w) || a->task != cancel->task || a->number != cancel->attempt)
+        return;
+    if (a->intent == LET_RUN)
+        a->intent = CANCEL;
+    process_signal(&a->process, cancel->signal);
+}
+
 static void time_task_out(struct worker *w)
 {
     w->current.timeout_s = INFINITY;
-    if (w->current.intent != LET_RUN)
+    if (!isinf(w->current.kill_s)) /* it is being ended */
         return;
     w->current.intent = TIME_OUT;
     end_process(w, SIGTERM, w->grace_s);

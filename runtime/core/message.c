@@ -144,6 +144,16 @@ void message_add_recall(struct buffer *b, const struct recall *r)
     end_record(b, start);
 }
 
+void message_add_cancel(struct buffer *b, const struct cancel *r)
+{
+    size_t start = begin_record(b);
+
+    buffer_put_u32(b, r->task);
+    buffer_put_u32(b, r->attempt);
+    buffer_put_u32(b, (uint32_t)r->signal);
+    end_record(b, start);
+}
+
 void message_add_stop(struct buffer *b, const struct stop *r)
 {
     size_t start = begin_record(b);
@@ -172,7 +182,7 @@ int message_open(struct message_header *h, struct cursor *c, const void *bytes, 
                          "a message has version %u, this ganger speaks %u: all ranks must run the same "
                          "program",
                          h->version, MESSAGE_VERSION);
-    if (kind < MESSAGE_HELLO || kind > MESSAGE_RETURNED)
+    if (kind < MESSAGE_HELLO || kind > MESSAGE_CANCEL)
         return error_set(err, ERROR_SYSTEM, "a message has the unknown kind %u", kind);
     h->kind = (enum message_kind)kind;
     return 0;
@@ -358,6 +368,22 @@ int message_next_recall(struct cursor *c, struct recall *r, struct ganger_error 
     r->task = cursor_u32(&record);
     r->attempt = cursor_u32(&record);
     return check_record(&record, "RECALL", err);
+}
+
+int message_next_cancel(struct cursor *c, struct cancel *r, struct ganger_error *err)
+{
+    struct cursor record = next_record(c);
+    uint32_t signal;
+
+    r->task = cursor_u32(&record);
+    r->attempt = cursor_u32(&record);
+    signal = cursor_u32(&record);
+    if (check_record(&record, "CANCEL", err) < 0)
+        return -1;
+    if (signal < 1 || signal > 64)
+        return error_set(err, ERROR_SYSTEM, "a CANCEL message has the unknown signal %u", signal);
+    r->signal = (int32_t)signal;
+    return 0;
 }
 
 uint16_t run_slot(const struct run *r, uint32_t i)

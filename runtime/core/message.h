@@ -21,7 +21,7 @@
 #define MESSAGE_VERSION 1
 #define MESSAGE_HEADER_BYTES 16
 
-/* Numbers of kinds that are designed and not built: 9 CANCEL, 10 LOST, 11 HEARTBEAT, 12 ADD, 13 FETCH,
+/* Numbers of kinds that are designed and not built: 10 LOST, 11 HEARTBEAT, 12 ADD, 13 FETCH,
  * 14 DATA, 15 DROP. A decoder refuses them. */
 enum message_kind
 {
@@ -33,6 +33,7 @@ enum message_kind
     MESSAGE_STOP = 6,    /* manager -> worker: end what runs, and leave */
     MESSAGE_RECALL = 7,  /* manager -> worker: give a task back that it was sent in advance */
     MESSAGE_RETURNED = 8, /* worker -> manager: it has not started, and will not */
+    MESSAGE_CANCEL = 9,  /* manager -> worker: a signal for a task; if it ends badly, it was cancelled */
 };
 
 struct message_header
@@ -124,6 +125,13 @@ struct recall
     uint32_t attempt;
 };
 
+struct cancel
+{
+    task_id task;
+    uint32_t attempt;
+    int32_t signal; /* from 1 to 64 */
+};
+
 enum stop_mode
 {
     STOP_WHEN_DONE = 0, /* let what runs finish */
@@ -146,6 +154,7 @@ void message_add_started(struct buffer *b, const struct started *r);
 void message_add_done(struct buffer *b, const struct done *r);
 void message_add_stop(struct buffer *b, const struct stop *r);
 void message_add_recall(struct buffer *b, const struct recall *r); /* also for RETURNED */
+void message_add_cancel(struct buffer *b, const struct cancel *r);
 
 /* Reading: open, then exactly n_records of the calls that fit the kind. -1 on bytes that are no valid
  * message (ERROR_SYSTEM); nothing behind their end is ever read. */
@@ -158,6 +167,7 @@ int message_next_started(struct cursor *c, struct started *r, struct ganger_erro
 int message_next_done(struct cursor *c, struct done *r, struct ganger_error *err);
 int message_next_stop(struct cursor *c, struct stop *r, struct ganger_error *err);
 int message_next_recall(struct cursor *c, struct recall *r, struct ganger_error *err);
+int message_next_cancel(struct cursor *c, struct cancel *r, struct ganger_error *err);
 
 /* Slot `i` of a run record, i < r->slots.n / 2. */
 uint16_t run_slot(const struct run *r, uint32_t i);

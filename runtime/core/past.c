@@ -27,6 +27,7 @@ struct past
     const struct graph *graph;
     uint32_t *done_at; /* for each task: the line that said last that it was done, or not needed; 0: not so */
     uint8_t *marks;
+    float *ran_s;      /* see past_ran_s */
     uint32_t n_lines;
     uint32_t n_known;
     uint32_t n_unknown;
@@ -82,6 +83,7 @@ struct past *past_new(const struct graph *g)
     p->graph = g;
     p->done_at = xcalloc(g->n_tasks, sizeof(*p->done_at));
     p->marks = xcalloc(g->n_tasks, sizeof(*p->marks));
+    p->ran_s = xcalloc(g->n_tasks, sizeof(*p->ran_s));
     if (g->ids_are_places)
         sort_places(p);
     return p;
@@ -93,6 +95,7 @@ void past_free(struct past *p)
         return;
     free(p->done_at);
     free(p->marks);
+    free(p->ran_s);
     free(p->places);
     free(p->unknown);
     name_index_release(&p->unknown_index);
@@ -102,8 +105,13 @@ void past_free(struct past *p)
 
 /* --- lines --- */
 
+static float length_of(const struct record_fields *f)
+{
+    return f->end_s > f->start_s ? (float)(f->end_s - f->start_s) : 0;
+}
+
 /* One more of the tasks with this digest is done. */
-static void note_done_digest(struct past *p, uint64_t digest)
+static void note_done_digest(struct past *p, uint64_t digest, float ran_s)
 {
     uint32_t low = 0, high = p->n_places;
     struct digest_place *first, *next;
@@ -124,6 +132,7 @@ static void note_done_digest(struct past *p, uint64_t digest)
             p->n_known++;
             p->done_at[next->task] = p->n_lines;
             p->marks[next->task] = WAS_DONE;
+            p->ran_s[next->task] = ran_s;
             return;
         }
     }
@@ -147,6 +156,10 @@ static void note_task(struct past *p, const struct record_fields *f)
         p->n_known += p->done_at[task] == 0;
         p->done_at[task] = p->n_lines;
         p->marks[task] = f->digest == p->graph->tasks[task].digest ? WAS_DONE : WAS_DONE_OTHERWISE;
+        p->ran_s[task] = p->marks[task] == WAS_DONE ? length_of(f) : 0;
+    } else if (f->kind == RECORD_CANCELLED) { /* what was lost with its worker has no such line, or no length */
+        if (f->digest == p->graph->tasks[task].digest && f->end != TASK_LOST)
+            p->ran_s[task] = -length_of(f);
     } else if ((p->marks[task] & WAS_NOT_NEEDED) == 0) { /* else it is only said again */
         p->done_at[task] = p->n_lines;
         p->marks[task] = WAS_NOT_NEEDED;
@@ -156,12 +169,13 @@ static void note_task(struct past *p, const struct record_fields *f)
 void past_note(struct past *p, const struct record_fields *line)
 {
     p->n_lines++;
-    if (line->kind != RECORD_DONE && line->kind != RECORD_START && line->kind != RECORD_NOT_NEEDED)
+    if (line->kind != RECORD_DONE && line->kind != RECORD_START && line->kind != RECORD_NOT_NEEDED &&
+        line->kind != RECORD_CANCELLED)
         return;
     if (p->places == NULL)
         note_task(p, line);
     else if (line->kind == RECORD_DONE)
-        note_done_digest(p, line->digest);
+        note_done_digest(p, line->digest, length_of(line));
 }
 
 /* --- what follows --- */
@@ -216,6 +230,11 @@ void past_settle(struct past *p, bool *is_done)
         is_done[t] = settled && (is_join || (p->marks[t] & WAS_DONE) != 0);
     }
     free(order);
+}
+
+const float *past_ran_s(const struct past *p)
+{
+    return p->ran_s;
 }
 
 bool past_was_done(const struct past *p, task_id task)

@@ -28,6 +28,10 @@ void past_note(struct past *past, const struct record_fields *line);
  * may be asked for at any time. */
 void past_settle(struct past *past, bool *is_done);
 
+/* By task: how long it took, when it was done with the definition that it has now; how long it had run, as a negative
+ * number, when it was cut off last and has not been done since; 0: neither is known. Borrowed. */
+const float *past_ran_s(const struct past *past);
+
 /* Did the last lines about it say that it was done, whatever its definition was, or its parents are? */
 bool past_was_done(const struct past *past, task_id task);
 

@@ -556,6 +556,7 @@ static int recover_from(int fd, const struct graph *g, struct journal_past *past
         past->n_damaged = scan.n_damaged;
         if (scan.epoch > 0)
             past_settle(lines, past->is_done);
+        memcpy(past->ran_s, past_ran_s(lines), g->n_tasks * sizeof(*past->ran_s));
         count_past(past, lines, g);
     }
     past_free(lines);
@@ -572,6 +573,7 @@ int journal_recover(int dir_fd, const char *path, const struct graph *g, struct 
     if (fd < 0 && errno != ENOENT)
         return -1;
     past->is_done = xcalloc(g->n_tasks, sizeof(*past->is_done));
+    past->ran_s = xcalloc(g->n_tasks, sizeof(*past->ran_s));
     if (fd < 0)
         return 0;
     status = recover_from(fd, g, past, path, err);
@@ -584,6 +586,7 @@ int journal_recover(int dir_fd, const char *path, const struct graph *g, struct 
 void journal_past_release(struct journal_past *past)
 {
     free(past->is_done);
+    free(past->ran_s);
     *past = (struct journal_past){.epoch = 0};
 }
 

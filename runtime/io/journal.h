@@ -23,6 +23,7 @@ struct journal_past
     uint32_t epoch;     /* of the last run in it; 0: the file is empty or missing */
     uint64_t n_bytes;   /* the valid part; what follows is a torn end */
     bool *is_done;      /* n_tasks elements: need not run again. A join: none of its parents must */
+    float *ran_s;       /* n_tasks elements: see past_ran_s */
     uint32_t n_done;    /* without joins, as the two below */
     uint32_t n_changed; /* were done, but their definition changed, or a parent runs again */
     uint32_t n_unknown; /* done tasks that the workflow no longer has */

@@ -53,6 +53,7 @@ struct summary
     uint32_t n_slots;
     uint32_t n_tasks; /* without joins, as all below */
     uint32_t n_kept;
+    uint32_t n_left; /* for the next allocation */
     uint32_t n_done; /* in this epoch */
     uint32_t n_failed;
     uint32_t n_allowed; /* of these, the ones that may */
@@ -272,6 +273,12 @@ void summary_sink(void *data, const struct event *event)
     }
 }
 
+void summary_set_left(struct summary *s, uint32_t n_left)
+{
+    if (s != NULL)
+        s->n_left = n_left;
+}
+
 int summary_exit_status(const struct summary *s)
 {
     return s->n_done + s->n_kept + s->n_not_needed + s->n_allowed == s->n_tasks ? 0 : 1;
@@ -443,6 +450,10 @@ static void put_counts(struct buffer *b, const struct summary *s)
     put_count(b, "not needed", s->n_not_needed);
     put_count(b, "cancelled", s->n_cancelled);
     put_count(b, "not started", n_over < s->n_tasks ? s->n_tasks - n_over : 0);
+    if (s->n_left > 0) {
+        put_label(b, "waiting");
+        buffer_printf(b, "%" PRIu32 " task%s, for the next allocation\n", s->n_left, s->n_left == 1 ? "" : "s");
+    }
 }
 
 static int compare_causes(const void *a, const void *b)

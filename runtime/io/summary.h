@@ -20,6 +20,9 @@ void summary_sink(void *data, const struct event *event);
  * 1. (That the run was ended by a signal, or failed itself, is for the caller to know.) */
 int summary_exit_status(const struct summary *s);
 
+/* So many tasks wait for the next allocation, since this one ends. Takes NULL. */
+void summary_set_left(struct summary *s, uint32_t n_left);
+
 /* Writes some ten to twenty-five lines of at most 80 columns (paths may be longer): counts, the most frequent
  * causes of failure and what was skipped for them, makespan (first start to last end) against the lower bound
  * for such run times, utilisation (cores x time of tasks / slots x makespan) and why the rest was idle, the

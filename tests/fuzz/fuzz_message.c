@@ -29,6 +29,7 @@ static int next(enum message_kind kind, struct cursor *c)
         struct done done;
         struct stop stop;
         struct recall recall;
+        struct cancel cancel;
     } any;
 
     switch (kind) {
@@ -50,6 +51,7 @@ static int next(enum message_kind kind, struct cursor *c)
     case MESSAGE_STOP: return message_next_stop(c, &any.stop, NULL);
     case MESSAGE_RECALL:
     case MESSAGE_RETURNED: return message_next_recall(c, &any.recall, NULL);
+    case MESSAGE_CANCEL: return message_next_cancel(c, &any.cancel, NULL);
     }
     return -1;
 }

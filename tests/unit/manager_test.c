@@ -47,6 +47,7 @@ struct script
     struct buffer message;
     struct buffer transcript;
     int signals[2];        /* a pipe that stands for the signalfd */
+    int ends[2];           /* a pipe that tells when the allocation ends */
     bool ran_out;
     double run_s;
     pid_t pids[N_RANKS_MAX]; /* of processes that stand for workers; 0: none */
@@ -94,6 +95,7 @@ static int script_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
     struct run run;
     struct stop stop;
     struct recall recall;
+    struct cancel cancel;
 
     assert_int_equal(message_open(&h, &cursor, bytes, n, err), 0);
     assert_int_equal(h.worker, to);
@@ -112,6 +114,10 @@ static int script_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
     case MESSAGE_RECALL:
         assert_int_equal(message_next_recall(&cursor, &recall, err), 0);
         buffer_printf(&s->transcript, "%u RECALL %s\n", to, name_of_task(s, recall.task));
+        break;
+    case MESSAGE_CANCEL:
+        assert_int_equal(message_next_cancel(&cursor, &cancel, err), 0);
+        buffer_printf(&s->transcript, "%u CANCEL %s %d\n", to, name_of_task(s, cancel.task), (int)cancel.signal);
         break;
     case MESSAGE_STOP:
         assert_int_equal(message_next_stop(&cursor, &stop, err), 0);
@@ -229,6 +235,11 @@ static int script_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
     } else if (strcmp(line, "short") == 0) {
         s->run_s = 0.001;
         s->is_ready = false;
+    } else if (sscanf(line, "ends %d", &code) == 1) { /* the allocation, in so many seconds */
+        double end_s = clock_now_s() + code;
+
+        assert_int_equal(write(s->ends[1], &end_s, sizeof(end_s)), sizeof(end_s));
+        s->is_ready = false;
     } else if (sscanf(line, "later %d", &code) == 1) {
         passed_s += code;
         s->is_ready = false;
@@ -330,6 +341,10 @@ static struct outcome expect_with(struct graph *graph, uint32_t n_workers, const
     options.grace_s = 5;
     assert_int_equal(pipe2(s.signals, 04000 /* O_NONBLOCK */), 0);
     options.signal_fd = s.signals[0];
+    assert_int_equal(pipe2(s.ends, 04000), 0);
+    options.end_fd = strstr(script, "ends") != NULL ? s.ends[0] : -1;
+    options.end_ask_fd = -1;
+    options.end_margin_s = 10;
     event_add_sink(&sinks, sink, &s);
     outcome.status = manager_run(&options, &outcome.report, &outcome.err);
     end_stand_ins(&s);
@@ -339,6 +354,8 @@ static struct outcome expect_with(struct graph *graph, uint32_t n_workers, const
     assert_false(s.ran_out);
     close(s.signals[0]);
     close(s.signals[1]);
+    close(s.ends[0]);
+    close(s.ends[1]);
     buffer_release(&s.transcript);
     buffer_release(&s.message);
     graph_free(graph);
@@ -831,6 +848,111 @@ static void test_task_is_told_the_ids_of_its_gpus(void **unused)
            &plain);
 }
 
+/* ---- the end of the allocation: TERM 15 s before it, since grace and margin are 5 and 10 s ---- */
+
+static void test_what_runs_is_cut_off_before_the_allocation_ends(void **unused)
+{
+    struct outcome o = expect("a\nb: a", 1, "1 hello\nends 100\nlater 86\n1 killed a 15\n",
+                              "1 WELCOME\n1 RUN a\n"
+                              "stopping: the allocation ends: 1 task is cut off, and runs again in the next one\n"
+                              "1 STOP term\ncancelled a\n1 STOP term\n",
+                              false, NULL);
+
+    (void)unused;
+    assert_int_equal(o.status, 0);
+    assert_int_equal(o.report.n_left, 2);
+    assert_int_equal(o.report.signal, 0);
+}
+
+static void test_a_run_that_ends_in_time_knows_nothing_of_that(void **unused)
+{
+    struct outcome o = expect("a", 1, "1 hello\nends 100\nlater 80\n1 done a 0\n",
+                              "1 WELCOME\n1 RUN a\ndone a\n1 STOP when done\n", false, NULL);
+
+    (void)unused;
+    assert_int_equal(o.report.n_left, 0);
+}
+
+static void test_a_run_ends_early_when_nothing_more_can_end_in_time(void **unused)
+{
+    struct outcome o = expect("short cost=10\nlong cost=90", 1, "ends 100\n1 hello\n1 done short 0\n",
+                              "1 WELCOME\n1 RUN short\ndone short\n"
+                              "stopping: 1 task waits for the next allocation: nothing that could start now would end "
+                              "before this one does\n1 STOP when done\n",
+                              false, NULL);
+
+    (void)unused;
+    assert_int_equal(o.report.n_left, 1);
+}
+
+static void test_a_task_gets_its_signal_before_the_end_and_may_finish(void **unused)
+{
+    struct outcome o = expect("a signalled=20\nb", 2,
+                              "ends 100\n1 hello\n2 hello\nlater 66\nlater 5\n1 killed a 10\n2 done b 0\n",
+                              "1 WELCOME\n1 RUN a\n2 WELCOME\n2 RUN b\n1 CANCEL a 10\ncancelled a\ndone b\n"
+                              "1 STOP when done\n2 STOP when done\n",
+                              false, NULL);
+
+    (void)unused;
+    assert_int_equal(o.report.n_left, 1);
+}
+
+static void test_an_end_that_is_put_off_lets_them_run(void **unused)
+{
+    struct outcome o = expect("a signalled=20", 1, "1 hello\nends 100\nends 200\nlater 100\n1 done a 0\n",
+                              "1 WELCOME\n1 RUN a\ndone a\n1 STOP when done\n", false, NULL);
+
+    (void)unused;
+    assert_int_equal(o.report.n_left, 0);
+}
+
+static void test_an_end_that_is_brought_forward_cuts_them_off(void **unused)
+{
+    expect("a", 1, "1 hello\nends 1000\nlater 50\nends 10\n1 killed a 15\n",
+           "1 WELCOME\n1 RUN a\nstopping: the allocation ends: 1 task is cut off, and runs again in the next one\n"
+           "1 STOP term\ncancelled a\n1 STOP term\n",
+           false, NULL);
+    (void)unused;
+}
+
+static void test_what_drains_is_cut_off_all_the_same(void **unused)
+{
+    struct outcome o = expect("a", 1, "1 hello\nends 100\nsignal 10\nlater 86\n1 killed a 15\n",
+                              "1 WELCOME\n1 RUN a\nstopping: told to start nothing more (USR1)\n"
+                              "1 STOP term\ncancelled a\n1 STOP term\n",
+                              false, NULL);
+
+    (void)unused;
+    assert_int_equal(o.report.n_left, 1);
+}
+
+static void test_what_stopped_for_a_failure_is_not_for_the_next_allocation(void **unused)
+{
+    struct outcome o = expect("a\nb\nc", 2, "ends 100\n1 hello\n2 hello\n1 done a 1\nlater 86\n2 killed b 15\n",
+                              "1 WELCOME\n1 RUN a\n2 WELCOME\n2 RUN b\nfailed a\n"
+                              "stopping: a task failed (--fail-fast)\n"
+                              "1 STOP term\n2 STOP term\ncancelled b\n1 STOP term\n2 STOP term\n",
+                              true, NULL);
+
+    (void)unused;
+    assert_int_equal(o.report.n_left, 0);
+}
+
+static void test_what_ran_in_earlier_allocations_tells_how_long_tasks_take(void **unused)
+{
+    static const bool is_done[] = {true, false};
+    static const float ran_s[] = {80, 0};
+    const struct manager_options asked = {.is_done = is_done, .ran_s = ran_s};
+    struct outcome o = expect_with(graph_from_text("a\nb"), 1, "ends 100\n1 hello\n",
+                                   "kept a\n1 WELCOME\nstopping: 1 task waits for the next allocation: nothing that "
+                                   "could start now would end before this one does\n"
+                                   "1 STOP when done\n",
+                                   &asked);
+
+    (void)unused;
+    assert_int_equal(o.report.n_left, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -874,6 +996,15 @@ int main(void)
         cmocka_unit_test(test_run_ends_well_when_a_worker_dies_of_teardown),
         cmocka_unit_test(test_run_that_is_told_to_end_does_not_wait_for_a_setup_whose_worker_died),
         cmocka_unit_test(test_task_is_told_the_ids_of_its_gpus),
+        cmocka_unit_test(test_what_runs_is_cut_off_before_the_allocation_ends),
+        cmocka_unit_test(test_a_run_that_ends_in_time_knows_nothing_of_that),
+        cmocka_unit_test(test_a_run_ends_early_when_nothing_more_can_end_in_time),
+        cmocka_unit_test(test_a_task_gets_its_signal_before_the_end_and_may_finish),
+        cmocka_unit_test(test_an_end_that_is_put_off_lets_them_run),
+        cmocka_unit_test(test_an_end_that_is_brought_forward_cuts_them_off),
+        cmocka_unit_test(test_what_drains_is_cut_off_all_the_same),
+        cmocka_unit_test(test_what_stopped_for_a_failure_is_not_for_the_next_allocation),
+        cmocka_unit_test(test_what_ran_in_earlier_allocations_tells_how_long_tasks_take),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
