@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 
+import disk
 import journal
 from flow import Flow
 from processes import ThisMachine, describe
@@ -192,8 +193,8 @@ def check_nothing_left(place):
         raise Failure(f"temporary directories are left: {place.temporary_directories()}")
 
 
-def check_verified(place, folder):
-    words = [place.ganger, "verify", "flow.json"]
+def check_verified(place, folder, what="flow.json"):
+    words = [place.ganger, "verify", str(what)]
     result = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=STEP_S, check=False)
     if result.returncode != 0:
         raise Failure(f"verify: status {result.returncode}: {result.stdout}{result.stderr}")
@@ -346,6 +347,80 @@ def deaths(place, folder, options):
     say(f"deaths: {n_deaths} of manager or mpirun over {n_runs} workflows: what was recorded never ran again")
 
 
+def said_why(run, log_from):
+    """An epoch that could not go on for the disk must say so, in words of the system."""
+    text = run.log.read_bytes()[log_from:]
+    return any(word in text for word in (b"No space left", b"File too large", b"cannot be kept", b"cannot be written"))
+
+
+def disk_epoch(run, small, rng, must_fill):
+    """One epoch, in which the disk is filled if it lasts long enough. (its status, was it filled?)"""
+    filled = False
+
+    def fill(run):
+        nonlocal filled
+        if not must_fill:
+            return
+        wait_until(lambda: run.is_over() or run.has_begun(), "the journal is begun")
+        disk.wait_a_moment(run, rng.random() * 1.5)
+        if not run.is_over():
+            small.fill(run)
+            filled = True
+
+    log_from = run.log.stat().st_size if run.log.exists() else 0
+    status = run.go_on(fill)
+    small.empty()
+    if filled and status not in (0, 1, 3):
+        raise Failure(f"status {status} after the disk was full")
+    if filled and status == 3 and not said_why(run, log_from):
+        raise Failure("the disk was full, and the run did not say so")
+    return status, filled
+
+
+class DiskRun(Run):
+    """A run whose directory is on the small disk; all else is elsewhere."""
+
+    def __init__(self, place, folder, small, n_workers):
+        super().__init__(place, folder, n_workers, ["--quiet", "--run-dir", str(small.folder / "flow.run")])
+        self.journal = small.folder / "flow.run" / "journal.jsonl"
+
+    def has_begun(self):
+        return self.journal.exists() and self.journal.stat().st_size > 0
+
+
+def full_disks(place, folder, options):
+    def one_round(number, rng):
+        here = folder / f"run-{number}"
+        flow = Flow(rng, options.tasks)
+        prepare_folder(here, flow)
+        small = disk.SmallDisk(here / "small") if disk.IN_NAMESPACE in os.environ else \
+            disk.LimitedFiles(here / "small", lambda run: victims(run)["manager"] + victims(run)["worker"])
+        run, n_filled = DiskRun(place, here, small, 3), 0
+        place.runs.append(run)
+        for epoch in range(EPOCHS_MAX):
+            status, filled = disk_epoch(run, small, rng, epoch < 3)
+            n_filled += filled
+            if status == 0:
+                break
+        else:
+            raise Failure(f"not done after {EPOCHS_MAX} epochs")
+        check_results(here, flow)
+        check_log(here, run, flow)
+        check_nothing_left(place)
+        check_verified(place, here, run.journal.parent)
+        say(f"workflow {number}: {epoch + 1} epochs, the disk was full in {n_filled}")
+        small.close()
+        shutil.rmtree(here)
+        return n_filled
+
+    say("the run directory is on " + ("a file system of 16 MiB" if disk.IN_NAMESPACE in os.environ else
+                                      "this disk (no mount namespace here): files may not grow instead"))
+    n, n_runs = disk.rounds(options.seed, options.disk, one_round)
+    if n < options.disk:
+        raise Failure(f"only {n} runs of {n_runs} lasted long enough for the disk to be filled")
+    say(f"disk: full {n} times over {n_runs} workflows: each time it was said, and resumed; nothing was lost")
+
+
 def read_options():
     parser = argparse.ArgumentParser(prog="chaos.sh")
     parser.add_argument("--seconds", type=float, default=10, help="how long new workflows are begun")
@@ -354,16 +429,19 @@ def read_options():
     parser.add_argument("--keep", action="store_true", help="keep what rounds that went well left")
     parser.add_argument("--worker-kills", type=int, metavar="N")
     parser.add_argument("--deaths", type=int, metavar="N")
+    parser.add_argument("--disk", type=int, metavar="N")
     return parser.parse_args()
 
 
 def main():
     options = read_options()
+    if options.disk:
+        disk.enter_namespace()
     folder = pathlib.Path(os.environ.get("CHAOS_DIR") or tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     place = ThisMachine(os.path.abspath(os.environ["GANGER"]), folder, f"{options.seed}-{os.getpid()}")
     place.runs = []
-    mode = worker_kills if options.worker_kills else deaths if options.deaths else chaos
+    mode = worker_kills if options.worker_kills else deaths if options.deaths else full_disks if options.disk else chaos
     say(f"chaos: seed {options.seed}, in {folder}")
     try:
         mode(place, folder, options)

@@ -5,6 +5,7 @@
 #                                        end, stopped and continued; each run is resumed until it is done
 #   chaos.sh --worker-kills N            so many kills of workers, over runs of 20,000 short tasks
 #   chaos.sh --deaths N                  so many kills of the manager or mpirun, each time resumed
+#   chaos.sh --disk N                    so many times the run directory's disk is full, each time emptied and resumed
 #
 # $GANGER is the program (default: build/bin/ganger). What a failing round did is kept in $CHAOS_DIR (default: a folder
 # that is named then); the seed that is printed repeats the workflow and the order of what is done to it, the machine's
