@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "io/binding.h"
 #include "io/process.h"
 
@@ -398,8 +399,10 @@ static enum task_state end_task(struct manager *m, uint32_t worker, const struct
 /* The next ones' would be lost, too: the run directory is as good as gone, like a journal that cannot be written. */
 static void stop_for_lost_output(struct manager *m, const struct done *done)
 {
-    error_set(m->err, ERROR_SYSTEM, "what tasks write cannot be kept, task \"%s\": %.*s; `--resume` continues the run",
-              m->o->graph->tasks[done->task].id, (int)done->result.n_tail_bytes, done->result.tail);
+    error_set(m->err, ERROR_SYSTEM,
+              "what tasks write cannot be kept, task \"%s\": %.*s; %s, and `--resume` continues the run",
+              m->o->graph->tasks[done->task].id, (int)done->result.n_tail_bytes, done->result.tail,
+              file_remedy(done->result.code));
     manager_stop(m, STOP_WHEN_DONE, m->err->text); /* what runs may be silent */
 }
 

@@ -54,6 +54,19 @@ int file_open_in(int dir_fd, const char *path, int flags, mode_t mode)
     return openat(dir_fd, slash != NULL ? slash + 1 : path, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, mode);
 }
 
+const char *file_remedy(int number)
+{
+    switch (number) {
+    case ENOSPC: return "make room there";
+    case EDQUOT: return "make room within your quota there";
+    case EFBIG: return "raise the limit on the size of files (ulimit -f)";
+    case EROFS: return "make the file system writable; an error of the disk may have made it read-only";
+    case EIO: return "the disk or the file server is in trouble: ask who runs it, the system's log may tell more";
+    case ESTALE: return "the directory was removed, or its file server was restarted";
+    default: return "mend that";
+    }
+}
+
 char *file_stem(const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -16,6 +16,9 @@ ssize_t file_read_at(int fd, void *bytes, size_t n_bytes, off_t offset);
  * AT_FDCWD: by the path. A symbolic link is not followed, and no FIFO waited for. -1 with errno. */
 int file_open_in(int dir_fd, const char *path, int flags, mode_t mode);
 
+/* What helps when a file cannot be written for that errno: "make room there". For people. */
+const char *file_remedy(int number);
+
 /* "flow/ising.json" -> "ising", with ? in place of control characters. The caller frees it. */
 char *file_stem(const char *path);
 

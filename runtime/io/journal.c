@@ -312,11 +312,9 @@ int journal_close(struct journal *j, int exit_status, double time_s, struct gang
     say_end(j, exit_status, time_s);
     pthread_join(j->thread, NULL);
     if (journal_has_failed(j)) {
-        errno = atomic_load(&j->failure);
-        status = error_set_errno(err, ERROR_SYSTEM,
-                                 "%s: cannot write the journal; what is not recorded in it runs "
-                                 "again with --resume",
-                                 j->path);
+        status = error_set(err, ERROR_SYSTEM,
+                           "%s: cannot write the journal: %s; %s; what is not recorded in it runs again with `--resume`",
+                           j->path, strerror(atomic_load(&j->failure)), file_remedy(atomic_load(&j->failure)));
     }
     free_journal(j);
     return status;

@@ -201,6 +201,29 @@ static int write_chunk(int fd, const struct buffer *header, const char *text, si
     return write_rest(fd, text + (written - header->n), n_text - (written - header->n), at + written);
 }
 
+/* Makes a hole of a chunk that was written in part, since a reader could not tell it from damage. Where holes cannot be
+ * punched its bytes are overwritten: they have their place, also on a full disk. */
+static void erase_chunk(int fd, size_t n_bytes, uint64_t at)
+{
+    static const char zeros[4096];
+    int number = errno;
+    struct stat status;
+    uint64_t end = at + n_bytes;
+
+    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)n_bytes) != 0 &&
+        fstat(fd, &status) == 0) {
+        end = end < (uint64_t)status.st_size ? end : (uint64_t)status.st_size;
+        while (at < end) {
+            size_t n = end - at < sizeof(zeros) ? (size_t)(end - at) : sizeof(zeros);
+
+            if (write_rest(fd, zeros, n, at) != 0)
+                break;
+            at += n;
+        }
+    }
+    errno = number;
+}
+
 int output_append(struct output *o, task_id task, uint32_t attempt, enum output_stream stream,
                   const char *bytes, size_t n_bytes, struct output_place *place, struct ganger_error *err)
 {
@@ -218,8 +241,11 @@ int output_append(struct output *o, task_id task, uint32_t attempt, enum output_
         return -1;
     at = atomic_fetch_add(o->counter, HEADER_BYTES + n_bytes);
     encode_header(&header, &h, at, bytes);
-    if (write_chunk(o->fd, &header, bytes, n_bytes, at) != 0)
-        return error_set_errno(err, ERROR_SYSTEM, "output/%s: cannot write a task's output", o->name);
+    if (write_chunk(o->fd, &header, bytes, n_bytes, at) != 0) {
+        erase_chunk(o->fd, HEADER_BYTES + n_bytes, at);
+        error_set_errno(err, ERROR_SYSTEM, "output/%s: cannot write a task's output", o->name);
+        return -1;
+    }
     if (place->n_bytes == 0)
         *place = (struct output_place){o->epoch, o->node, at, 0, 0};
     place->n_bytes = at + HEADER_BYTES + n_bytes - place->offset;

@@ -34,8 +34,7 @@ void output_close(struct output *o); /* takes NULL */
 
 /* Writes one chunk (n_bytes at most OUTPUT_CHUNK_BYTES; none for 0), and blocks until it is written.
  * `place` is made to reach to the chunk's end, from its start if it was empty (n_bytes 0). After a failure
- * errno says why, too, and `place` is as it was; the file has a hole, or a torn chunk, which readers leave
- * out. */
+ * errno says why, too, and `place` is as it was; the file has a hole, which readers leave out. */
 #define OUTPUT_CHUNK_BYTES 65536
 int output_append(struct output *o, task_id task, uint32_t attempt, enum output_stream stream,
                   const char *bytes, size_t n_bytes, struct output_place *place, struct ganger_error *err);

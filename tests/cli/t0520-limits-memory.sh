@@ -25,12 +25,19 @@ g 0 run --dry-run flow.json --memory-limit off
 g 2 run flow.json --memory-limit of
 says err "enforce, watch or off"
 
+# in_group GROUP WORD...: ganger alone in a control group.
+in_group() {
+    local group=$1
+    shift
+    timeout -s KILL "$limit" sh -c 'echo 0 >"$1/cgroup.procs"; shift; exec "$@"' sh $group "$GANGER" "$@" >out 2>err
+}
+
 # By a control group, where the kernel has version 2 and this user may make some: a leap that no look would see.
 group=/sys/fs/cgroup/ganger-test-$$
 if mkdir $group 2>/dev/null && grep -qw memory $group/cgroup.controllers; then
     python3 -c 'import os, sys; os.setxattr(sys.argv[1], "trusted.delegate", b"1")' $group || fail "no mark for $group"
     printf '%s\n' '{"id": "over", "memory": "50MiB", "command": "head -c 200M /dev/zero | tail -c 200M; echo $?"}' >leap.jsonl
-    sh -c 'echo 0 >"$1/cgroup.procs"; shift; exec "$@"' sh $group timeout -s KILL "$limit" "$GANGER" run leap.jsonl -n 1 >out 2>err
+    in_group $group run leap.jsonl -n 1
     [ $? = 1 ] || fail "in a control group: exit status $?"
     says err "it used more than it asked for: 55.0 MiB of 50.0 MiB"
     rmdir $group/* $group 2>/dev/null
@@ -43,7 +50,7 @@ fi
 group=/sys/fs/cgroup/memory/ganger-test-$$
 if mkdir $group 2>/dev/null && echo 300M 2>/dev/null >$group/memory.limit_in_bytes; then
     echo 'sleep 0.2; head -c 900M /dev/zero | tail -c 900M >/dev/null; exit $?' >killed.txt
-    sh -c 'echo 0 >"$1/cgroup.procs"; shift; exec "$@"' sh $group timeout -s KILL "$limit" "$GANGER" run killed.txt -n 1 >out 2>err
+    in_group $group run killed.txt -n 1
     [ $? = 1 ] || fail "the kernel's kill: exit status $?"
     says err "out of memory: the kernel killed it"
     rmdir $group

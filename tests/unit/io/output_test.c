@@ -617,8 +617,8 @@ static void test_a_failed_write_leaves_a_gap_and_nothing_else(void **state)
     assert_int_equal(w->err.cause, ERROR_SYSTEM);
     assert_int_equal(place.n_bytes, 0);
     append(w, 7, 1, OUTPUT_STDOUT, "three");
-    assert_reads(w, 7, 1, OUTPUT_BOTH, "oone[43+43 is no chunk]othree");
-    assert_scans(w, "oone[43+43 is no chunk]othree");
+    assert_reads(w, 7, 1, OUTPUT_BOTH, "oone_othree");
+    assert_scans(w, "oone_othree");
 }
 
 static int refuse(void *data, const struct output_part *part, struct ganger_error *err)
