@@ -305,17 +305,18 @@ static void say_end(struct journal *j, int exit_status, double time_s)
 
 int journal_close(struct journal *j, int exit_status, double time_s, struct ganger_error *err)
 {
-    int status = 0;
+    int status = 0, number;
 
     if (j == NULL)
         return 0;
     say_end(j, exit_status, time_s);
     pthread_join(j->thread, NULL);
-    if (journal_has_failed(j)) {
+    number = atomic_load(&j->failure);
+    if (number != 0)
         status = error_set(err, ERROR_SYSTEM,
-                           "%s: cannot write the journal: %s; %s; what is not recorded in it runs again with `--resume`",
-                           j->path, strerror(atomic_load(&j->failure)), file_remedy(atomic_load(&j->failure)));
-    }
+                           "%s: cannot write the journal: %s; %s; what is not recorded in it runs again with "
+                           "`--resume`",
+                           j->path, strerror(number), file_remedy(number));
     free_journal(j);
     return status;
 }
