@@ -184,6 +184,7 @@ static void print_text(const struct verification *v)
         print_tasks(r);
     printf("output    %" PRIu64 " files, %" PRIu64 " chunks, %" PRIu64 " bytes", o->n_files, o->n_chunks, o->n_text);
     print_count(o->n_unended, "chunks of attempts that have no end");
+    print_count(o->n_torn, "chunks that were not finished");
     if (o->n_holes > 0)
         printf(", %" PRIu64 " holes of %" PRIu64 " bytes in all", o->n_holes, o->n_hole_bytes);
     putchar('\n');
@@ -203,12 +204,13 @@ static void print_json(const struct verification *v)
     const struct audit_result *r = &v->journal_result;
     const struct run_output_result *o = &v->output_result;
     json_t *report = json_pack(
-        "{s:o, s:b, s:b, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:I, s:O}", "run",
+        "{s:o, s:b, s:b, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:I, s:O}", "run",
         json_of(v->dir.path), "proven", is_proven(v), "complete", r->is_complete, "journal", "lines",
         (json_int_t)r->n_lines, "epochs", (json_int_t)r->n_epochs, "other_epochs", (json_int_t)r->n_other_epochs,
         "cut_epochs", (json_int_t)r->n_cut_epochs, "attempts", (json_int_t)r->n_starts, "output", "files",
         (json_int_t)o->n_files, "chunks", (json_int_t)o->n_chunks, "bytes", (json_int_t)o->n_text, "unended_chunks",
-        (json_int_t)o->n_unended, "holes", (json_int_t)o->n_holes, "hole_bytes", (json_int_t)o->n_hole_bytes,
+        (json_int_t)o->n_unended, "unfinished_chunks", (json_int_t)o->n_torn, "holes", (json_int_t)o->n_holes,
+        "hole_bytes", (json_int_t)o->n_hole_bytes,
         "n_problems", (json_int_t)v->n_problems, "problems", v->problems);
 
     if (v->has_workflow)

@@ -25,6 +25,7 @@ struct written
     uint64_t found_end; /* 0: nothing was found */
     uint64_t found_text;
     bool has_end;       /* it is known what it wrote */
+    bool was_lost;      /* … and that some of it could not be kept */
 };
 
 struct run_output
@@ -37,6 +38,7 @@ struct run_output
     bool *has_ended;          /* by epoch: its last line is there */
     uint32_t n_epochs;
     struct output_place file; /* that is being read */
+    bool has_lost;            /* some attempt of its node could not keep its output */
     struct written *last;     /* whose chunk was read last */
     struct run_output_result result;
 };
@@ -110,7 +112,7 @@ void run_output_line(struct run_output *o, uint64_t number, uint32_t epoch, cons
     o->all = xgrow(o->all, o->n, &o->capacity, sizeof(*o->all));
     w = &o->all[o->n++];
     *w = (struct written){.line = number, .epoch = epoch, .node = f->node, .index = f->index, .attempt = f->attempt,
-                          .has_end = has_end && f->end != TASK_LOST};
+                          .has_end = has_end && f->end != TASK_LOST, .was_lost = f->end == TASK_OUTPUT_LOST};
     if (f->output.n_bytes == 0)
         return;
     w->offset = f->output.offset;
@@ -205,6 +207,19 @@ static void note_chunk(struct run_output *o, const struct output_part *part)
     o->result.n_unended += !w->has_end;
 }
 
+/* What the disk did not take any more, or a worker that died did not finish. No attempt that ended otherwise can miss
+ * it: its bytes are counted. */
+static bool may_be_unfinished(const struct run_output *o, const struct output_part *part)
+{
+    const struct written key = {.epoch = o->file.epoch, .node = o->file.node, .index = part->task,
+                                .attempt = part->attempt};
+    const struct written *w = part->task != TASK_NONE ? find(o, &key) : NULL;
+
+    if (w != NULL)
+        return !w->has_end || w->was_lost;
+    return o->has_lost || was_cut_off(o, key.epoch) || is_of_node(key.index);
+}
+
 static int read_part(void *data, const struct output_part *part, struct ganger_error *err)
 {
     struct run_output *o = data;
@@ -217,6 +232,10 @@ static int read_part(void *data, const struct output_part *part, struct ganger_e
         o->result.n_hole_bytes += part->n_bytes;
         break;
     case OUTPUT_DAMAGE:
+        if (may_be_unfinished(o, part)) {
+            o->result.n_torn++;
+            break;
+        }
         report(o, "%" PRIu32 "-n%" PRIu32 ".out: what stands at byte %" PRIu64 " (%" PRIu64 " bytes) %s", o->file.epoch,
                o->file.node, part->offset, part->n_bytes, part->why);
         break;
@@ -237,18 +256,30 @@ static void check_found(struct run_output *o, const struct written *w)
                w->offset + w->n_bytes, w->epoch, w->node, w->found_offset, w->found_end);
 }
 
+/* Of the attempts, which are sorted by epoch and node, goes through those of the file that comes next. */
+static bool has_lost_output(const struct run_output *o, size_t *at)
+{
+    bool has = false;
+
+    for (; *at < o->n && (o->all[*at].epoch < o->file.epoch ||
+                          (o->all[*at].epoch == o->file.epoch && o->all[*at].node <= o->file.node)); ++*at)
+        has |= o->all[*at].was_lost && o->all[*at].epoch == o->file.epoch && o->all[*at].node == o->file.node;
+    return has;
+}
+
 int run_output_check(struct run_output *o, const char *dir, struct run_output_result *result,
                      struct ganger_error *err)
 {
     struct output_source *source = output_source_open(dir);
     struct output_place *files;
-    size_t n_files;
+    size_t n_files, at = 0;
     int status = output_list(dir, &files, &n_files, err);
 
     merge(o);
     for (size_t i = 0; i < n_files && status == 0; i++) {
         o->file = files[i];
         o->last = NULL;
+        o->has_lost = has_lost_output(o, &at);
         status = output_scan(source, &files[i], read_part, o, err);
     }
     for (size_t i = 0; i < o->n && status == 0; i++)

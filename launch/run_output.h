@@ -18,6 +18,7 @@ struct run_output_result
     uint64_t n_holes;
     uint64_t n_hole_bytes;
     uint64_t n_unended;     /* chunks of attempts whose end is not recorded */
+    uint64_t n_torn;        /* what such attempts, and those whose output was lost, wrote in part */
     uint64_t n_problems;
 };
 

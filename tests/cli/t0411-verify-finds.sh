@@ -57,6 +57,15 @@ refuted "is torn"
 again; truncate -s +100 $output # nobody's, and nothing
 g 0 verify flow.run
 says out "1 holes of 100 bytes"
+again # the same, when its task was cut off with the run
+sed -i '/^{"event":"end"/d; /"task":"d"/d; /^{"event":"done","task":"c"/d' $journal
+truncate -s -1 $output
+g 1 verify flow.run
+says out "1 chunks that were not finished"
+says_not out problem
+truncate -s -7 $output # within its header
+g 1 verify flow.run
+says_not out problem
 again; echo junk >> $output
 refuted "is no chunk"
 again; dd if=/dev/zero of=$output bs=1 count=44 conv=notrunc 2> /dev/null # as if it had not reached the disk
