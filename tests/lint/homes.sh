@@ -16,7 +16,7 @@ check() {
     only_in 'mpi.h' "$(header 'mpi\.h')" 'runtime/io/comm_mpi\.c|runtime/ganger_mpi\.h' <"$code"
     only_in 'hwloc' "$(header 'hwloc[^>"]*')" 'runtime/io/binding_?[a-z]*\.[ch]' <"$code"
     only_in 'jansson' "$(header 'jansson\.h')" \
-        'runtime/io/(workflow[a-z_]*|import_(trace|wfformat)|journal|rundir[a-z_]*)\.[ch]|backends/group\.c|launch/[a-z_]*\.c' <"$code"
+        'runtime/io/(workflow[a-z_]*|import_(trace|wfformat)|journal|rundir[a-z_]*)\.[ch]|backends/(group|pbs_json)\.c|launch/[a-z_]*\.c' <"$code"
     c_code runtime backends launch >"$code"
     only_in 'the clock' "$(call_of 'clock_gettime|gettimeofday|time|clock|timespec_get|ftime')" \
         'runtime/base/clock\.c|launch/replay/replay\.c' <"$code"
