@@ -30,7 +30,7 @@ void allocation_release(struct allocation *a)
     *a = (struct allocation){.backend = NULL};
 }
 
-static bool is_same_host(const char *a, const char *b)
+bool allocation_is_same_host(const char *a, const char *b)
 {
     size_t n_a = strcspn(a, "."), n_b = strcspn(b, ".");
 
@@ -45,7 +45,7 @@ uint32_t allocation_cpus_here(const struct allocation *a)
 
     gethostname(host, sizeof(host) - 1);
     for (size_t i = 0; i < a->n_nodes; i++)
-        if (is_same_host(a->hosts[i], node != NULL ? node : host))
+        if (allocation_is_same_host(a->hosts[i], node != NULL ? node : host))
             return a->n_cpus[i];
     return 0;
 }
@@ -110,8 +110,8 @@ int allocation_check(const struct allocation *a, uint32_t n_cores, uint32_t n_th
     return error_set(err, ERROR_USAGE,
                      "%s job %s has %u CPUs on %s, and whatever started ganger there lets it use only %u of them. "
                      "`ganger run FLOW` alone in the job script starts its ranks rightly; so do `mpirun "
-                     "--bind-to none` and `srun --cpu-bind=none` with as many tasks as there are cores, and one more. "
-                     "Put no taskset around them",
+                     "--bind-to none`, and with Slurm `srun --cpu-bind=none`, with as many tasks as there are cores, "
+                     "and one more. Put no taskset around them",
                      a->backend->name, a->job, n_cpus, host, n_threads);
 }
 
@@ -191,7 +191,8 @@ void allocation_undo_binding(void)
 char **allocation_hiding(void)
 {
     static const char *const unwanted[] = {"SLURM_JOB_ID",     "SLURM_JOBID",          "SLURM_NODELIST",
-                                           "SLURM_JOB_NODELIST", "SLURM_TASKS_PER_NODE", "SLURM_NNODES"};
+                                           "SLURM_JOB_NODELIST", "SLURM_TASKS_PER_NODE", "SLURM_NNODES",
+                                           "PBS_JOBID",        "PBS_NODEFILE",         "PBS_ENVIRONMENT"};
     size_t n = sizeof(unwanted) / sizeof(*unwanted);
     char **variables = xcalloc(n + 1, sizeof(*variables));
 
@@ -200,26 +201,9 @@ char **allocation_hiding(void)
     return variables;
 }
 
-/* mpirun and hydra take as many slots on each node as Slurm says that tasks were asked for there. */
-char **allocation_variables(const struct allocation *a, const uint32_t *n_workers)
+char **allocation_variables(const struct allocation *a, const uint32_t *n_workers, const char *forwarded,
+                            int *file_fd)
 {
-    static const char *const unwanted[] = {"SLURM_NTASKS_PER_NODE", "SLURM_CPUS_PER_TASK", "SLURM_NTASKS",
-                                           "SLURM_NPROCS", "SLURM_TRES_PER_TASK", "SLURM_NTASKS_PER_CORE"};
-    size_t n_unwanted = sizeof(unwanted) / sizeof(*unwanted);
-    uint32_t *n_ranks = xcalloc(a->n_nodes, sizeof(*n_ranks));
-    char **variables = xcalloc(n_unwanted + 4, sizeof(*variables)), *counts;
-
-    memcpy(n_ranks, n_workers, a->n_nodes * sizeof(*n_ranks));
-    n_ranks[0]++; /* the manager */
-    counts = hostlist_write_counts(n_ranks, a->n_nodes);
-    variables[0] = xasprintf("SLURM_TASKS_PER_NODE=%s", counts);
-    variables[1] = xstrdup("SLURM_OVERLAP=1"); /* the step of mpirun's daemons keeps no CPU from steps of tasks */
-    for (size_t i = 0; i < n_unwanted; i++)
-        variables[i + 2] = xstrdup(unwanted[i]);
-    /* Nobody watches the ranks of other nodes but mpirun: it is to end the run when one dies. */
-    if (a->n_nodes > 1)
-        variables[n_unwanted + 2] = xstrdup("OMPI_MCA_orte_enable_recovery=0");
-    free(counts);
-    free(n_ranks);
-    return variables;
+    *file_fd = -1;
+    return a->backend->launch_variables(a, n_workers, forwarded, file_fd);
 }

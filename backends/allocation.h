@@ -12,6 +12,9 @@
 int allocation_find(struct allocation *a, struct ganger_error *err);
 void allocation_release(struct allocation *a);
 
+/* Is it one host: its full name and its first part? */
+bool allocation_is_same_host(const char *a, const char *b);
+
 /* CPUs of this host, as the batch system counts them; 0 when the allocation does not name it. A full name
  * and its first part are the same host. */
 uint32_t allocation_cpus_here(const struct allocation *a);
@@ -34,9 +37,8 @@ void allocation_undo_binding(void);
 /* Variables that hide all batch jobs from a launcher, in the same form: it starts its ranks on this host. */
 char **allocation_hiding(void);
 
-/* Variables by which an MPI launcher learns that each node gets its workers, and the first one the manager
- * besides: "NAME=VALUE", or "NAME" to be removed; ended by NULL. The caller frees each and the array. NULL:
- * none. `n_workers` is by node. */
-char **allocation_variables(const struct allocation *a, const uint32_t *n_workers);
+/* What backend->launch_variables gives. */
+char **allocation_variables(const struct allocation *a, const uint32_t *n_workers, const char *forwarded,
+                            int *file_fd);
 
 #endif

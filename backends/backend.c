@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const struct backend *const backends[] = {&backend_slurm, &backend_local, &backend_thread, &backend_none, NULL};
+const struct backend *const backends[] = {&backend_slurm,  &backend_pbs,  &backend_local,
+                                          &backend_thread, &backend_none, NULL};
 
 const struct backend *backend_find(const char *name, struct ganger_error *err)
 {

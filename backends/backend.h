@@ -5,6 +5,7 @@
 #ifndef GANGER_BACKENDS_BACKEND_H
 #define GANGER_BACKENDS_BACKEND_H
 
+#include "backends/dialect.h"
 #include "backends/group.h"
 #include "backends/job.h"
 #include "base/buffer.h"
@@ -45,10 +46,11 @@ struct backend
     const char *name;
     const char *what;      /* in one line, for people */
     const char *title;     /* what the owner of a run directory calls its job: "Slurm"; NULL: it has none */
-    const char *directive; /* how its lines in a job script begin: "#SBATCH" */
+    const char *shell;     /* what a user types to get into a job: "srun --pty bash"; NULL: there are no jobs */
+    const struct dialect *dialect; /* of its lines in a job script; NULL: it reads none */
     const char *templates; /* folder of its templates; NULL: it needs none */
     const char *script;    /* name of the script in the run directory */
-    const char *job_in_log; /* how its script's log is named there; may hold what the batch system replaces */
+    const char *job_in_log; /* how its script's log is named there; "%j" in it is the job's id, "%t" the token */
 
     /* Could it be used here and now? If not, why. */
     bool (*available)(struct ganger_error *why);
@@ -56,10 +58,24 @@ struct backend
     /* The allocation that this process is in: 1; 0: in none of this kind. NULL: there is no such thing. */
     int (*describe)(struct allocation *a, struct ganger_error *err);
 
-    /* Refuses, all reasons in one message, what can never be given. Fills in what it learns: the workers wanted. */
-    int (*check)(const struct group *g, struct resource_set *set, struct ganger_error *err);
+    /* Puts into the environment of this process what only the batch system knows of the allocation, so that
+     * `describe` finds it, here and in the ranks. Asks once. NULL: the environment of a job says all. */
+    void (*learn)(const struct allocation *a);
 
-    /* The directives that say what the group asks for, "--nodes=4"; of what it leaves open, nothing. NULL: none. */
+    /* Variables by which an MPI launcher learns that each node gets its workers, and the first one the manager
+     * besides: "NAME=VALUE", or "NAME" to be removed; ended by NULL. The caller frees each and the array.
+     * `n_workers` is by node; the variable named `forwarded` is to reach all ranks. A file that they name may
+     * live in `*file_fd` (else -1), which the caller closes when the launcher has ended. NULL: there are no
+     * allocations. */
+    char **(*launch_variables)(const struct allocation *a, const uint32_t *n_workers, const char *forwarded,
+                               int *file_fd);
+
+    /* Refuses, all reasons in one message, what can never be given. Fills in what it learns: the workers
+     * wanted. Adds to `notes` what is worth saying all the same, a line for each. */
+    int (*check)(const struct group *g, struct resource_set *set, struct buffer *notes, struct ganger_error *err);
+
+    /* The directives that say what the group asks for, "--nodes=4"; of what it leaves open, nothing. NULL:
+     * none. */
     void (*directives)(const struct group *g, const struct resource_set *set, struct text_list *list);
 
     /* Hands set->script in; does not wait for it to start. Sets job, or pid. When it fails, nothing was left
@@ -85,8 +101,8 @@ struct backend
      * NULL: nobody ends such jobs. */
     int (*find_end)(const char *job, double *end_s, struct ganger_error *err);
 
-    /* May a job that was asked for like this hand in others? If not, why. To be asked where people log in. NULL: it
-     * may. */
+    /* May a job that was asked for like this hand in others? If not, why. To be asked where people log in.
+     * NULL: it may. */
     bool (*may_chain)(const struct group *g, struct ganger_error *why);
 
     /* Puts the job that this process is in back into the queue, which ends it: the last thing to do. NULL: it
@@ -96,11 +112,12 @@ struct backend
     /* Tells a job to end and waits for nothing; one that is not there is no error. */
     int (*cancel)(const struct resource_set *set, struct ganger_error *err);
 
-    /* Jobs of this user that are runs of ganger: waiting, running and as many past ones as it knows. NULL: none. */
+    /* Jobs of this user that are runs of ganger: waiting, running and as many past ones as it knows. NULL:
+     * none. */
     int (*list)(struct job **jobs, size_t *n, struct ganger_error *err);
 };
 
-extern const struct backend backend_none, backend_thread, backend_local, backend_slurm;
+extern const struct backend backend_none, backend_thread, backend_local, backend_slurm, backend_pbs;
 
 /* All of them, ended by NULL; the first available one that describes an allocation wins. */
 extern const struct backend *const backends[];

@@ -159,11 +159,19 @@ int batch_release(const struct batch *b, struct resource_set *set, double limit_
     return 0;
 }
 
+char *batch_log_path(const struct resource_set *set)
+{
+    const char *slash = strrchr(set->log, '/'), *name = slash != NULL ? slash : set->log;
+    const char *job = strstr(name, "%j"), *token = strstr(name, "%t"), *place = job != NULL ? job : token;
+
+    if (place == NULL)
+        return xstrdup(set->log);
+    return xasprintf("%.*s%s%s", (int)(place - set->log), set->log, job != NULL ? set->job : set->token, place + 2);
+}
+
 int batch_errors(const struct resource_set *set, const struct job *job, struct buffer *text)
 {
-    const char *place = strstr(set->log, "%j");
-    char *path = place == NULL ? xstrdup(set->log)
-                               : xasprintf("%.*s%s%s", (int)(place - set->log), set->log, set->job, place + 2);
+    char *path = batch_log_path(set);
 
     backend_read_log(path, LOG_BYTES, text);
     free(path);

@@ -1,5 +1,5 @@
-/* batch: what the backends of batch systems share: how their commands are asked, and how a job is found by its token,
- * waited for and released. What differs between them is a row of functions. */
+/* batch: what the backends of batch systems share: how their commands are asked, and how a job is found by its
+ * token, waited for and released. What differs between them is a row of functions. */
 #ifndef GANGER_BACKENDS_BATCH_H
 #define GANGER_BACKENDS_BATCH_H
 
@@ -43,8 +43,8 @@ double batch_limit_s(double usual_s);
 /* This process's environment without those variables. Borrows its texts; the caller frees the array. */
 char **batch_environment(bool (*is_unwanted)(const char *variable));
 
-/* Runs a command that asks. Fails when it did not end by itself; its status is in the result. The caller releases the
- * result, also after a failure. */
+/* Runs a command that asks. Fails when it did not end by itself; its status is in the result. The caller
+ * releases the result, also after a failure. */
 int batch_ask(const char *const *argv, char **envp, struct command_result *r, struct ganger_error *err);
 
 /* ---- jobs ---- */
@@ -61,13 +61,17 @@ void batch_set_job(struct resource_set *set, char *id);
 /* The job's id by the token in its comment; NULL when no such job is there. The caller frees it. */
 char *batch_find_by_token(const struct batch *b, const char *token, struct ganger_error *err);
 
-/* status, release and errors of a backend. The log's name may hold "%j" for the job's id. */
+/* The log of a job: in the name of its file "%j" is the job's id, "%t" the token. The caller frees it. */
+char *batch_log_path(const struct resource_set *set);
+
+/* status, release and errors of a backend. */
 int batch_status(const struct batch *b, const struct resource_set *set, struct job *job, struct ganger_error *err);
 int batch_release(const struct batch *b, struct resource_set *set, double limit_s, struct ganger_error *err);
 int batch_errors(const struct resource_set *set, const struct job *job, struct buffer *text);
 
-/* Runs the command that submits, and learns the job's id. When it hangs or says no id, the job may be there all the
- * same: it is looked for by its token, and after a failure cancelled again, or the message says that it is there. */
+/* Runs the command that submits, and learns the job's id. When it hangs or says no id, the job may be there all
+ * the same: it is looked for by its token, and after a failure cancelled again, or the message says that it is
+ * there. */
 int batch_submit(const struct batch *b, const char *const *argv, char **envp, struct resource_set *set,
                  struct ganger_error *err);
 

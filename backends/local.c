@@ -74,16 +74,18 @@ static bool is_alive(const struct resource_set *set)
 
 /* ---- the table ---- */
 
-static int local_check(const struct group *g, struct resource_set *set, struct ganger_error *err)
+static int local_check(const struct group *g, struct resource_set *set, struct buffer *notes,
+                       struct ganger_error *err)
 {
     long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
+    (void)notes;
     if (g->n_nodes > 1)
         return error_set(err, ERROR_USAGE, "this machine is one node, and %u are asked for", g->n_nodes);
     if (g->partition != NULL || g->account != NULL || g->qos != NULL || g->constraint != NULL || g->directives.n > 0)
         return error_set(err, ERROR_USAGE,
                          "this machine has no partitions, accounts, QOS, constraints or directives; they are for "
-                         "--backend slurm");
+                         "batch systems");
     if (n_cpus > 0 && g->n_cores > (uint32_t)n_cpus)
         return error_set(err, ERROR_USAGE, "this machine has %ld cores, and %u are asked for", n_cpus, g->n_cores);
     set->n_workers = g->n_cores;
@@ -204,7 +206,6 @@ static int local_errors(const struct resource_set *set, const struct job *job, s
 const struct backend backend_local = {
     .name = "local",
     .what = "in the background of this machine",
-    .directive = "#GANGER",
     .script = "job.sh",
     .job_in_log = "job.out",
     .available = local_available,

@@ -173,6 +173,35 @@ static bool slurm_may_chain(const struct group *g, struct ganger_error *why)
     return may;
 }
 
+/* ---- launching ---- */
+
+/* mpirun and hydra take as many slots on each node as Slurm says that tasks were asked for there. */
+static char **slurm_launch_variables(const struct allocation *a, const uint32_t *n_workers, const char *forwarded,
+                                     int *file_fd)
+{
+    static const char *const unwanted[] = {"SLURM_NTASKS_PER_NODE", "SLURM_CPUS_PER_TASK", "SLURM_NTASKS",
+                                           "SLURM_NPROCS", "SLURM_TRES_PER_TASK", "SLURM_NTASKS_PER_CORE"};
+    size_t n_unwanted = sizeof(unwanted) / sizeof(*unwanted);
+    uint32_t *n_ranks = xcalloc(a->n_nodes, sizeof(*n_ranks));
+    char **variables = xcalloc(n_unwanted + 4, sizeof(*variables)), *counts;
+
+    (void)forwarded; /* its steps have all of the environment */
+    (void)file_fd;
+    memcpy(n_ranks, n_workers, a->n_nodes * sizeof(*n_ranks));
+    n_ranks[0]++; /* the manager */
+    counts = hostlist_write_counts(n_ranks, a->n_nodes);
+    variables[0] = xasprintf("SLURM_TASKS_PER_NODE=%s", counts);
+    variables[1] = xstrdup("SLURM_OVERLAP=1"); /* the step of mpirun's daemons keeps no CPU from steps of tasks */
+    for (size_t i = 0; i < n_unwanted; i++)
+        variables[i + 2] = xstrdup(unwanted[i]);
+    /* Nobody watches the ranks of other nodes but mpirun: it is to end the run when one dies. */
+    if (a->n_nodes > 1)
+        variables[n_unwanted + 2] = xstrdup("OMPI_MCA_orte_enable_recovery=0");
+    free(counts);
+    free(n_ranks);
+    return variables;
+}
+
 /* ---- what can be given ---- */
 
 /* An array would start the run several times, in one run directory. */
@@ -191,7 +220,8 @@ static int check_directives(const struct group *g, struct ganger_error *err)
     return 0;
 }
 
-static int slurm_check(const struct group *g, struct resource_set *set, struct ganger_error *err)
+static int slurm_check(const struct group *g, struct resource_set *set, struct buffer *notes,
+                       struct ganger_error *err)
 {
     static const char *const argv[] = {"sinfo", "-h", "-e", "-o", SLURM_PARTITION_FORMAT, NULL};
     struct command_result r;
@@ -199,6 +229,7 @@ static int slurm_check(const struct group *g, struct resource_set *set, struct g
     size_t n = 0;
     int status = check_directives(g, err);
 
+    (void)notes;
     if (status < 0)
         return -1;
     status = ask(argv, &r, err);
@@ -474,12 +505,14 @@ const struct backend backend_slurm = {
     .name = "slurm",
     .what = "a job of Slurm",
     .title = "Slurm",
-    .directive = "#SBATCH",
+    .shell = "srun --pty bash",
+    .dialect = &dialect_slurm,
     .templates = "slurm-templates",
     .script = "job.sbatch",
     .job_in_log = "job-%j.out",
     .available = slurm_available,
     .describe = slurm_describe,
+    .launch_variables = slurm_launch_variables,
     .check = slurm_check,
     .directives = slurm_directives,
     .request = slurm_request,

@@ -662,6 +662,8 @@ int cmd_run(int argc, char **argv)
     } else {
         options.workflow = argv[first];
         options.targets = (struct workflow_words){(const char *const *)argv + first + 1, (size_t)(argc - first - 1)};
+        if (!launcher_is_rank())
+            layout_learn();
         options.resume |= is_restarted(&options);
         status = launcher_is_rank() ? be_rank(&options) : start_ranks(&options, rank_argv);
     }

@@ -371,16 +371,18 @@ static void list_here(const struct job *jobs, size_t n, json_t *array)
 static int list_all(const struct status_options *o, struct ganger_error *err)
 {
     json_t *array = o->json ? json_array() : NULL;
+    const struct backend *system;
     struct job *jobs = NULL;
     size_t n = 0;
     int status = 0;
 
-    if (backend_slurm.available(NULL))
-        status = backend_slurm.list(&jobs, &n, err);
+    system = backend_slurm.available(NULL) ? &backend_slurm : backend_pbs.available(NULL) ? &backend_pbs : NULL;
+    if (system != NULL)
+        status = system->list(&jobs, &n, err);
     if (array == NULL)
         printf("%-8s %-12s %-9s %-14s %-12s %s\n", "BACKEND", "JOB", "STATE", "SAYS", "HOSTS", "RUN");
     for (size_t i = 0; i < n; i++)
-        list_job(&jobs[i], backend_slurm.name, run_in_comment(jobs[i].comment), array);
+        list_job(&jobs[i], system->name, run_in_comment(jobs[i].comment), array);
     list_here(jobs, n, array);
     if (array != NULL)
         print_json(array);

@@ -53,7 +53,7 @@ struct submit_options
 #define ROW(...) OPTION_ROW(submit_options, __VA_ARGS__)
 
 static const struct option_row rows[] = {
-    ROW('b', "backend", "NAME", OPTION_TEXT, backend, "slurm or local; default: slurm where there is Slurm"),
+    ROW('b', "backend", "NAME", OPTION_TEXT, backend, "slurm, pbs or local; default: what there is, in that order"),
     ROW('d', "run-dir", "DIR", OPTION_TEXT, run_dir, "where the run is kept; default: FLOW.run"),
     ROW('N', "nodes", "N", OPTION_COUNT, n_nodes, "nodes; default: 1"),
     ROW('c', "cores-per-node", "N", OPTION_COUNT, n_cores, "cores on each, a worker for each; default: whole nodes"),
@@ -61,16 +61,16 @@ static const struct option_row rows[] = {
     ROW('m', "memory", "SIZE", OPTION_TEXT, memory, "on each node: 64GiB, 500MB"),
     ROW('g', "gpus-per-node", "N", OPTION_COUNT, n_gpus, "GPUs on each node"),
     ROW('t', "time", "TIME", OPTION_TEXT, time, "limit of the job: 90m, 1h30m, 2d; or with colons: 1:30:00"),
-    ROW('p', "partition", "NAME", OPTION_TEXT, partition, "partition, or several with commas"),
+    ROW('p', "partition", "NAME", OPTION_TEXT, partition, "partition, or several with commas; of PBS the queue"),
     ROW('A', "account", "NAME", OPTION_TEXT, account, "account that pays"),
     ROW('q', "qos", "NAME", OPTION_TEXT, qos, "quality of service"),
-    ROW('C', "constraint", "FEATURE", OPTION_TEXT, constraint, "features that the nodes must have"),
+    ROW('C', "constraint", "FEATURE", OPTION_TEXT, constraint, "features that the nodes must have; PBS: model=x"),
     ROW('J', "name", "NAME", OPTION_TEXT, name, "of the job; default: the workflow's"),
-    ROW('D', "directive", "OPTION", OPTION_LIST, directives, "a further option of sbatch: --mail-type=END"),
+    ROW('D', "directive", "OPTION", OPTION_LIST, directives, "a further option of sbatch or qsub: --mail-type=END"),
     ROW('\0', "before", "COMMAND", OPTION_LIST, before, "a line of shell before the run: 'module load openmpi'"),
     ROW('\0', "after", "COMMAND", OPTION_LIST, after, "a line of shell after the run"),
     ROW('\0', "prefix", "WORDS", OPTION_TEXT, prefix, "put before the launch line: 'apptainer exec image.sif'"),
-    ROW('T', "template", "NAME", OPTION_TEXT, template, "a file, or one of ganger's: several-nodes, requeue, ..."),
+    ROW('T', "template", "NAME", OPTION_TEXT, template, "a file, or one of ganger's: several-nodes, array, ..."),
     ROW('r', "resume", NULL, OPTION_ON, resume, "go on with the run that is in the run directory"),
     ROW('\0', "dry-run", NULL, OPTION_ON, dry_run, "print the job script and submit nothing"),
     ROW('w', "wait", NULL, OPTION_ON, wait, "wait for the end, and end with the run's exit status"),
@@ -161,7 +161,7 @@ static int choose_backend(struct submit *x, struct ganger_error *err)
     const char *name = x->options->backend;
 
     if (name == NULL)
-        name = backend_slurm.available(NULL) ? "slurm" : "local";
+        name = backend_slurm.available(NULL) ? "slurm" : backend_pbs.available(NULL) ? "pbs" : "local";
     x->backend = backend_find(name, err);
     if (x->backend == NULL)
         return -1;
@@ -185,7 +185,8 @@ static char *read_template(struct submit *x, const char **name, struct ganger_er
     }
     if (*name == NULL)
         *name = x->s.group.n_cores == 0 ? "whole-nodes" : x->s.group.n_nodes <= 1 ? "part-of-a-node" : "several-nodes";
-    return template_read(x->backend->templates != NULL ? x->backend->templates : "", *name, err);
+    return template_read(x->backend->templates != NULL ? x->backend->templates : "",
+                         x->backend->dialect != NULL ? x->backend->dialect->suffix : "", *name, err);
 }
 
 static void find_self(char self[PATH_MAX])
@@ -233,9 +234,9 @@ static struct text_list list_of(const struct option_list *options)
 
 /* What one of ganger's templates says only to show how it is said: the site's own default is the better one. A
  * user's template means what it says. */
-static const char *dropped_names(const struct submit *x)
+static bool drops_time(const struct submit *x)
 {
-    return x->options->template == NULL && x->options->time == NULL ? "--time" : NULL;
+    return x->options->template == NULL && x->options->time == NULL;
 }
 
 static int make_script(struct submit *x, struct ganger_error *err)
@@ -243,8 +244,8 @@ static int make_script(struct submit *x, struct ganger_error *err)
     struct text_list directives = {NULL, 0, 0};
     struct text_list before = list_of(&x->options->before), after = list_of(&x->options->after);
     char **launch = launch_words(x);
-    struct template_changes changes = {x->backend->directive, &directives, &before, &after,
-                                       x->s.cwd, x->options->prefix, launch, dropped_names(x)};
+    struct template_changes changes = {x->backend->dialect, &directives, &before, &after,
+                                       x->s.cwd, x->options->prefix, launch, drops_time(x)};
     const char *name;
     char *text = read_template(x, &name, err);
 
@@ -479,6 +480,22 @@ static int load(struct submit *x, const char *flow, struct ganger_error *err)
     return status;
 }
 
+/* What the backend thinks of it, and says all the same. */
+static int check(struct submit *x, struct ganger_error *err)
+{
+    struct buffer notes = BUFFER_EMPTY;
+    int status = x->backend->check(&x->s.group, &x->s.set, &notes, err);
+
+    for (size_t i = 0; i < notes.n;) {
+        const char *line = notes.bytes + i, *end = memchr(line, '\n', notes.n - i);
+
+        log_note("%.*s", (int)(end - line), line);
+        i += (size_t)(end - line) + 1;
+    }
+    buffer_release(&notes);
+    return status;
+}
+
 /* Returns 0 or -1; with --wait sets the exit status of the run. */
 static int submit(struct submit *x, const char *flow, int *exit_status, struct ganger_error *err)
 {
@@ -487,7 +504,7 @@ static int submit(struct submit *x, const char *flow, int *exit_status, struct g
     if (choose_backend(x, err) < 0 || load(x, flow, err) < 0)
         return -1;
     is_there = x->backend->available(NULL);
-    if (is_there && x->backend->check(&x->s.group, &x->s.set, err) < 0)
+    if (is_there && check(x, err) < 0)
         return -1;
     if (x->options->template != NULL) /* it may ask for what we were not told */
         x->s.set.n_workers = 0;

@@ -26,6 +26,14 @@ static bool is_slurm_here(void)
     return has_conf && command_is_there("sbatch");
 }
 
+/* The batch system that this machine is a client of; NULL: none. */
+static const struct backend *find_system_here(void)
+{
+    if (is_slurm_here())
+        return &backend_slurm;
+    return backend_pbs.available(NULL) ? &backend_pbs : NULL;
+}
+
 /* Of a ganger whose task we are: then the job is not ours, only what that task was given. */
 static bool is_in_task(void)
 {
@@ -41,6 +49,7 @@ static int find_job(struct allocation *a, struct ganger_error *err)
 
 static int choose_here(struct layout *p, struct ganger_error *err)
 {
+    const struct backend *system;
     struct binding *binding;
     char host[256] = "";
 
@@ -54,9 +63,11 @@ static int choose_here(struct layout *p, struct ganger_error *err)
     p->n_workers = binding_n_slots(binding);
     binding_close(binding);
     gethostname(host, sizeof(host) - 1);
-    if (!is_in_task() && is_slurm_here())
-        log_warning("this is no job of Slurm: the run fills all %u cores of %s, which others may use to log in; "
-                    "`ganger submit` hands it to Slurm, -n 2 keeps it small", p->n_workers, host);
+    system = is_in_task() ? NULL : find_system_here();
+    if (system != NULL)
+        log_warning("this is no job of %s: the run fills all %u cores of %s, which others may use to log in; "
+                    "`ganger submit` hands it to %s, -n 2 keeps it small", system->title, p->n_workers, host,
+                    system->title);
     return 0;
 }
 
@@ -68,8 +79,8 @@ static int choose_in_job(struct layout *p, const struct allocation *a, struct ga
 
     if (allocation_cpus_here(a) == 0)
         return error_set(err, ERROR_USAGE,
-                         "this shell belongs to %s job %s, and is on none of its nodes: start ganger there, by `srun "
-                         "--pty bash` or in a job script", a->backend->name, a->job);
+                         "this shell belongs to %s job %s, and is on none of its nodes: start ganger there, by `%s` or "
+                         "in a job script", a->backend->name, a->job, a->backend->shell);
     allocation_count_here(&n_cores, &n_threads);
     if (p->n_workers == 0 && allocation_check(a, n_cores, n_threads, err) < 0)
         return -1;
@@ -77,9 +88,18 @@ static int choose_in_job(struct layout *p, const struct allocation *a, struct ga
     if (p->n_workers == 0)
         for (size_t i = 0; i < a->n_nodes; i++)
             p->n_workers += workers[i];
-    p->variables = allocation_variables(a, workers);
+    p->variables = allocation_variables(a, workers, LINK_VARIABLE, &p->file_fd);
     free(workers);
     return 0;
+}
+
+void layout_learn(void)
+{
+    struct allocation a;
+
+    if (find_job(&a, NULL) > 0 && a.backend->learn != NULL)
+        a.backend->learn(&a);
+    allocation_release(&a);
 }
 
 int layout_choose(struct layout *p, uint32_t n_workers, struct ganger_error *err)
@@ -87,7 +107,7 @@ int layout_choose(struct layout *p, uint32_t n_workers, struct ganger_error *err
     struct allocation a;
     int found = find_job(&a, err), status;
 
-    *p = (struct layout){.n_workers = n_workers};
+    *p = (struct layout){.n_workers = n_workers, .file_fd = -1};
     if (found < 0)
         return -1;
     status = found > 0 ? choose_in_job(p, &a, err) : choose_here(p, err);
@@ -101,7 +121,9 @@ void layout_release(struct layout *p)
     for (size_t i = 0; p->variables != NULL && p->variables[i] != NULL; i++)
         free(p->variables[i]);
     free(p->variables);
-    *p = (struct layout){.n_workers = 0};
+    if (p->file_fd >= 0)
+        close(p->file_fd);
+    *p = (struct layout){.file_fd = -1};
 }
 
 /* ---- as a rank ---- */

@@ -14,7 +14,12 @@ struct layout
 {
     uint32_t n_workers;
     char **variables; /* for launcher_run; NULL: none */
+    int file_fd;      /* what they may name lives in it; -1 */
 };
+
+/* To be called once by who starts ranks, before any other of these: asks the batch system for what the
+ * environment of the job does not say. What it learns is in the environment afterwards, also of the ranks. */
+void layout_learn(void);
 
 /* Where `ganger run` as it was typed starts its ranks. `n_workers` is what was asked for; 0: a worker for each
  * core. Fails when less of this node can be used than the batch system gave, or when this is no node of the job;

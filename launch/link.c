@@ -111,6 +111,12 @@ static int send_descriptors(int fd)
     return sendmsg(fd, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
 }
 
+/* What was put into our own environment for the ranks alone: see backend->learn. */
+static bool is_learned(const char *variable)
+{
+    return strncmp(variable, "GANGER_PBS_", 11) == 0;
+}
+
 int link_accept(struct link *l, struct ganger_error *err)
 {
     int fd = accept4(l->listen_fd, NULL, NULL, SOCK_CLOEXEC);
@@ -129,7 +135,8 @@ int link_accept(struct link *l, struct ganger_error *err)
     buffer_put_u32(&origin, 0);
     buffer_put_text(&origin, cwd, strlen(cwd));
     for (char **variable = environ; *variable != NULL; variable++)
-        buffer_put_text(&origin, *variable, strlen(*variable));
+        if (!is_learned(*variable))
+            buffer_put_text(&origin, *variable, strlen(*variable));
     buffer_set_u32(&origin, 0, (uint32_t)(origin.n - 4));
     if (send_descriptors(fd) < 0 || send_all(fd, origin.bytes, origin.n) < 0)
         status = error_set_errno(err, ERROR_SYSTEM, "cannot tell the manager what was typed");
@@ -282,6 +289,8 @@ static bool belongs_to_launch(const char *variable)
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
         if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
+    if (is_learned(variable))
+        return true;
     return strncmp(variable, "OMPI_", 5) == 0 && strncmp(variable, "OMPI_MCA_", 9) != 0 &&
            strncmp(variable, "OMPI_ALLOW_RUN_AS_ROOT", 22) != 0;
 }

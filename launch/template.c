@@ -35,84 +35,63 @@ void template_put_word(struct buffer *text, const char *word)
     buffer_put_u8(text, '\'');
 }
 
-/* The value of a directive, which sbatch reads much as a shell does. */
-static void put_directive(struct buffer *text, const char *directive, const char *option)
-{
-    bool is_plain = option[strcspn(option, " \t\"'\\#")] == '\0';
-    size_t n_name = strcspn(option, "=");
-
-    buffer_printf(text, "%s ", directive);
-    if (is_plain) {
-        buffer_printf(text, "%s\n", option);
-        return;
-    }
-    buffer_put(text, option, n_name);
-    buffer_printf(text, "%s\"", option[n_name] == '=' ? "=" : "");
-    for (const char *p = option + n_name + (option[n_name] == '='); *p != '\0'; p++)
-        buffer_printf(text, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
-    buffer_printf(text, "\"\n");
-}
-
 /* ---- directives ---- */
 
-/* Letters that sbatch knows for long names. */
-static const struct
+/* The script's options, by which ours are completed. */
+static void read_options(const struct template_changes *c, const char *script, struct text_list *options)
 {
-    const char *letter, *name;
-} letters[] = {
-    {"-N", "--nodes"},      {"-n", "--ntasks"},     {"-t", "--time"},   {"-p", "--partition"},
-    {"-A", "--account"},    {"-J", "--job-name"},   {"-o", "--output"}, {"-C", "--constraint"},
-    {"-q", "--qos"},        {"-c", "--cpus-per-task"}, {"-G", "--gpus"}, {"-D", "--chdir"},
-};
-
-/* What sbatch takes as one question, or would refuse together. */
-static const char *const families[][7] = {
-    {"--ntasks-per-node", "--ntasks", "--cpus-per-task", "--exclusive", "--ntasks-per-core", NULL},
-    {"--mem", "--mem-per-cpu", "--mem-per-gpu", NULL},
-    {"--gres", "--gpus", "--gpus-per-node", "--gpus-per-task", NULL},
-};
-#define N_FAMILIES (sizeof(families) / sizeof(*families))
-
-/* "--nodes" of "--nodes=3", "--nodes 3", "-N3"; cut to `size`. */
-static void name_of(const char *option, char *name, size_t size)
-{
-    snprintf(name, size, "%.*s", (int)strcspn(option, "= \t\n"), option);
-    for (size_t i = 0; i < sizeof(letters) / sizeof(*letters); i++)
-        if (name[0] == '-' && name[1] != '-' && strncmp(name, letters[i].letter, 2) == 0)
-            snprintf(name, size, "%s", letters[i].name);
+    if (c->dialect != NULL)
+        dialect_read_script(c->dialect, script, options);
 }
 
-static size_t family_of(const char *name)
+/* Ours, with what the template says about the same and ours leaves open. The caller frees it. */
+static char *complete(const struct template_changes *c, const struct text_list *theirs, const char *ours)
 {
-    for (size_t i = 0; i < N_FAMILIES; i++)
-        for (size_t k = 0; families[i][k] != NULL; k++)
-            if (strcmp(families[i][k], name) == 0)
-                return i;
-    return N_FAMILIES;
+    char *joined = NULL;
+
+    if (c->dialect->join == NULL)
+        return xstrdup(ours);
+    for (size_t i = 0; i < theirs->n && joined == NULL; i++)
+        if (c->dialect->is_same(theirs->each[i], ours))
+            joined = c->dialect->join(theirs->each[i], ours);
+    return joined != NULL ? joined : c->dialect->join(NULL, ours);
 }
 
-/* Does one of the changes say something about the same as this option of the template? */
-static bool is_replaced(const struct text_list *changes, const char *option)
+/* Does one of the changes say something about the same as this option of the template, or is it to go? */
+static bool is_replaced(const struct template_changes *c, const char *option)
 {
-    char theirs[64], ours[64];
-    size_t family;
-
-    name_of(option, theirs, sizeof(theirs));
-    family = family_of(theirs);
-    for (size_t i = 0; i < changes->n; i++) {
-        name_of(changes->each[i], ours, sizeof(ours));
-        if (strcmp(ours, theirs) == 0 || (family < N_FAMILIES && family_of(ours) == family))
+    if (c->drops_time && c->dialect->is_same(option, c->dialect->time))
+        return true;
+    for (size_t i = 0; i < c->directives->n; i++)
+        if (c->dialect->is_same(option, c->directives->each[i]))
             return true;
-    }
     return false;
 }
 
-static bool is_dropped(const struct template_changes *c, const char *option)
+static void put_option(struct buffer *text, const struct dialect *d, const char *option)
 {
-    char name[64];
+    buffer_printf(text, "%s ", d->prefix);
+    d->put(text, option);
+    buffer_printf(text, "\n");
+}
 
-    name_of(option, name, sizeof(name));
-    return c->dropped != NULL && strcmp(name, c->dropped) == 0;
+/* What is left of a directive of the template, n bytes. All of it: then as it stands. */
+static void put_rest(struct buffer *text, const struct template_changes *c, const char *line, size_t n)
+{
+    char *rest = xstrndup(line + strlen(c->dialect->prefix), n - strlen(c->dialect->prefix));
+    struct text_list options = {NULL, 0, 0};
+    bool is_whole = true;
+
+    c->dialect->split(rest, &options);
+    for (size_t i = 0; i < options.n; i++)
+        is_whole &= !is_replaced(c, options.each[i]);
+    for (size_t i = 0; !is_whole && i < options.n; i++)
+        if (!is_replaced(c, options.each[i]))
+            put_option(text, c->dialect, options.each[i]);
+    if (is_whole)
+        buffer_printf(text, "%.*s\n", (int)n, line);
+    text_list_release(&options);
+    free(rest);
 }
 
 /* ---- the launch line ---- */
@@ -171,6 +150,7 @@ static void put_launch(struct buffer *text, const char *line, size_t n, const st
 struct change
 {
     const struct template_changes *c;
+    struct text_list theirs; /* options of the template */
     struct buffer out;
     bool has_directives; /* ours are in */
     bool has_launch;
@@ -178,32 +158,32 @@ struct change
 
 static void put_directives(struct change *x)
 {
-    for (size_t i = 0; i < x->c->directives->n; i++)
-        put_directive(&x->out, x->c->directive, x->c->directives->each[i]);
+    for (size_t i = 0; i < x->c->directives->n; i++) {
+        char *option = complete(x->c, &x->theirs, x->c->directives->each[i]);
+
+        put_option(&x->out, x->c->dialect, option);
+        free(option);
+    }
     x->has_directives = true;
 }
 
 /* Ours come where its first one stands, so that they are read before any command. */
 static void take_line(struct change *x, const char *line, size_t n)
 {
-    size_t n_word = strlen(x->c->directive);
-    bool is_directive = n > n_word && strncmp(line, x->c->directive, n_word) == 0;
+    const char *prefix = x->c->dialect != NULL ? x->c->dialect->prefix : NULL;
+    bool is_directive = prefix != NULL && n > strlen(prefix) && strncmp(line, prefix, strlen(prefix)) == 0;
     bool is_command = n > 0 && *line != '#';
 
     if ((is_directive || is_command) && !x->has_directives)
         put_directives(x);
     if (is_directive) {
-        const char *option = line + n_word + strspn(line + n_word, " \t");
-
-        if (is_replaced(x->c->directives, option) || is_dropped(x->c, option))
-            return;
-    }
-    if (is_launch_line(line, n) && !x->has_launch) {
+        put_rest(&x->out, x->c, line, n);
+    } else if (is_launch_line(line, n) && !x->has_launch) {
         put_launch(&x->out, line, n, x->c);
         x->has_launch = true;
-        return;
+    } else {
+        buffer_printf(&x->out, "%.*s\n", (int)n, line);
     }
-    buffer_printf(&x->out, "%.*s\n", (int)n, line);
 }
 
 char *template_change(const char *text, const char *name, const struct template_changes *changes,
@@ -211,12 +191,14 @@ char *template_change(const char *text, const char *name, const struct template_
 {
     struct change x = {.c = changes};
 
+    read_options(changes, text, &x.theirs);
     for (const char *line = text; *line != '\0';) {
         size_t n = strcspn(line, "\n");
 
         take_line(&x, line, n);
         line += n + (line[n] == '\n');
     }
+    text_list_release(&x.theirs);
     if (x.has_launch) {
         buffer_put_u8(&x.out, 0);
         return x.out.bytes;
@@ -290,12 +272,12 @@ static void list_names(const char *folder, struct buffer *names)
         free(entries);
 }
 
-char *template_read(const char *folder, const char *name, struct ganger_error *err)
+char *template_read(const char *folder, const char *suffix, const char *name, struct ganger_error *err)
 {
     char *place = strchr(name, '/') == NULL ? find_folder(folder) : NULL, *path, *text;
     struct buffer names = BUFFER_EMPTY;
 
-    path = place != NULL ? xasprintf("%s/%s.sbatch", place, name) : xstrdup(name);
+    path = place != NULL ? xasprintf("%s/%s%s", place, name, suffix) : xstrdup(name);
     if (place != NULL && access(path, F_OK) != 0) {
         free(path);
         path = xstrdup(name);

@@ -92,14 +92,15 @@ static void read_first_line(const char *path, char *text, size_t size)
 static void name_job(char *text, size_t size)
 {
     const char *slurm = getenv("SLURM_JOB_ID"), *restart = getenv("SLURM_RESTART_COUNT");
-    const char *pbs = getenv("PBS_JOBID");
+    const char *pbs = getenv("PBS_JOBID"), *pbs_restart = getenv("GANGER_PBS_RESTARTS"); /* see backends/pbs_job.c */
 
     text[0] = '\0';
     if (slurm != NULL)
         snprintf(text, size, "Slurm job %s%s%s", slurm, restart != NULL ? JOB_RESTART : "",
                  restart != NULL ? restart : "");
     else if (pbs != NULL)
-        snprintf(text, size, "PBS job %s", pbs);
+        snprintf(text, size, "PBS job %s%s%s", pbs, pbs_restart != NULL ? JOB_RESTART : "",
+                 pbs_restart != NULL ? pbs_restart : "");
 }
 
 static void describe_self(struct lock_owner *self)

@@ -78,7 +78,7 @@ found=$(PKG_CONFIG_PATH="$prefix/share/pkgconfig" pkg-config --modversion ganger
 [ "ganger $found" = "$("$prefix/bin/ganger" version | cut -d' ' -f1,2)" ] || fail "pkg-config says version $found"
 
 # What the manual names is there.
-for file in share/ganger/workflow.schema.json share/ganger/slurm-templates/whole-nodes.sbatch \
+for file in share/ganger/workflow.schema.json share/ganger/slurm-templates/whole-nodes.sbatch share/ganger/pbs-templates/whole-nodes.pbs \
     share/doc/ganger/install.md share/bash-completion/completions/ganger; do
     [ -e "$prefix/$file" ] || fail "$file is not installed"
 done

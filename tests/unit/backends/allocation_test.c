@@ -100,6 +100,7 @@ static void test_there_is_a_worker_for_each_core(void **state)
     struct allocation a;
     uint32_t *workers;
     char **variables;
+    int file_fd;
 
     (void)state;
     set_job("n[1-3]", "4(x2),8", "n1");
@@ -107,7 +108,8 @@ static void test_there_is_a_worker_for_each_core(void **state)
     workers = allocation_workers(&a, 4, 4);
     assert_int_equal(workers[0], 4);
     assert_int_equal(workers[2], 8);
-    variables = allocation_variables(&a, workers);
+    variables = allocation_variables(&a, workers, "X", &file_fd);
+    assert_int_equal(file_fd, -1);
     assert_string_equal(variables[0], "SLURM_TASKS_PER_NODE=5,4,8");
     for (size_t i = 0; variables[i] != NULL; i++)
         free(variables[i]);

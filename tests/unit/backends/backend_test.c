@@ -20,7 +20,7 @@ static void test_backends_are_found_by_name(void **state)
     assert_ptr_equal(backend_find("slurm", NULL), &backend_slurm);
     assert_ptr_equal(backend_find("local", NULL), &backend_local);
     assert_null(backend_find("slrum", &err));
-    assert_string_equal(err.text, "\"slrum\" is no backend; there are slurm, local, thread, none");
+    assert_string_equal(err.text, "\"slrum\" is no backend; there are slurm, pbs, local, thread, none");
 }
 
 /* One that is available has every function; one that is not says why. */
