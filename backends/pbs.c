@@ -117,6 +117,12 @@ static int ask_site(struct pbs_site *site, struct ganger_error *err)
     return 0;
 }
 
+/* Its server says what no other does. */
+static bool is_torque(const struct pbs_records *server)
+{
+    return server->n > 0 && pbs_record_find(&server->each[0], "node_check_rate") != NULL;
+}
+
 static int pbs_check(const struct group *g, struct resource_set *set, struct buffer *notes,
                      struct ganger_error *err)
 {
@@ -125,6 +131,10 @@ static int pbs_check(const struct group *g, struct resource_set *set, struct buf
 
     if (status == 0)
         status = ask_site(&site, err);
+    if (status == 0 && is_torque(&site.server))
+        status = error_set(err, ERROR_USAGE,
+                           "this is Torque, whose jobs ask in other words (nodes=4:ppn=16) than ganger writes for PBS: "
+                           "put `ganger run FLOW` into a job script of your own, and submit that with qsub");
     if (status == 0)
         status = pbs_judge(&site, g, set, notes, err);
     if (status == 0 && set->n_workers == 0)
@@ -252,9 +262,8 @@ static bool pbs_may_chain(const struct group *g, struct ganger_error *why)
     if (pbs_ask_records(for_json, plain, &server, &r, NULL) == 0 && server.n > 0) {
         const struct pbs_record *s = &server.each[0];
         const char *is_listed = pbs_record_find(s, "acl_host_enable"), *nodes = pbs_record_find(s, "allow_node_submit");
-        bool is_torque = pbs_record_find(s, "node_check_rate") != NULL;
 
-        may = (is_listed == NULL || *is_listed != 'T') && (!is_torque || (nodes != NULL && *nodes == 'T'));
+        may = (is_listed == NULL || *is_listed != 'T') && (!is_torque(&server) || (nodes != NULL && *nodes == 'T'));
     }
     if (!may)
         error_set(why, ERROR_USAGE,

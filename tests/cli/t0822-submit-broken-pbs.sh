@@ -67,7 +67,9 @@ qstat)
         else
             printf 'Queue: workq\n    queue_type = Execution\n    enabled = True\n    resources_max.walltime = 24:00:00\n'
         fi ;;
-    *" -B "*) printf 'Server: head\n    default_queue = workq\n' ;;
+    *" -B "*)
+        printf 'Server: head\n    default_queue = workq\n'
+        [ $kind != plain ] || printf '    node_check_rate = 150\n' ;;
     *)
         form=plain
         ! json "$@" || form=json
@@ -158,6 +160,10 @@ says out "run  $PWD/flow.run"
 g 3 submit flow.txt --backend pbs --run-dir away.run
 says err "cannot connect"
 [ ! -e away.run ] || fail "something was made"
+echo plain >kind
+g 2 submit flow.txt --backend pbs --run-dir torque.run
+says err "this is Torque"
+[ ! -e torque.run ] || fail "something was made"
 echo json >kind
 
 g 0 cancel flow.run
