@@ -3,11 +3,12 @@
 #
 #   bin/ganger                      the program
 #   libexec/ganger/                 what it starts in place of recorded tasks
-#   lib/cmake/ganger/               find_package(ganger): ganger_VERSION, ganger::ganger, ganger_DATADIR
+#   include/ganger.h, ganger_mpi.h  C functions as tasks
+#   lib/libganger.so, libganger.a   the library that they declare
+#   lib/cmake/ganger/               find_package(ganger): ganger_VERSION, ganger::libganger, ganger::ganger, ganger_DATADIR
 #   share/pkgconfig/ganger.pc       the same for pkg-config
 #   share/ganger/                   workflow.schema.json, slurm-templates/, pbs-templates/
 #   share/man/, share/doc/ganger/, share/bash-completion/, share/zsh/
-include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(ganger_libexec ${CMAKE_INSTALL_LIBEXECDIR}/ganger)
@@ -17,6 +18,10 @@ set(ganger_cmake ${CMAKE_INSTALL_LIBDIR}/cmake/ganger)
 # ---- programs ----
 
 install(TARGETS ganger EXPORT ganger-targets RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS libganger EXPORT ganger-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS libganger_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES ${CMAKE_SOURCE_DIR}/runtime/ganger.h ${CMAKE_SOURCE_DIR}/runtime/ganger_mpi.h
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 foreach(target ganger-replay ganger-forward)
   if(TARGET ${target})
     install(TARGETS ${target} RUNTIME DESTINATION ${ganger_libexec})

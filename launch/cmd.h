@@ -7,15 +7,20 @@
  * sysexits.h. */
 #define EXIT_STATUS_UNFINISHED 75
 
-int cmd_run(int argc, char **argv);
+struct program;
+
+/* These may need what the program brings: see program.h. NULL with --help alone. */
+int cmd_run(struct program *program, int argc, char **argv);
+int cmd_check(struct program *program, int argc, char **argv);
+int cmd_graph(struct program *program, int argc, char **argv);
+int cmd_verify(struct program *program, int argc, char **argv);
+int cmd_call(struct program *program, int argc, char **argv);
+
 int cmd_submit(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_cancel(int argc, char **argv);
-int cmd_check(int argc, char **argv);
-int cmd_graph(int argc, char **argv);
 int cmd_topo(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
-int cmd_verify(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 
 #endif

@@ -6,6 +6,7 @@
 #include "launch/cmd.h"
 #include "launch/flow.h"
 #include "launch/options.h"
+#include "launch/program.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -164,7 +165,8 @@ static void report_release(struct check_report *r)
     check_files_release(&r->files);
 }
 
-static int check(const struct check_options *o, const char *path, struct workflow_words targets,
+static int check(const struct program *program, const struct check_options *o, const char *path,
+                 struct workflow_words targets,
                  struct ganger_error *err)
 {
     struct workflow w;
@@ -172,7 +174,7 @@ static int check(const struct check_options *o, const char *path, struct workflo
     struct replay_options replay;
     int status = 0;
 
-    if (flow_read_replay(&replay, &o->replay, err) != 0 || flow_load(&w, path, &replay, err) != 0)
+    if (flow_read_replay(&replay, &o->replay, err) != 0 || flow_load_of(program, &w, path, &replay, err) != 0)
         return -1;
     if (targets.n > 0)
         status = workflow_keep_needed(&w, targets, err);
@@ -183,7 +185,8 @@ static int check(const struct check_options *o, const char *path, struct workflo
     return status;
 }
 
-static int read_and_check(struct check_options *o, int argc, char **argv, struct ganger_error *err)
+static int read_and_check(const struct program *program, struct check_options *o, int argc, char **argv,
+                          struct ganger_error *err)
 {
     int first = options_read(rows, N_ROWS, o, argc, argv, err);
 
@@ -193,17 +196,19 @@ static int read_and_check(struct check_options *o, int argc, char **argv, struct
         print_help();
         return 0;
     }
+    if (first == argc && program_builds(program))
+        return check(program, o, NULL, (struct workflow_words){NULL, 0}, err);
     if (first == argc)
         return error_set(err, ERROR_USAGE, "which workflow? See `ganger help check`");
-    return check(o, argv[first],
+    return check(program, o, argv[first],
                  (struct workflow_words){(const char *const *)argv + first + 1, (size_t)(argc - first - 1)}, err);
 }
 
-int cmd_check(int argc, char **argv)
+int cmd_check(struct program *program, int argc, char **argv)
 {
     struct ganger_error err = {.cause = ERROR_NONE};
     struct check_options o = {.cores = NULL};
-    int status = read_and_check(&o, argc, argv, &err);
+    int status = read_and_check(program, &o, argc, argv, &err);
 
     free(o.nodes.each);
     if (status < 0)

@@ -5,6 +5,7 @@
 #include "launch/flow.h"
 #include "launch/graph_print.h"
 #include "launch/options.h"
+#include "launch/program.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -133,8 +134,11 @@ static int change(const struct graph_options *o, struct workflow *w, const char 
 }
 
 /* What is to be drawn, and from where. */
-static int check_operands(const struct graph_options *o, int argc, char **argv, int first, struct ganger_error *err)
+static int check_operands(const struct program *program, const struct graph_options *o, int argc, char **argv,
+                          int first, struct ganger_error *err)
 {
+    if (first == argc && o->path == NULL && program_builds(program))
+        return 0;
     if (o->path == NULL)
         return options_expect_one(argc, argv, first, "workflow", err);
     if (argc - first != 2)
@@ -142,7 +146,8 @@ static int check_operands(const struct graph_options *o, int argc, char **argv, 
     return 0;
 }
 
-static int read_and_draw(struct graph_options *o, int argc, char **argv, struct ganger_error *err)
+static int read_and_draw(const struct program *program, struct graph_options *o, int argc, char **argv,
+                         struct ganger_error *err)
 {
     int first = options_read(rows, N_ROWS, o, argc, argv, err), status;
     struct replay_options replay;
@@ -154,8 +159,9 @@ static int read_and_draw(struct graph_options *o, int argc, char **argv, struct 
         print_help();
         return 0;
     }
-    if (check_operands(o, argc, argv, first, err) != 0 || check_options(o, err) != 0 ||
-        flow_read_replay(&replay, &o->replay, err) != 0 || flow_load(&w, argv[first], &replay, err) != 0)
+    if (check_operands(program, o, argc, argv, first, err) != 0 || check_options(o, err) != 0 ||
+        flow_read_replay(&replay, &o->replay, err) != 0 ||
+        flow_load_of(program, &w, first < argc ? argv[first] : NULL, &replay, err) != 0)
         return -1;
     if (o->around == 0)
         o->around = 1;
@@ -166,12 +172,12 @@ static int read_and_draw(struct graph_options *o, int argc, char **argv, struct 
     return status;
 }
 
-int cmd_graph(int argc, char **argv)
+int cmd_graph(struct program *program, int argc, char **argv)
 {
     struct ganger_error err = {.cause = ERROR_NONE};
     struct graph_options o = {.depth = 12, .width = 12};
 
-    if (read_and_draw(&o, argc, argv, &err) != 0)
+    if (read_and_draw(program, &o, argc, argv, &err) != 0)
         log_error("%s", err.text);
     free(o.closure.each);
     free(o.descendants.each);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/sched.h"
+#include "ganger_parts.h"
 #include "io/binding.h"
 #include "io/cgroup.h"
 #include "io/comm.h"
@@ -15,12 +16,15 @@
 #include "io/tmpdir.h"
 #include "io/workflow.h"
 #include "launch/cmd.h"
-#include "launch/flow.h"
+#include "launch/finished.h"
 #include "launch/launcher.h"
 #include "launch/layout.h"
 #include "launch/link.h"
+#include "launch/flow.h"
 #include "launch/options.h"
 #include "launch/owner.h"
+#include "launch/program.h"
+#include "launch/ranks_here.h"
 #include "launch/run_record.h"
 #include "launch/signals.h"
 #include "launch/walltime.h"
@@ -39,8 +43,12 @@
 
 struct run_options
 {
-    const char *workflow;
+    const char *workflow; /* NULL: the program builds it */
     struct workflow_words targets; /* none: all tasks */
+    struct program *program;
+    char **helper; /* see worker.h */
+    const char *backend; /* as typed; NULL: not stated */
+    struct option_list plugins;
     uint32_t n_workers; /* 0: one for each usable core */
     const char *run_dir; /* NULL: made from the workflow's name */
     bool resume;
@@ -68,6 +76,9 @@ struct run_options
 
 static const struct option_row rows[] = {
     ROW('n', "workers", "W", OPTION_COUNT, n_workers, "workers; default: one for each usable core"),
+    ROW('\0', "backend", "NAME", OPTION_TEXT, backend,
+        "where ranks come from: local (mpirun, default), thread (one process), none (one process, one worker)"),
+    PROGRAM_PLUGIN_ROW(run_options, plugins),
     ROW('d', "run-dir", "DIR", OPTION_TEXT, run_dir, "where the run is kept; default: FLOW.run"),
     ROW('r', "resume", NULL, OPTION_ON, resume, "go on with the run that is in the run directory"),
     ROW('\0', "break-lock", NULL, OPTION_ON, break_lock,
@@ -135,6 +146,11 @@ static int print_error(const struct ganger_error *err)
 
 /* ---- a worker ---- */
 
+static bool is_backend(const struct run_options *options, const char *name)
+{
+    return options->backend != NULL && strcmp(options->backend, name) == 0;
+}
+
 static int be_worker(const struct run_options *options, struct comm *comm, int signal_fd)
 {
     struct ganger_error err = {0};
@@ -144,7 +160,10 @@ static int be_worker(const struct run_options *options, struct comm *comm, int s
                                     .signal_fd = signal_fd,
                                     .memory_rule = memory_rule_of(options),
                                     .max_output_bytes = options->max_output_bytes,
-                                    .gpus_per_node = options->gpus_per_node};
+                                    .gpus_per_node = options->gpus_per_node,
+                                    .registry = &options->program->registry,
+                                    .helper = options->helper,
+                                    .runs_in_place = is_backend(options, "none")};
     int status = -1;
 
     if (process_adopt_orphans() < 0)
@@ -179,15 +198,22 @@ struct manager_rank
     struct progress *progress;
     struct summary *summary;
     struct event_sinks sinks;
+    struct results results; /* of functions */
     struct manager_report report;
     struct walltime *walltime;
     double origin_s;
     uint32_t epoch;
 };
 
+/* What its run directory is called after. */
+static const char *flow_of(const struct run_options *options)
+{
+    return options->workflow != NULL ? options->workflow : options->program->words[0];
+}
+
 static char *choose_run_dir(const struct run_options *options)
 {
-    return options->run_dir != NULL ? xstrdup(options->run_dir) : rundir_default_path(options->workflow);
+    return options->run_dir != NULL ? xstrdup(options->run_dir) : rundir_default_path(flow_of(options));
 }
 
 static int open_run_dir(struct manager_rank *m, struct ganger_error *err)
@@ -215,6 +241,19 @@ static int end_earlier_epochs(const struct manager_rank *m, struct ganger_error 
     return 0;
 }
 
+/* Of functions that need not run again, what others wait for. */
+static int open_results(struct manager_rank *m, struct ganger_error *err)
+{
+    const struct graph *g = m->workflow.graph;
+
+    if (!graph_has_functions(g))
+        return 0;
+    results_init(&m->results, g, finished_is_wanted(m->options->program));
+    if (m->past.n_done == 0)
+        return 0;
+    return journal_read_results(m->dir.journal_path, g, m->past.is_done, &m->results, err);
+}
+
 static int open_journal(struct manager_rank *m, struct ganger_error *err)
 {
     struct journal_header header = {.name = m->workflow.name, .workflow_digest = m->workflow.digest};
@@ -226,6 +265,8 @@ static int open_journal(struct manager_rank *m, struct ganger_error *err)
         return -1;
     header.epoch = m->epoch;
     header.wall_s = clock_wall_s();
+    if (open_results(m, err) < 0)
+        return -1;
     if (rundir_note_epoch(&m->dir, m->epoch, err) < 0)
         return -1;
     m->journal = journal_open(m->dir.fd, m->dir.journal_path, m->workflow.graph, &header, m->past.n_bytes, err);
@@ -249,7 +290,7 @@ static void open_sinks(struct manager_rank *m)
 
 static int load_workflow(const struct run_options *o, struct workflow *w, struct ganger_error *err)
 {
-    return load_run_workflow(w, o->workflow, &o->replay, &o->amounts, o->targets, err);
+    return load_run_workflow(o->program, w, o->workflow, &o->replay, &o->amounts, o->targets, err);
 }
 
 static int write_record(const struct manager_rank *m, struct ganger_error *err)
@@ -257,6 +298,8 @@ static int write_record(const struct manager_rank *m, struct ganger_error *err)
     const struct run_options *o = m->options;
     const struct run_asked asked = {
         .workflow_path = o->workflow,
+        .n_words = o->program->n_words,
+        .words = o->program->words,
         .cwd = m->origin.cwd,
         .n_workers = m->comm->size - 1,
         .resume = o->resume,
@@ -321,6 +364,9 @@ static int manage(struct manager_rank *m, int signal_fd, struct ganger_error *er
         .latency_wait_s = m->options->latency_wait_s,
         .max_failures = m->options->fail_fast ? 1 : m->options->max_failures,
         .max_failures_in_a_row = m->options->max_failures_in_a_row,
+        .registry = &m->options->program->registry,
+        .results = graph_has_functions(m->workflow.graph) ? &m->results : NULL,
+        .keeps_states = finished_is_wanted(m->options->program),
     };
     int status;
 
@@ -346,7 +392,24 @@ static void release(struct manager_rank *m)
     summary_close(m->summary);
     journal_past_release(&m->past);
     rundir_close(&m->dir);
+    results_release(&m->results);
+    free(m->report.states);
     workflow_release(&m->workflow);
+}
+
+/* The program has the last word on a run that went well. */
+static int tell_program(const struct manager_rank *m, int status)
+{
+    const struct ganger_run run = {
+        .graph = m->workflow.graph,
+        .results = graph_has_functions(m->workflow.graph) ? &m->results : NULL,
+        .states = m->report.states,
+        .makespan_s = summary_makespan_s(m->summary),
+        .n_workers = m->report.n_workers,
+        .exit_status = status,
+    };
+
+    return finished_tell(m->options->program, &run, m->origin.out_fd, m->origin.err_fd);
 }
 
 static int be_manager(const struct run_options *options, struct comm *comm, int signal_fd,
@@ -373,8 +436,9 @@ static int be_manager(const struct run_options *options, struct comm *comm, int 
         unlink(m.dir.journal_path); /* nothing ran: the mended workflow needs no --resume */
     if (was_run) {
         progress_end(m.progress);
+        status = tell_program(&m, status);
         (options->quiet ? summary_print_failures : summary_print)(m.summary, m.origin.out_fd, m.dir.path,
-                                                                  options->workflow);
+                                                                  flow_of(options));
     }
     if (err.cause != ERROR_NONE)
         print_error(&err);
@@ -427,6 +491,7 @@ static int be_rank(const struct run_options *options)
     /* The launcher has the manager's word; MPI_Finalize costs 50 ms, and hangs after a loss. */
     /* Open MPI's daemons of other nodes do not tell mpirun of ranks that leave by _exit: it would wait for ever. */
     exits = launcher_allows_exit() && comm_is_one_node(comm);
+    fflush(NULL); /* what functions printed */
     comm_close(comm, exits || status >= 3);
     if (exits)
         _exit(0);
@@ -437,12 +502,99 @@ static int be_rank(const struct run_options *options)
     return rank == 0 ? status : 0;
 }
 
+/* ---- all ranks in this process */
+
+static bool is_in_one_process(const struct run_options *options)
+{
+    return is_backend(options, "none") || is_backend(options, "thread");
+}
+
+struct ranks_data
+{
+    const struct run_options *options;
+    int signal_fd; /* the manager's */
+    const struct link_origin *origin;
+};
+
+static int be_rank_here(void *data, struct comm *comm)
+{
+    const struct ranks_data *r = data;
+    int status;
+
+    if (comm->rank == 0)
+        status = be_manager(r->options, comm, r->signal_fd, r->origin);
+    else
+        status = be_worker(r->options, comm, -1);
+    comm_close(comm, false);
+    return status;
+}
+
+static int count_workers_here(const struct run_options *options, uint32_t *n_workers, struct ganger_error *err)
+{
+    struct binding *binding;
+
+    *n_workers = options->n_workers;
+    if (is_backend(options, "none")) {
+        *n_workers = 1;
+        return options->n_workers <= 1 ? 0 : error_set(err, ERROR_USAGE, "--backend none has one worker; --backend "
+                                                                         "thread has as many as -n says");
+    }
+    if (*n_workers > 0)
+        return 0;
+    binding = binding_open(err);
+    if (binding == NULL)
+        return -1;
+    *n_workers = binding_n_slots(binding);
+    binding_close(binding);
+    return 0;
+}
+
+static int run_here(const struct run_options *options)
+{
+    struct ganger_error err = {0};
+    struct link_origin origin = {.fd = -1, .out_fd = STDOUT_FILENO, .err_fd = STDERR_FILENO};
+    struct ranks_data data = {options, -1, &origin};
+    char *run_dir = choose_run_dir(options);
+    uint32_t n_workers;
+    int status = -1;
+
+    if (rundir_check(run_dir, options->resume, &err) == 0 && count_workers_here(options, &n_workers, &err) == 0) {
+        data.signal_fd = signals_open(); /* blocked in all threads that come */
+        signal(SIGPIPE, SIG_IGN);
+        signal(SIGXFSZ, SIG_IGN);
+        link_origin_from_here(&origin);
+        status = ranks_here_run(n_workers + 1, is_backend(options, "none"), be_rank_here, &data, &err);
+        close(data.signal_fd);
+    }
+    buffer_release(&origin.env);
+    free(origin.cwd);
+    free(run_dir);
+    return err.cause != ERROR_NONE ? print_error(&err) : status;
+}
+
+static int check_backend(const struct run_options *options, struct ganger_error *err)
+{
+    if (options->backend == NULL || is_backend(options, "local"))
+        return 0;
+    if (!is_in_one_process(options))
+        return error_set(err, ERROR_USAGE,
+                         "--backend takes local, thread or none, not \"%s\" (a batch job's nodes are used without "
+                         "being asked for; `ganger submit` hands a run to a batch system)", options->backend);
+    if (launcher_is_rank())
+        return error_set(err, ERROR_USAGE, "--backend %s runs all in one process: leave mpirun out", options->backend);
+    return 0;
+}
+
 static void print_task(const struct task *task)
 {
     const char *word = task->argv;
     bool is_shell = task->n_argv == 3 && strcmp(word, "/bin/sh") == 0 && strcmp(word + 8, "-c") == 0;
 
     printf("%s:", task->id);
+    if (task_is_call(task)) {
+        printf(" function, %u bytes\n", task->n_argv_bytes);
+        return;
+    }
     for (uint32_t i = 0; i < task->n_argv; i++, word += strlen(word) + 1)
         if (!is_shell || i == 2)
             printf(" %s", word);
@@ -498,15 +650,18 @@ static int print_dry_run(const struct run_options *options, char **command, stru
 }
 
 /* What mpirun is to start: this very program with the words that were typed. */
-static char **rank_command(int argc, char **argv)
+static char **rank_command(const struct program *program, int argc, char **argv)
 {
     static char self[4096];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char **command = xcalloc((size_t)argc + 3, sizeof(*command)); /* see add_resume */
-    static char name[] = "ganger";
+    size_t n_words = program != NULL && program->n_words > 0 ? (size_t)program->n_words : 0;
+    char **command = xcalloc((size_t)argc + n_words + 3, sizeof(*command)); /* see add_resume */
+    static char name[] = "ganger", words[] = "--";
 
     command[0] = n > 0 ? self : name;
     memcpy(command + 1, argv, (size_t)argc * sizeof(*argv));
+    for (size_t i = 0; i < n_words; i++) /* the first is the program's name */
+        command[(size_t)argc + 1 + i] = i == 0 ? words : program->words[i];
     return command;
 }
 
@@ -635,39 +790,62 @@ static int check_workflow_path(const char *path, struct ganger_error *err)
     return 0;
 }
 
-int cmd_run(int argc, char **argv)
+/* Which workflow, and all that must be right before anything starts. */
+static int choose_what_to_run(struct run_options *options, int first, int argc, char **argv, struct ganger_error *err)
+{
+    struct end_signal signal;
+    bool is_built = first == argc && program_builds(options->program);
+
+    if (first < 0)
+        return -1;
+    if (first == argc && !is_built)
+        return error_set(err, ERROR_USAGE, "which workflow? See `ganger help run`");
+    if (memory_rule_of(options) == N_MEMORY_RULES)
+        return error_set(err, ERROR_USAGE, "--memory-limit takes enforce, watch or off, not \"%s\"",
+                         options->memory_limit);
+    if (options->end_signal != NULL && !end_signal_read(options->end_signal, &signal))
+        return error_set(err, ERROR_USAGE, "--end-signal takes a signal that a task can act on, and seconds, as in "
+                                           "USR1@60, not \"%s\"", options->end_signal);
+    if (check_backend(options, err) < 0 || program_load_plugins(options->program, &options->plugins, err) < 0)
+        return -1;
+    options->workflow = is_built ? NULL : argv[first];
+    if (!is_built)
+        options->targets = (struct workflow_words){(const char *const *)argv + first + 1, (size_t)(argc - first - 1)};
+    return is_built ? 0 : check_workflow_path(argv[first], err);
+}
+
+static int run(struct run_options *options, char **rank_argv)
+{
+    int status;
+
+    options->helper = program_helper(options->program);
+    if (!launcher_is_rank())
+        layout_learn();
+    options->resume |= is_restarted(options);
+    if (is_in_one_process(options) && !options->dry_run)
+        status = run_here(options);
+    else
+        status = launcher_is_rank() ? be_rank(options) : start_ranks(options, rank_argv);
+    free(options->helper);
+    return status;
+}
+
+int cmd_run(struct program *program, int argc, char **argv)
 {
     struct run_options options = {.grace_s = 5, .end_margin_s = -1, .progress_interval_s = NAN, .latency_wait_s = 5,
-                                  .memory_limit = memory_rules[MEMORY_ENFORCE]};
+                                  .memory_limit = memory_rules[MEMORY_ENFORCE], .program = program};
     struct ganger_error err = {0};
-    struct end_signal signal;
-    char **rank_argv = rank_command(argc, argv);
+    char **rank_argv = rank_command(program, argc, argv);
     int first = options_read(rows, N_ROWS, &options, argc, argv, &err), status = 0;
 
-    if (first >= 0 && options.help) {
+    if (first >= 0 && options.help)
         print_help();
-        free(rank_argv);
-        return 0;
-    }
-    if (first == argc)
-        first = error_set(&err, ERROR_USAGE, "which workflow? See `ganger help run`");
-    else if (first >= 0 && memory_rule_of(&options) == N_MEMORY_RULES)
-        first = error_set(&err, ERROR_USAGE, "--memory-limit takes enforce, watch or off, not \"%s\"",
-                          options.memory_limit);
-    else if (first >= 0 && options.end_signal != NULL && !end_signal_read(options.end_signal, &signal))
-        first = error_set(&err, ERROR_USAGE, "--end-signal takes a signal that a task can act on, and seconds, as in "
-                          "USR1@60, not \"%s\"", options.end_signal);
-    if (first < 0 || check_workflow_path(argv[first], &err) < 0) {
+    else if (choose_what_to_run(&options, first, argc, argv, &err) < 0)
         status = print_error(&err);
-    } else {
-        options.workflow = argv[first];
-        options.targets = (struct workflow_words){(const char *const *)argv + first + 1, (size_t)(argc - first - 1)};
-        if (!launcher_is_rank())
-            layout_learn();
-        options.resume |= is_restarted(&options);
-        status = launcher_is_rank() ? be_rank(&options) : start_ranks(&options, rank_argv);
-    }
+    else
+        status = run(&options, rank_argv);
     free(rank_argv);
     free(options.amounts.each);
+    free(options.plugins.each);
     return status;
 }

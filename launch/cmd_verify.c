@@ -51,6 +51,7 @@ static void print_help(void)
 
 struct verification
 {
+    const struct program *program;
     const struct verify_options *options;
     struct rundir dir;
     struct workflow workflow;
@@ -92,7 +93,8 @@ static int load_workflow(struct verification *v, const char *flow, struct ganger
     struct run_record record;
 
     if (read_run_record(&record, &v->dir, &why) == 0) {
-        v->has_workflow = load_recorded_workflow(&v->workflow, &record, flow, flow != NULL ? err : &why) == 0;
+        v->has_workflow = load_recorded_workflow(v->program, &v->workflow, &record, flow,
+                                                 flow != NULL ? err : &why) == 0;
         release_run_record(&record);
         if (!v->has_workflow && flow != NULL)
             return -1;
@@ -229,9 +231,10 @@ static void print_json(const struct verification *v)
 
 /* --- the command --- */
 
-static int verify(const struct verify_options *options, const char *run, const char *flow, struct ganger_error *err)
+static int verify(const struct program *program, const struct verify_options *options, const char *run,
+                  const char *flow, struct ganger_error *err)
 {
-    struct verification v = {.options = options, .problems = json_array()};
+    struct verification v = {.program = program, .options = options, .problems = json_array()};
     int status = -1;
 
     if (rundir_find(&v.dir, run, err) == 0 && load_workflow(&v, flow, err) == 0 && examine(&v, err) == 0) {
@@ -248,7 +251,7 @@ static int verify(const struct verify_options *options, const char *run, const c
     return status;
 }
 
-int cmd_verify(int argc, char **argv)
+int cmd_verify(struct program *program, int argc, char **argv)
 {
     struct verify_options options = {0};
     struct ganger_error err = {0};
@@ -263,7 +266,7 @@ int cmd_verify(int argc, char **argv)
     else if (first >= 0 && first + 2 < argc)
         error_set(&err, ERROR_USAGE, "one run at a time, not \"%s\" as well", argv[first + 2]);
     else if (first >= 0)
-        status = verify(&options, argv[first], first + 1 < argc ? argv[first + 1] : NULL, &err);
+        status = verify(program, &options, argv[first], first + 1 < argc ? argv[first + 1] : NULL, &err);
     if (status >= 0)
         return status;
     log_error("%s", err.text);

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "launch/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -174,6 +175,12 @@ static int parse(struct workflow *w, enum import_format format, const char *name
     }
     buffer_release(&ours);
     return status;
+}
+
+int flow_load_of(const struct program *program, struct workflow *w, const char *path,
+                 const struct replay_options *replay, struct ganger_error *err)
+{
+    return path != NULL ? flow_load(w, path, replay, err) : program_build(program, 0, NULL, w, err);
 }
 
 int flow_load(struct workflow *w, const char *path, const struct replay_options *replay, struct ganger_error *err)

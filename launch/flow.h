@@ -35,6 +35,11 @@ int flow_read_replay(struct replay_options *replay, const struct replay_words *w
  * `replay` may be NULL. */
 int flow_load(struct workflow *w, const char *path, const struct replay_options *replay, struct ganger_error *err);
 
+/* The same of a program that may build its workflow, which it does when `path` is NULL. */
+struct program;
+int flow_load_of(const struct program *program, struct workflow *w, const char *path,
+                 const struct replay_options *replay, struct ganger_error *err);
+
 /* The two steps of it, for `ganger import`: all that `fd` gives, appended to `bytes`, and its format; ... */
 int flow_read(int fd, const char *name, struct buffer *bytes, enum import_format *format, struct ganger_error *err);
 

@@ -86,6 +86,17 @@ static void begin_epoch(struct run_progress *p, struct words *w, const struct re
     p->n_done = is_recorded ? (uint32_t)recorded->n_kept : 0;
 }
 
+/* One after the other, as if each had a line. */
+static void take_calls(struct run_progress *p, struct words *w, const struct record_fields *f)
+{
+    struct record_fields line = *f, call;
+
+    if (isnan(p->first_task_s))
+        p->first_task_s = f->start_s;
+    while (record_next_call(&line, &call))
+        set_word(w, &call);
+}
+
 static void take_line(struct run_progress *p, struct words *w, const struct record_fields *f,
                       const struct recorded *recorded)
 {
@@ -99,6 +110,7 @@ static void take_line(struct run_progress *p, struct words *w, const struct reco
         p->has_ended = true;
         p->exit_status = f->code;
         break;
+    case RECORD_CALLS: take_calls(p, w, f); break;
     case RECORD_RETRIED: p->n_retried++; /* and it waits again */ /* fall through */
     case RECORD_START:
     case RECORD_RETURNED:

@@ -33,14 +33,11 @@ static int set_amount(struct workflow *w, const char *words, struct ganger_error
     return status;
 }
 
-int load_run_workflow(struct workflow *w, const char *path, const struct replay_words *words,
-                      const struct option_list *amounts, struct workflow_words targets, struct ganger_error *err)
+static int change(struct workflow *w, const struct option_list *amounts, struct workflow_words targets,
+                  struct ganger_error *err)
 {
-    struct replay_options replay;
     int status = 0;
 
-    if (flow_read_replay(&replay, words, err) < 0 || flow_load(w, path, &replay, err) < 0)
-        return -1;
     if (targets.n > 0)
         status = workflow_keep_needed(w, targets, err);
     for (size_t i = 0; status == 0 && i < amounts->n; i++)
@@ -48,6 +45,17 @@ int load_run_workflow(struct workflow *w, const char *path, const struct replay_
     if (status != 0)
         workflow_release(w);
     return status;
+}
+
+int load_run_workflow(const struct program *program, struct workflow *w, const char *path,
+                      const struct replay_words *words, const struct option_list *amounts,
+                      struct workflow_words targets, struct ganger_error *err)
+{
+    struct replay_options replay;
+
+    if (flow_read_replay(&replay, words, err) < 0 || flow_load_of(program, w, path, &replay, err) < 0)
+        return -1;
+    return change(w, amounts, targets, err);
 }
 
 /* --- writing --- */
@@ -90,6 +98,16 @@ static json_t *options_of(const struct run_asked *asked)
     return options;
 }
 
+/* That the program builds its workflow from. */
+static json_t *words_of(const struct run_asked *asked)
+{
+    json_t *words = json_array();
+
+    for (int i = 0; i < asked->n_words; i++)
+        json_array_append_new(words, text_of(asked->words[i]));
+    return words;
+}
+
 int write_run_record(const struct rundir *dir, const struct run_asked *asked, const struct workflow *workflow,
                      uint32_t epoch, uint32_t n_kept, struct ganger_error *err)
 {
@@ -98,9 +116,11 @@ int write_run_record(const struct rundir *dir, const struct run_asked *asked, co
     char *text;
     int status;
 
+    const char *flow = asked->workflow_path != NULL ? asked->workflow_path : "/proc/self/exe";
+
     gethostname(host, sizeof(host) - 1);
-    if (realpath(asked->workflow_path, path) == NULL)
-        snprintf(path, sizeof(path), "%s", asked->workflow_path);
+    if (realpath(flow, path) == NULL)
+        snprintf(path, sizeof(path), "%s", flow);
     snprintf(digest, sizeof(digest), "%016" PRIx64, workflow->digest);
     record = json_pack("{s:i, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:i, s:f, s:s}", "format", FORMAT,
                        "ganger", GANGER_VERSION, "workflow", text_of(path), "name", text_of(workflow->name), "digest",
@@ -109,6 +129,8 @@ int write_run_record(const struct rundir *dir, const struct run_asked *asked, co
                        "options", options_of(asked), "cwd", text_of(asked->cwd), "host", text_of(host), "pid",
                        (int)getpid(), "start", clock_wall_s(),
                        "mpi", comm_mpi_library());
+    if (asked->workflow_path == NULL)
+        json_object_set_new(record, "words", words_of(asked));
     text = record != NULL ? json_dumps(record, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
     json_decref(record);
     if (text == NULL)
@@ -160,6 +182,9 @@ int read_run_record(struct run_record *record, const struct rundir *dir, struct 
                                            text_at(replay, "dir")};
     read_texts(&record->amounts, json_object_get(options, "resources"));
     read_texts(&record->targets, json_object_get(options, "targets"));
+    read_texts(&record->words, json_object_get(document, "words"));
+    if (json_object_get(document, "words") != NULL)
+        record->builder = record->workflow_path;
     return 0;
 }
 
@@ -167,13 +192,33 @@ void release_run_record(struct run_record *record)
 {
     free(record->amounts.each);
     free(record->targets.each);
+    free(record->words.each);
     json_decref(record->document);
     *record = (struct run_record){.document = NULL};
 }
 
-int load_recorded_workflow(struct workflow *w, const struct run_record *record, const char *path,
-                           struct ganger_error *err)
+static struct workflow_words targets_of(const struct run_record *record)
 {
-    return load_run_workflow(w, path != NULL ? path : record->workflow_path, &record->replay, &record->amounts,
-                             (struct workflow_words){record->targets.each, record->targets.n}, err);
+    return (struct workflow_words){record->targets.each, record->targets.n};
+}
+
+/* The program that built it must do it again. */
+static int build_again(const struct program *program, struct workflow *w, const struct run_record *record,
+                       struct ganger_error *err)
+{
+    if (!program_builds(program) || record->words.n == 0)
+        return error_set(err, ERROR_USAGE, "it was built by a program, which must do that again: `%s verify RUN`",
+                         record->builder);
+    if (program_build(program, (int)record->words.n, (char **)(uintptr_t)record->words.each, w, err) < 0)
+        return -1;
+    return change(w, &record->amounts, targets_of(record), err);
+}
+
+int load_recorded_workflow(const struct program *program, struct workflow *w, const struct run_record *record,
+                           const char *path, struct ganger_error *err)
+{
+    if (path == NULL && record->builder != NULL)
+        return build_again(program, w, record, err);
+    return load_run_workflow(program, w, path != NULL ? path : record->workflow_path, &record->replay, &record->amounts,
+                             targets_of(record), err);
 }

@@ -7,6 +7,7 @@
 #include "io/workflow.h"
 #include "launch/flow.h"
 #include "launch/options.h"
+#include "launch/program.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +15,9 @@
 /* What was asked, as typed; all borrowed. */
 struct run_asked
 {
-    const char *workflow_path;
+    const char *workflow_path; /* NULL: the program builds it, from these: */
+    int n_words;
+    char **words;
     const char *cwd; /* where it was typed */
     uint32_t n_workers;
     bool resume;
@@ -39,6 +42,8 @@ struct run_record
 {
     struct json_t *document; /* owns all below */
     const char *workflow_path;
+    const char *builder;    /* a program that builds it; NULL: it is a file */
+    struct option_list words; /* that it builds it from */
     struct replay_words replay;
     struct option_list amounts;
     struct option_list targets;
@@ -49,12 +54,13 @@ int read_run_record(struct run_record *record, const struct rundir *dir, struct 
 void release_run_record(struct run_record *record);
 
 /* Loads the workflow with the options that change it. `path`: from there; NULL: from where it was. */
-int load_recorded_workflow(struct workflow *w, const struct run_record *record, const char *path,
-                           struct ganger_error *err);
+int load_recorded_workflow(const struct program *program, struct workflow *w, const struct run_record *record,
+                           const char *path, struct ganger_error *err);
 
-/* The workflow of a run: what flow_load gives, or of that the targets and what they need, if there are some; and
+/* The workflow of a run: what flow_load_of gives, or of that the targets and what they need, if there are some; and
  * amounts of resources, each "NAME=N", as --resource has them. */
-int load_run_workflow(struct workflow *w, const char *path, const struct replay_words *replay,
-                      const struct option_list *amounts, struct workflow_words targets, struct ganger_error *err);
+int load_run_workflow(const struct program *program, struct workflow *w, const char *path,
+                      const struct replay_words *replay, const struct option_list *amounts,
+                      struct workflow_words targets, struct ganger_error *err);
 
 #endif

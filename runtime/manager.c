@@ -60,6 +60,8 @@ static void recall_all(struct manager *m)
     for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++)
         if (sched_advance_of(m->sched, worker) != TASK_NONE)
             send_recall(m, worker, sched_advance_of(m->sched, worker));
+    if (m->calls != NULL)
+        calls_recall_all(m);
 }
 
 /* From now on nothing starts. */
@@ -217,7 +219,7 @@ void manager_send_run(struct manager *m, const struct placement *p, bool is_in_a
         manager_stop_for_error(m);
 }
 
-static void be_fed(struct manager *m, uint32_t worker)
+void manager_be_fed(struct manager *m, uint32_t worker)
 {
     m->fed = xgrow(m->fed, m->n_fed, &m->fed_capacity, sizeof(*m->fed));
     m->fed[m->n_fed++] = worker;
@@ -225,6 +227,10 @@ static void be_fed(struct manager *m, uint32_t worker)
 
 static void start_task(struct manager *m, const struct placement *p, bool is_in_advance)
 {
+    if (task_is_call(&m->o->graph->tasks[p->task])) {
+        calls_send(m, p); /* of its end is told; not of its beginning */
+        return;
+    }
     event_emit(m->o->sinks, &(struct event){.kind = EVENT_TASK_SENT,
                                             .time_s = manager_epoch_s(m),
                                             .task = p->task,
@@ -265,19 +271,25 @@ static void start_what_fits(struct manager *m)
     while (m->may_start && sched_next(m->sched, &p)) {
         start_task(m, &p, false);
         m->last_sent = p.worker;
-        be_fed(m, p.worker);
+        manager_be_fed(m, p.worker);
     }
-    for (size_t i = 0; i < m->n_fed && !is_near_a_limit(m); i++)
+    for (size_t i = 0; i < m->n_fed && !is_near_a_limit(m); i++) {
         if (sched_next_in_advance(m->sched, m->fed[i], &p))
             start_task(m, &p, true);
+        while (m->calls != NULL && !is_near_a_limit(m) && sched_next_in_batch(m->sched, m->fed[i], &p))
+            calls_send(m, &p);
+    }
     m->n_fed = 0;
+    calls_post(m);
+    if (m->calls != NULL)
+        calls_recall_some(m);
     while (sched_find_recall(m->sched, &worker, &task))
         send_recall(m, worker, task);
     end_check_left(m); /* which may be the end of the run, too */
 }
 
 /* Is it of the attempt that is in flight? Anything else is stale. */
-static bool is_current(const struct manager *m, uint32_t worker, task_id task, uint32_t attempt)
+bool manager_is_current(const struct manager *m, uint32_t worker, task_id task, uint32_t attempt)
 {
     return task != TASK_NONE && sched_task_of(m->sched, worker) == task && sched_attempt(m->sched, task) == attempt;
 }
@@ -287,7 +299,7 @@ static void hear_started(struct manager *m, uint32_t worker, struct cursor *c)
     struct started started;
 
     if (message_next_started(c, &started, m->err) < 0 ||
-        !is_current(m, worker, started.task, started.attempt))
+        !manager_is_current(m, worker, started.task, started.attempt))
         return;
     sched_started(m->sched, started.task);
     event_emit(m->o->sinks, &(struct event){.kind = EVENT_TASK_STARTED,
@@ -302,9 +314,13 @@ static void hear_returned(struct manager *m, uint32_t worker, struct cursor *c)
 {
     struct recall returned;
 
-    if (message_next_recall(c, &returned, m->err) == 0 && returned.task != TASK_NONE &&
-        sched_advance_of(m->sched, worker) == returned.task)
+    if (message_next_recall(c, &returned, m->err) < 0 || returned.task >= m->o->graph->n_tasks)
+        return;
+    if (sched_advance_of(m->sched, worker) == returned.task)
         manager_take_back(m, worker);
+    else if (task_is_call(&m->o->graph->tasks[returned.task]) &&
+             sched_attempt(m->sched, returned.task) == returned.attempt)
+        sched_take_back(m->sched, worker, returned.task);
 }
 
 /* The task that follows on the same worker has its slots already; was it there when the worker looked? */
@@ -312,15 +328,22 @@ static void begin_advance(struct manager *m, uint32_t worker, const struct done 
 {
     task_id next = sched_task_of(m->sched, worker);
 
-    if (next == TASK_NONE)
+    if (next == TASK_NONE || task_is_call(&m->o->graph->tasks[next]))
         return;
     if (done->next != next)
         comm_ring(m->comm, worker);
     m->last_sent = worker;
-    be_fed(m, worker);
+    manager_be_fed(m, worker);
 }
 
-static void tell_skipped(struct manager *m)
+/* The results that it waited for may be dropped. */
+static void note_end_of(struct manager *m, task_id task)
+{
+    if (m->o->results != NULL)
+        results_note_end(m->o->results, task);
+}
+
+void manager_tell_skipped(struct manager *m)
 {
     struct event event = {.time_s = manager_epoch_s(m)};
     bool not_needed;
@@ -328,6 +351,7 @@ static void tell_skipped(struct manager *m)
     while (sched_next_skipped(m->sched, &event.task, &event.cause, &not_needed)) {
         event.kind = not_needed ? EVENT_TASK_NOT_NEEDED : EVENT_TASK_SKIPPED;
         event_emit(m->o->sinks, &event);
+        note_end_of(m, event.task);
     }
 }
 
@@ -346,7 +370,7 @@ static void stop_at_limit(struct manager *m)
 
 void manager_count_failure(struct manager *m, task_id task)
 {
-    tell_skipped(m);
+    manager_tell_skipped(m);
     if (m->o->graph->policies[manager_task(m, task)->policy].may_fail)
         return;
     m->n_failed++;
@@ -393,6 +417,8 @@ static enum task_state end_task(struct manager *m, uint32_t worker, const struct
                                             .result = result});
     sched_finish(m->sched, done->task, state, run_s);
     sched_note_delay(m->sched, worker, result->delay_s, run_s);
+    if (state == STATE_DONE || state == STATE_FAILED)
+        note_end_of(m, done->task);
     return state;
 }
 
@@ -406,34 +432,36 @@ static void stop_for_lost_output(struct manager *m, const struct done *done)
     manager_stop(m, STOP_WHEN_DONE, m->err->text); /* what runs may be silent */
 }
 
-static void hear_done(struct manager *m, uint32_t worker, struct cursor *c)
+void manager_note_end(struct manager *m, uint32_t worker, const struct done *done)
 {
-    struct done done;
-    enum task_state state;
+    enum task_state state = end_task(m, worker, done);
 
-    if (message_next_done(c, &done, m->err) < 0)
-        return;
-    if (done.task == TASK_SETUP || done.task == TASK_TEARDOWN) {
-        nodes_hear_done(m, worker, &done);
-        return;
-    }
-    if (!is_current(m, worker, done.task, done.attempt))
-        return;
-    state = end_task(m, worker, &done);
-    begin_advance(m, worker, &done);
+    begin_advance(m, worker, done);
     if (state == STATE_DONE)
         m->n_failed_in_a_row = 0;
     if (state == STATE_FAILED)
-        manager_count_failure(m, done.task);
+        manager_count_failure(m, done->task);
     else if (m->o->graph->conditions != NULL)
-        tell_skipped(m); /* what waited to see it fail */
+        manager_tell_skipped(m); /* what waited to see it fail */
     /* Was its worker told to end by somebody else? */
-    if (state == STATE_CANCELLED && !m->is_stopping && !end_has_signalled(m, worker, done.task, done.attempt)) {
+    if (state == STATE_CANCELLED && !m->is_stopping && !end_has_signalled(m, worker, done->task, done->attempt)) {
         m->told_worker = worker;
         manager_stop(m, STOP_TERM, "a worker was told to end");
     }
-    if (done.result.end == TASK_OUTPUT_LOST)
-        stop_for_lost_output(m, &done);
+    if (done->result.end == TASK_OUTPUT_LOST)
+        stop_for_lost_output(m, done);
+}
+
+static void hear_done(struct manager *m, uint32_t worker, struct cursor *c)
+{
+    struct done done;
+
+    if (message_next_done(c, &done, m->err) < 0)
+        return;
+    if (done.task == TASK_SETUP || done.task == TASK_TEARDOWN)
+        nodes_hear_done(m, worker, &done);
+    else if (manager_is_current(m, worker, done.task, done.attempt))
+        manager_note_end(m, worker, &done);
 }
 
 static void hear_message(struct manager *m, uint32_t worker, const char *bytes, size_t n)
@@ -451,6 +479,7 @@ static void hear_message(struct manager *m, uint32_t worker, const char *bytes, 
         case MESSAGE_STARTED: hear_started(m, worker, &c); break;
         case MESSAGE_DONE: hear_done(m, worker, &c); break;
         case MESSAGE_RETURNED: hear_returned(m, worker, &c); break;
+        case MESSAGE_CALLED: calls_hear(m, worker, h.n_records, &c); return;
         default:
             error_set(m->err, ERROR_SYSTEM, "the manager got a message of kind %d from worker %u", h.kind,
                       worker);
@@ -586,6 +615,7 @@ static void keep_done(struct manager *m)
             continue;
         sched_keep(m->sched, t);
         event_emit(m->o->sinks, &(struct event){.kind = EVENT_TASK_KEPT, .task = t});
+        note_end_of(m, t);
     }
 }
 
@@ -594,7 +624,7 @@ static void run(struct manager *m)
     learn(m);
     keep_done(m);
     sched_begin(m->sched);
-    tell_skipped(m); /* what waits to see a kept task fail */
+    manager_tell_skipped(m); /* what waits to see a kept task fail */
     start_what_fits(m);
     while (!is_over(m)) {
         wait_for_one_thing(m);
@@ -635,6 +665,15 @@ static void wait_to_be_told(struct manager *m)
                   m->told_worker);
 }
 
+static uint8_t *copy_states(const struct manager *m)
+{
+    uint8_t *states = xmalloc(m->o->graph->n_tasks);
+
+    for (task_id t = 0; t < m->o->graph->n_tasks; t++)
+        states[t] = (uint8_t)sched_state(m->sched, t);
+    return states;
+}
+
 int manager_run(const struct manager_options *options, struct manager_report *report,
                 struct ganger_error *err)
 {
@@ -648,11 +687,14 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     m.fds[FD_WORKERS] = (struct pollfd){-1, POLLIN, 0};
     m.fds[FD_LAUNCHER] = (struct pollfd){options->launcher_fd, POLLIN, 0};
     end_open(&m);
+    calls_open(&m);
     run(&m);
     wait_to_be_told(&m);
     for (uint32_t worker = 1; worker <= manager_n_workers(&m); worker++)
         manager_tell_to_stop(m.comm, &m.message, worker, options->epoch, (struct stop){.mode = m.mode});
-    *report = (struct manager_report){m.signal, m.n_came, end_n_left(&m)};
+    *report = (struct manager_report){m.signal, m.n_came, end_n_left(&m), NULL};
+    if (options->keeps_states)
+        report->states = copy_states(&m);
     binding_move_back(&m.home);
     if (m.watch >= 0)
         close(m.watch);
@@ -660,6 +702,7 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     buffer_release(&m.slots);
     buffer_release(&m.gpus);
     sched_free(m.sched);
+    calls_close(&m);
     nodes_close(&m);
     free(m.fed);
     return err->cause == ERROR_NONE ? 0 : -1;

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "core/event.h"
 #include "core/graph.h"
+#include "core/registry.h"
+#include "core/results.h"
 #include "io/comm.h"
 #include "io/journal.h"
 #include "io/progress.h"
@@ -42,6 +44,9 @@ struct manager_options /* all borrowed */
     double latency_wait_s;            /* how long a task's inputs are waited for */
     uint32_t max_failures;            /* so many, and nothing new starts; 0: no limit */
     uint32_t max_failures_in_a_row;   /* likewise, without one that ended well between them */
+    const struct registry *registry;  /* of functions; NULL: none */
+    struct results *results;          /* of functions: filled; NULL: the graph has none */
+    bool keeps_states;                /* for the report */
 };
 
 struct manager_report
@@ -49,6 +54,7 @@ struct manager_report
     int signal;          /* that ended the run; 0: none */
     uint32_t n_workers;  /* that came */
     uint32_t n_left;     /* tasks that wait for the next allocation; 0: that is not why the run ended */
+    uint8_t *states;     /* enum task_state, by task; the caller frees it; NULL: not asked for */
 };
 
 /* Runs the graph until it is over or was stopped. Returns 0 also when tasks failed: events tell. Fails

@@ -182,6 +182,22 @@ static void bring_in(struct manager *m, uint32_t worker)
     }
 }
 
+/* A rank of another program, or one that lacks a plugin, would run something else than it is told. */
+static void check_functions(struct manager *m, uint32_t worker, const struct hello *hello)
+{
+    uint64_t ours = m->o->registry != NULL ? registry_digest(m->o->registry) : 0;
+    struct buffer difference = BUFFER_EMPTY;
+
+    if (hello->registry_digest == ours)
+        return;
+    registry_describe_difference(m->o->registry, hello->functions.bytes, hello->functions.n, &difference);
+    error_set(m->err, ERROR_USAGE,
+              "worker %u on %s has other functions than the manager (%s): start the same program, with the same "
+              "--plugin, on all ranks", worker, hello->host.bytes, difference.bytes);
+    buffer_release(&difference);
+    manager_stop_for_error(m);
+}
+
 void nodes_hear_hello(struct manager *m, uint32_t worker, struct cursor *c)
 {
     struct peer *peer = &m->peers[worker];
@@ -189,6 +205,7 @@ void nodes_hear_hello(struct manager *m, uint32_t worker, struct cursor *c)
 
     if (message_next_hello(c, &hello, m->err) < 0 || peer->has_come)
         return;
+    check_functions(m, worker, &hello);
     peer->node = m->comm->nodes[worker];
     peer->slot = hello.slot;
     peer->cpu = comm_is_near(m->comm, worker) ? hello.cpu : UINT32_MAX;
@@ -419,6 +436,8 @@ static void lose_task(struct manager *m, uint32_t worker, task_id task)
                           .slots = memcpy(slots, sched_slots_of(m->sched, worker), n_slots * sizeof(*slots)),
                           .result = &result};
 
+    if (task_is_call(manager_task(m, task)))
+        calls_tell_sent(m, worker, task);
     sched_lose_worker(m->sched, worker);
     if (sched_state(m->sched, task) == STATE_FAILED)
         event.kind = EVENT_TASK_FAILED;
@@ -524,10 +543,14 @@ static void clean_after(const struct manager *m, uint32_t worker)
 void nodes_lose_worker(struct manager *m, uint32_t worker)
 {
     struct peer *peer = &m->peers[worker];
-    task_id task = sched_task_of(m->sched, worker);
+    uint32_t call = comm_call_of(m->comm, worker);
+    task_id task;
 
     if (!peer->is_here)
         return;
+    if (call != TASK_NONE)
+        sched_blame(m->sched, worker, call);
+    task = sched_task_of(m->sched, worker);
     peer->is_here = false;
     m->n_here--;
     if (m->mode > STOP_WHEN_DONE && task == TASK_NONE && !runs_for_node(m, worker))

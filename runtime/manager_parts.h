@@ -1,5 +1,6 @@
 /* manager_parts: what the files of the manager share: manager.c (the loop, tasks, stopping), manager_nodes.c (who is
- * here, and what nodes have) and manager_end.c (when the allocation ends). For nobody else. */
+ * here, and what nodes have), manager_calls.c (functions) and manager_end.c (when the allocation ends). For nobody
+ * else. */
 #ifndef GANGER_MANAGER_PARTS_H
 #define GANGER_MANAGER_PARTS_H
 
@@ -99,6 +100,7 @@ struct manager
     bool is_cut;        /* that is why the run stopped */
     bool has_signalled; /* some task */
     struct ganger_error *err; /* what ends the run early; the first counts */
+    struct manager_calls *calls; /* NULL: no task is a function */
 };
 
 /* ---- manager.c ---- */
@@ -117,6 +119,33 @@ void manager_send_run(struct manager *m, const struct placement *p, bool is_in_a
 void manager_take_back(struct manager *m, uint32_t worker);
 /* A task failed for good: counted, unless it may; the run may stop for it. Tells of those that are skipped. */
 void manager_count_failure(struct manager *m, task_id task);
+
+bool manager_is_current(const struct manager *m, uint32_t worker, task_id task, uint32_t attempt);
+/* A current attempt has ended, and how. */
+void manager_note_end(struct manager *m, uint32_t worker, const struct done *done);
+void manager_tell_skipped(struct manager *m);
+/* The worker may be sent more behind what it has. */
+void manager_be_fed(struct manager *m, uint32_t worker);
+
+/* ---- manager_calls.c ---- */
+
+/* Stops the run when it needs a function that there is not. */
+void calls_open(struct manager *m);
+void calls_close(struct manager *m);
+
+/* Puts it with what else its worker will be sent by calls_post. */
+void calls_send(struct manager *m, const struct placement *p);
+void calls_post(struct manager *m);
+
+/* What waits behind a busy worker, while others have nothing to do; all that waits anywhere. */
+void calls_recall_some(struct manager *m);
+void calls_recall_all(struct manager *m);
+
+/* The records of a CALLED. */
+void calls_hear(struct manager *m, uint32_t worker, uint32_t n_records, struct cursor *c);
+
+/* That a function was sent is told when it turns out not to have ended well. */
+void calls_tell_sent(struct manager *m, uint32_t worker, task_id task);
 
 /* ---- manager_nodes.c ---- */
 

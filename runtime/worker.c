@@ -38,7 +38,7 @@ static struct text find_gpus(const struct worker *w, struct buffer *numbers)
 
 static int say_hello(struct worker *w, struct ganger_error *err)
 {
-    struct buffer numbers = BUFFER_EMPTY;
+    struct buffer numbers = BUFFER_EMPTY, names = BUFFER_EMPTY;
     char host[256] = "?";
     struct hello hello = {
         .pid = (uint32_t)getpid(),
@@ -52,9 +52,15 @@ static int say_hello(struct worker *w, struct ganger_error *err)
     gethostname(host, sizeof(host) - 1);
     hello.host = (struct text){host, (uint32_t)strlen(host)};
     hello.gpus = find_gpus(w, &numbers);
+    if (w->o->registry != NULL) {
+        registry_pack(w->o->registry, &names);
+        hello.functions = (struct text){names.bytes, (uint32_t)names.n};
+        hello.registry_digest = registry_digest(w->o->registry);
+    }
     message_begin(&w->message, MESSAGE_HELLO, 0, w->comm->rank);
     message_add_hello(&w->message, &hello);
     buffer_release(&numbers);
+    buffer_release(&names);
     return comm_send(w->comm, MANAGER, w->message.bytes, w->message.n, err);
 }
 
@@ -62,6 +68,8 @@ static int give_advance_back(struct worker *w, struct ganger_error *err)
 {
     struct recall returned = {w->advance_task, w->advance_attempt};
 
+    if (worker_calls_give_back(w, err) < 0)
+        return -1;
     if (!worker_has_advance(w))
         return 0;
     w->advance.n = 0;
@@ -161,6 +169,8 @@ static int be_stopped(struct worker *w, struct cursor *c, struct ganger_error *e
         return -1;
     if (stop.mode == STOP_WHEN_DONE && !w->awaiting.is_on) /* what has not begun will not */
         return 0;
+    if (worker_calls_cancel(w, stop.mode == STOP_KILL ? 0 : w->grace_s, err) < 0)
+        return -1;
     return worker_cancel_task(w, stop.mode == STOP_KILL ? SIGKILL : SIGTERM, w->grace_s, err);
 }
 
@@ -168,7 +178,7 @@ static int be_recalled(struct worker *w, struct cursor *c, struct ganger_error *
 {
     struct recall recall;
 
-    if (message_next_recall(c, &recall, err) < 0)
+    if (message_next_recall(c, &recall, err) < 0 || worker_calls_give_one_back(w, &recall, err) < 0)
         return -1;
     if (worker_has_advance(w) && w->advance_task == recall.task && w->advance_attempt == recall.attempt)
         return give_advance_back(w, err);
@@ -185,6 +195,14 @@ static int be_cancelled(struct worker *w, struct cursor *c, struct ganger_error 
     return 0;
 }
 
+static int hear_recalls(struct worker *w, uint32_t n_records, struct cursor *c, struct ganger_error *err)
+{
+    for (uint32_t i = 0; i < n_records; i++)
+        if (be_recalled(w, c, err) < 0)
+            return -1;
+    return 0;
+}
+
 static int hear_message(struct worker *w, const char *bytes, size_t n, struct ganger_error *err)
 {
     struct message_header h;
@@ -198,8 +216,9 @@ static int hear_message(struct worker *w, const char *bytes, size_t n, struct ga
     case MESSAGE_WELCOME: return be_welcome(w, &h, &c, err);
     case MESSAGE_RUN: return be_sent(w, h.n_records, &c, err);
     case MESSAGE_STOP: return be_stopped(w, &c, err);
-    case MESSAGE_RECALL: return be_recalled(w, &c, err);
+    case MESSAGE_RECALL: return hear_recalls(w, h.n_records, &c, err);
     case MESSAGE_CANCEL: return be_cancelled(w, &c, err);
+    case MESSAGE_CALL: return worker_calls_hear(w, h.n_records, &c, err);
     default: break;
     }
     return error_set(err, ERROR_SYSTEM, "worker %u got a message of kind %d, which is not for workers",
@@ -223,6 +242,8 @@ static int be_told_to_end(struct worker *w, struct ganger_error *err)
 {
     w->is_stopping = true;
     if (give_advance_back(w, err) < 0)
+        return -1;
+    if (worker_calls_cancel(w, process_is_orphan() ? 0 : fmin(w->grace_s, END_GRACE_S), err) < 0)
         return -1;
     if (process_is_orphan()) /* without mpirun MPI ends this process at any moment */
         return worker_cancel_task(w, SIGKILL, 0, err);
@@ -267,7 +288,7 @@ static int act(struct worker *w, struct ganger_error *err)
     if ((w->fds[FD_SIGNAL].revents != 0 || (w->o->signal_fd >= 0 && may_have_been_stopped(w))) &&
         hear_signals(w, err) < 0)
         return -1;
-    return worker_attend(w, err);
+    return worker_attend(w, err) < 0 ? -1 : worker_calls_attend(w, err);
 }
 
 /* Its last word, STOP, may be there already; one look may not show it. */
@@ -284,6 +305,11 @@ static int check_manager(struct worker *w, struct ganger_error *err)
                      w->comm->rank);
 }
 
+static double next_deadline_s(const struct worker *w)
+{
+    return fmin(worker_deadline_s(w), worker_calls_deadline_s(w));
+}
+
 static int loop(struct worker *w, struct ganger_error *err)
 {
     double first_word_s = clock_now_s() + FIRST_WORD_S;
@@ -294,7 +320,7 @@ static int loop(struct worker *w, struct ganger_error *err)
         if (!w->is_welcome && clock_now_s() > first_word_s)
             return error_set(err, ERROR_SYSTEM, "worker %u heard nothing from the manager for %g s",
                              w->comm->rank, FIRST_WORD_S);
-        if (wait_for_one_thing(w, w->is_welcome ? worker_deadline_s(w) : first_word_s, err) < 0 || act(w, err) < 0 ||
+        if (wait_for_one_thing(w, w->is_welcome ? next_deadline_s(w) : first_word_s, err) < 0 || act(w, err) < 0 ||
             hear(w, err) < 0 || check_manager(w, err) < 0)
             return -1;
     }
@@ -311,8 +337,10 @@ int worker_run(const struct worker_options *options, struct ganger_error *err)
         w.fds[i] = (struct pollfd){-1, POLLIN, 0};
     w.fds[FD_SIGNAL].fd = options->signal_fd;
     w.bytes = xmalloc(OUTPUT_CHUNK_BYTES);
+    worker_calls_open(&w);
     status = loop(&w, err);
     worker_end_all(&w);
+    worker_calls_close(&w);
     process_pipes_close(&w.pipes);
     tmpdir_close(&w.tmpdir);
     memory_close(&w.memory);

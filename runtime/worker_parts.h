@@ -1,14 +1,17 @@
 /* worker_parts: what the files of the worker share: worker.c (the loop and what arrives), worker_task.c (starting,
- * following and ending one task) and worker_memory.c (how much memory it may have). For nobody else. */
+ * following and ending one command), worker_memory.c (how much memory it may have) and worker_calls.c (functions). For
+ * nobody else. */
 #ifndef GANGER_WORKER_PARTS_H
 #define GANGER_WORKER_PARTS_H
 
 #include "base/buffer.h"
+#include "core/call.h"
 #include "core/environment.h"
 #include "core/message.h"
 #include "core/record.h"
 #include "io/cgroup.h"
 #include "io/process.h"
+#include "io/runner.h"
 #include "io/tmpdir.h"
 #include "worker.h"
 
@@ -25,6 +28,7 @@ enum
     FD_CHILD,
     FD_OUT,
     FD_ERR,
+    FD_RUNNER,
     N_FDS,
 };
 
@@ -79,6 +83,26 @@ struct awaiting
     uint32_t n_seen; /* bytes of the packed inputs that are there */
 };
 
+/* Functions. One runs, or is the current task, being isolated; others wait. */
+struct calls
+{
+    struct ganger_call *first; /* those that wait */
+    struct ganger_call **end;
+    struct runner *runner;     /* NULL: none yet */
+    bool is_running;           /* on the runner: … */
+    task_id task;              /* … this, of which nothing else is known when it must be abandoned */
+    uint32_t attempt;
+    double start_s;
+    double timeout_s;          /* when its time is over; INFINITY: never */
+    double cancel_s;           /* when it is abandoned because the run ends; INFINITY: not */
+    float *mean_s;             /* by function; negative: none has run */
+    struct buffer report;      /* of those that ended, not sent yet */
+    uint32_t n_reports;
+    struct ganger_call *isolated; /* the current task's; NULL: that is a command, or there is none */
+    int given_fd;              /* what it reads and writes; -1: none */
+    int taken_fd;
+};
+
 struct worker
 {
     const struct worker_options *o;
@@ -113,6 +137,7 @@ struct worker
     task_id advance_task;
     uint32_t advance_attempt;
     char *bytes; /* OUTPUT_CHUNK_BYTES: what was just read */
+    struct calls calls;
 };
 
 static inline bool worker_is_running(const struct worker *w)
@@ -123,7 +148,7 @@ static inline bool worker_is_running(const struct worker *w)
 /* Has it a current task? */
 static inline bool worker_is_busy(const struct worker *w)
 {
-    return worker_is_running(w) || w->awaiting.is_on;
+    return worker_is_running(w) || w->awaiting.is_on || w->calls.is_running || w->calls.first != NULL;
 }
 
 static inline bool worker_has_advance(const struct worker *w)
@@ -188,5 +213,31 @@ void worker_shift_deadlines(struct worker *w, double by_s);
 
 /* Kills what runs, without telling. */
 void worker_end_all(struct worker *w);
+
+/* Makes an isolated function the current task: a process that reads `given` and writes `taken`. */
+int worker_start_isolated(struct worker *w, const struct ganger_call *call, char **argv, int given_fd, int taken_fd,
+                          struct ganger_error *err);
+
+/* ---- worker_calls.c ---- */
+
+void worker_calls_open(struct worker *w);
+void worker_calls_close(struct worker *w); /* what runs is abandoned */
+
+/* The records of a CALL. */
+int worker_calls_hear(struct worker *w, uint32_t n_records, struct cursor *c, struct ganger_error *err);
+
+/* Runs what may run now, for a moment at most, and tells what has ended. */
+int worker_calls_attend(struct worker *w, struct ganger_error *err);
+double worker_calls_deadline_s(const struct worker *w);
+
+/* Gives back what waits; that one alone, if it still does. */
+int worker_calls_give_back(struct worker *w, struct ganger_error *err);
+int worker_calls_give_one_back(struct worker *w, const struct recall *recall, struct ganger_error *err);
+
+/* What runs is given so long to return, and then abandoned. */
+int worker_calls_cancel(struct worker *w, double grace_s, struct ganger_error *err);
+
+/* The current task, which is isolated, has ended like this. */
+int worker_calls_end_isolated(struct worker *w, struct task_result *result, struct ganger_error *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -202,6 +203,8 @@ static int say_not_run(struct worker *w, enum task_end end, int code, const char
     struct task_result result = {.end = end, .code = code, .start_s = now_s, .end_s = now_s, .tail = why};
 
     result.n_tail_bytes = why != NULL ? (uint32_t)strnlen(why, TASK_TAIL_BYTES) : 0;
+    if (w->calls.isolated != NULL)
+        return worker_calls_end_isolated(w, &result, err);
     return say_done(w, &result, err);
 }
 
@@ -224,6 +227,37 @@ static int start_task(struct worker *w, const struct run *run, struct ganger_err
         return 0;
     }
     return say_not_run(w, TASK_NOT_STARTED, failed, why.text, err);
+}
+
+int worker_start_isolated(struct worker *w, const struct ganger_call *call, char **argv, int given_fd, int taken_fd,
+                          struct ganger_error *err)
+{
+    struct buffer words = BUFFER_EMPTY, slot = BUFFER_EMPTY;
+    char given[64], *taken = xasprintf(CALL_TAKEN_VARIABLE "=/proc/%d/fd/%d", (int)getpid(), taken_fd);
+    struct run run = {.task = call->task,
+                      .attempt = call->attempt,
+                      .id = {call->id, (uint32_t)strlen(call->id)},
+                      .n_env = 1,
+                      .env = {taken, (uint32_t)strlen(taken) + 1},
+                      .cwd = {"", 0},
+                      .timeout_s = call->timeout_s,
+                      .gpus = {"", 0}};
+    int status;
+
+    snprintf(given, sizeof(given), "/proc/%d/fd/%d", (int)getpid(), given_fd);
+    run.stdin_path = (struct text){given, (uint32_t)strlen(given)};
+    buffer_put_u16(&slot, call->slot);
+    run.slots = (struct text){slot.bytes, (uint32_t)slot.n};
+    for (; argv[run.n_argv] != NULL; run.n_argv++)
+        buffer_put(&words, argv[run.n_argv], strlen(argv[run.n_argv]) + 1);
+    run.argv = (struct text){words.bytes, (uint32_t)words.n};
+    reset_attempt(&w->current, &run);
+    w->current_run.n = 0;
+    status = start_task(w, &run, err);
+    buffer_release(&words);
+    buffer_release(&slot);
+    free(taken);
+    return status;
 }
 
 /* Reads the RUN that a buffer keeps. */
@@ -454,6 +488,8 @@ static int end_task(struct worker *w, struct ganger_error *err)
     result.output_offset = a->output.offset;
     result.output_bytes = a->output.n_bytes;
     result.text_bytes = a->output.n_text;
+    if (w->calls.isolated != NULL)
+        return worker_calls_end_isolated(w, &result, err);
     return say_done(w, &result, err) < 0 ? -1 : start_advance(w, err);
 }
 

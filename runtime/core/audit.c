@@ -658,8 +658,8 @@ static void check_order(struct audit *a, const struct record_fields *f)
 
 void audit_line(struct audit *a, uint64_t number, const struct record_fields *f)
 {
+    a->result.n_lines += number != a->line; /* one about many functions is told for each of them */
     a->line = number;
-    a->result.n_lines++;
     if (f == NULL) {
         report(a, "damaged or torn: its checksum is wrong");
         return;

@@ -63,6 +63,8 @@ double estimate_need_s(const struct estimate *e, task_id task);
 
 /* Did what was learned of a task's program last make it likely that the others need less than they were taken to? */
 bool estimate_is_news(const struct estimate *e, task_id task);
+/* The running mean of its program; NAN: none is done. */
+double estimate_recent_s(const struct estimate *e, task_id task);
 
 /* Are the tasks of its program known to be shorter than so many seconds, of late? */
 bool estimate_is_below(const struct estimate *e, task_id task, double limit_s);

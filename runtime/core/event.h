@@ -18,15 +18,27 @@ enum event_kind
     EVENT_TASK_SENT,     /* task, attempt, worker, node, slots, gpus: from now on it may have effects */
     EVENT_TASK_RETURNED, /* task, attempt, worker, node: that worker has not started it, and will not */
     EVENT_TASK_STARTED,  /* task, attempt, worker, node: it has been running for a while */
-    EVENT_TASK_DONE,     /* task, attempt, worker, node, slots, result */
+    EVENT_TASK_DONE,     /* task, attempt, worker, node, slots, result; of a function: calls, one, with its result */
     EVENT_TASK_FAILED,   /* the same, and it will not be tried again; worker 0: it was never sent (unplaceable) */
     EVENT_TASK_CANCELLED, /* the same: ended because the run ends */
     EVENT_TASK_RETRIED,  /* the same: this attempt failed, or was lost with its worker; it is ready again */
     EVENT_TASK_SKIPPED,  /* task, cause = a task whose failure is the reason */
     EVENT_TASK_NOT_NEEDED, /* task, cause = a task that ended well, which it waited to see fail */
+    EVENT_CALLS_DONE,    /* worker, node, slots, calls: functions that ended well, one after the other; that they were
+                            sent is not told */
     EVENT_NODE_SETUP,    /* task = TASK_SETUP, attempt, worker, node, slots, result: it ended on that node */
     EVENT_NODE_TEARDOWN, /* the same of node.teardown */
     EVENT_RUN_STOPPING,  /* text = why nothing new is started */
+};
+
+struct event_call
+{
+    task_id task;
+    uint32_t attempt;
+    uint32_t n_result; /* bytes */
+    const char *result;
+    double start_s;    /* on the manager's clock since the start of the epoch */
+    double run_s;
 };
 
 struct event
@@ -45,6 +57,8 @@ struct event
     uint64_t memory_bytes;
     const struct task_result *result;
     const char *text;
+    uint32_t n_calls;
+    const struct event_call *calls;
 };
 
 typedef void event_sink(void *data, const struct event *event);

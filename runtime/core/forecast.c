@@ -257,8 +257,21 @@ static double run_time_s(const struct event *e)
     return e->result != NULL ? e->result->end_s - e->result->start_s : NAN;
 }
 
+/* Functions are told of when they have ended, many at a time. */
+static void end_calls(struct forecast *f, const struct event *e)
+{
+    if (isnan(f->first_s) && e->n_calls > 0)
+        f->first_s = f->busy_until_s = e->calls[0].start_s;
+    for (uint32_t i = 0; i < e->n_calls; i++) {
+        f->ends_s[f->n_ended++ % N_ENDS] = e->time_s;
+        end_task(f, e->calls[i].task, e->calls[i].run_s);
+    }
+}
+
 void forecast_hear(struct forecast *f, const struct event *e)
 {
+    if (e->kind == EVENT_CALLS_DONE)
+        end_calls(f, e);
     if (e->kind == EVENT_RUN_STOPPING)
         f->is_stopping = true;
     if (e->kind == EVENT_WORKER_LOST)

@@ -26,6 +26,7 @@ struct graph *graph_new(void)
     graph_intern_resources(g, &one_core);
     graph_intern_policy(g, &plain);
     graph_intern_program(g, "", 0);
+    graph_intern_function(g, "", 0);
     graph_add_queue(g, &unnamed);
     return g;
 }
@@ -39,9 +40,12 @@ void graph_free(struct graph *g)
     free(g->children);
     free(g->conditions);
     free(g->n_parents);
+    free(g->parent_first);
+    free(g->parents);
     free(g->resources);
     free(g->policies);
     free(g->programs);
+    free(g->functions);
     free(g->queues);
     free(g->named);
     free(g->edges);
@@ -200,6 +204,25 @@ uint32_t graph_intern_program(struct graph *g, const char *name, size_t n_bytes)
     g->programs[g->n_programs] = arena_text(&g->text, name, n_bytes);
     name_index_add(&g->program_index, name, n_bytes, g->n_programs, program_of, g);
     return g->n_programs++;
+}
+
+uint16_t graph_intern_function(struct graph *g, const char *name, size_t n_bytes)
+{
+    for (uint32_t i = 0; i < g->n_functions; i++)
+        if (strncmp(g->functions[i], name, n_bytes) == 0 && g->functions[i][n_bytes] == '\0')
+            return (uint16_t)i;
+    if (g->n_functions == UINT16_MAX)
+        return UINT16_MAX;
+    g->functions = xgrow(g->functions, g->n_functions, &g->functions_capacity, sizeof(*g->functions));
+    g->functions[g->n_functions] = arena_text(&g->text, name, n_bytes);
+    return (uint16_t)g->n_functions++;
+}
+
+#define CALL_SEED UINT64_C(0x66756e6374696f6e) /* no command has its digest */
+
+uint64_t task_digest_of_call(const char *function, const void *payload, size_t n_bytes)
+{
+    return XXH64(payload, n_bytes, XXH64(function, strlen(function), CALL_SEED));
 }
 
 uint32_t graph_find_queue(const struct graph *g, const char *name)
@@ -378,6 +401,30 @@ static void count_parents(struct graph *g)
         g->n_parents[g->children[i]]++;
 }
 
+/* Parents of each task as they were declared: the edges are sorted by child, and stably so. What is said twice
+ * counts where it was said first; `last_child` tells who said it. */
+static void index_parents(struct graph *g)
+{
+    task_id *last_child = xmalloc(g->n_tasks * sizeof(*last_child));
+    uint64_t n = 0;
+    uint64_t e = 0;
+
+    memset(last_child, 0xff, g->n_tasks * sizeof(*last_child));
+    g->parent_first = xmalloc(((size_t)g->n_tasks + 1) * sizeof(*g->parent_first));
+    g->parents = xmalloc(g->n_edges * sizeof(*g->parents));
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        g->parent_first[t] = n;
+        for (; e < g->n_edges && child_of(&g->edges[e]) == t; e++) {
+            if (last_child[g->edges[e].parent] == t)
+                continue;
+            last_child[g->edges[e].parent] = t;
+            g->parents[n++] = g->edges[e].parent;
+        }
+    }
+    g->parent_first[g->n_tasks] = n;
+    free(last_child);
+}
+
 /* Is every task added after its parents? Children are ascending, so the first one tells. */
 static bool is_ordered_already(const struct graph *g)
 {
@@ -553,6 +600,8 @@ int graph_seal(struct graph *g, struct ganger_error *err)
         status = report_cycle(g, order, find_shortest_cycle(g, start, order), err);
         drop_index(g);
     } else {
+        if (graph_has_functions(g))
+            index_parents(g);
         drop_draft(g);
         g->is_sealed = true;
     }

@@ -56,6 +56,8 @@ struct graph
     task_id *children;     /* ascending for each parent; one that waits on two conditions stands there twice */
     uint8_t *conditions;   /* enum graph_condition of each of `children`; NULL: all are ON_OK */
     uint32_t *n_parents;   /* distinct edges to each task */
+    uint64_t *parent_first; /* parents of t: parents[parent_first[t]] up to parents[parent_first[t + 1]]; NULL: there */
+    task_id *parents;       /* is no function. In the order in which they were declared, each once */
     bool is_sealed;
     bool is_part;        /* tasks were taken out of it that the document has */
     bool ids_are_places; /* ids number the lines of a list: a line is recognised by its digest (equal ones
@@ -67,6 +69,8 @@ struct graph
     uint32_t n_policies;
     const char **programs; /* names; program 0 has none */
     uint32_t n_programs;
+    const char **functions; /* names; function 0 has none: a command */
+    uint32_t n_functions;
     struct graph_queue *queues; /* queue 0 has no name, no budget, and is not strict */
     uint32_t n_queues;
     struct graph_named *named;
@@ -84,6 +88,7 @@ struct graph
     size_t resources_capacity;
     size_t policies_capacity;
     size_t programs_capacity;
+    size_t functions_capacity;
     size_t queues_capacity;
     size_t named_capacity;
     struct name_index index;
@@ -113,6 +118,9 @@ uint32_t graph_intern_resources(struct graph *g, const struct task_resources *re
 
 uint32_t graph_intern_policy(struct graph *g, const struct task_policy *policy);
 uint32_t graph_intern_program(struct graph *g, const char *name, size_t n_bytes);
+
+/* Few: they are looked up one by one. UINT16_MAX: there are too many. */
+uint16_t graph_intern_function(struct graph *g, const char *name, size_t n_bytes);
 
 /* Their numbers; UINT32_MAX when the name is taken. Few: they are looked up one by one. */
 uint32_t graph_add_queue(struct graph *g, const struct graph_queue *queue);
@@ -166,6 +174,19 @@ static inline enum graph_condition graph_condition_at(const struct graph *g, uin
 static inline bool task_is_join(const struct task *task)
 {
     return task->n_argv == 0;
+}
+
+/* Of a task that is a function: of its name and payload. */
+uint64_t task_digest_of_call(const char *function, const void *payload, size_t n_bytes);
+
+static inline bool task_is_call(const struct task *task)
+{
+    return task->function != 0;
+}
+
+static inline bool graph_has_functions(const struct graph *g)
+{
+    return g->n_functions > 1;
 }
 
 #endif

@@ -58,6 +58,7 @@ void message_add_hello(struct buffer *b, const struct hello *r)
     put_text(b, r->doorbell);
     buffer_put_u64(b, r->registry_digest);
     buffer_put_u32(b, r->cpu);
+    put_text(b, r->functions);
     end_record(b, start);
 }
 
@@ -163,6 +164,77 @@ void message_add_stop(struct buffer *b, const struct stop *r)
     end_record(b, start);
 }
 
+static bool is_known(uint8_t kind)
+{
+    return (kind >= MESSAGE_HELLO && kind <= MESSAGE_CANCEL) || kind == MESSAGE_CALL || kind == MESSAGE_CALLED;
+}
+
+/* ---- functions ---- */
+
+#define NO_RESULT UINT32_MAX /* in place of its length */
+
+size_t message_begin_call(struct buffer *b, const struct call_order *r)
+{
+    size_t start = begin_record(b);
+
+    buffer_put_u32(b, r->task);
+    buffer_put_u32(b, r->attempt);
+    buffer_put_u16(b, r->function);
+    buffer_put_u16(b, r->slot);
+    buffer_put_u8(b, r->is_isolated);
+    buffer_put_f64(b, r->timeout_s);
+    put_text(b, r->id);
+    put_text(b, r->payload);
+    buffer_put_u32(b, r->n_results);
+    return start;
+}
+
+void message_add_result(struct buffer *b, const void *bytes, size_t n)
+{
+    buffer_put_u32(b, bytes == NULL ? NO_RESULT : (uint32_t)n);
+    if (bytes != NULL)
+        buffer_put(b, bytes, n);
+}
+
+void message_end_call(struct buffer *b, size_t start)
+{
+    end_record(b, start);
+}
+
+bool call_order_next_result(struct cursor *results, struct text *result)
+{
+    uint32_t n = cursor_u32(results);
+
+    *result = (struct text){NULL, 0};
+    if (results->failed || n == NO_RESULT)
+        return false;
+    *result = (struct text){cursor_bytes(results, n), n};
+    return result->bytes != NULL;
+}
+
+void message_add_called(struct buffer *b, const struct call_report *r)
+{
+    size_t start = begin_record(b);
+
+    buffer_put_u32(b, r->task);
+    buffer_put_u32(b, r->attempt);
+    buffer_put_u8(b, (uint8_t)r->result.end);
+    buffer_put_u32(b, (uint32_t)r->result.code);
+    buffer_put_f64(b, r->result.start_s);
+    buffer_put_f64(b, r->result.end_s);
+    message_add_result(b, r->has_bytes ? r->bytes.bytes : NULL, r->bytes.n);
+    buffer_put_u8(b, r->result.n_tail_bytes > 0 || r->result.cpu_s > 0 || r->result.output_bytes > 0);
+    if (r->result.n_tail_bytes > 0 || r->result.cpu_s > 0 || r->result.output_bytes > 0) {
+        buffer_put_text(b, r->result.tail, r->result.n_tail_bytes);
+        buffer_put_f64(b, r->result.cpu_s);
+        buffer_put_u64(b, r->result.max_rss_bytes);
+        buffer_put_u64(b, r->result.output_offset);
+        buffer_put_u64(b, r->result.output_bytes);
+        buffer_put_u64(b, r->result.text_bytes);
+    }
+    end_record(b, start);
+}
+
 int message_open(struct message_header *h, struct cursor *c, const void *bytes, size_t n,
                  struct ganger_error *err)
 {
@@ -182,7 +254,7 @@ int message_open(struct message_header *h, struct cursor *c, const void *bytes, 
                          "a message has version %u, this ganger speaks %u: all ranks must run the same "
                          "program",
                          h->version, MESSAGE_VERSION);
-    if (kind < MESSAGE_HELLO || kind > MESSAGE_CANCEL)
+    if (!is_known(kind))
         return error_set(err, ERROR_SYSTEM, "a message has the unknown kind %u", kind);
     h->kind = (enum message_kind)kind;
     return 0;
@@ -221,7 +293,12 @@ int message_next_hello(struct cursor *c, struct hello *r, struct ganger_error *e
     r->doorbell = get_text(&record);
     r->registry_digest = cursor_u64(&record);
     r->cpu = cursor_u32(&record);
-    return check_record(&record, "HELLO", err);
+    r->functions = get_text(&record);
+    if (check_record(&record, "HELLO", err) < 0)
+        return -1;
+    if (text_count_packed(r->functions) == UINT32_MAX)
+        return error_set(err, ERROR_SYSTEM, "a HELLO message contradicts itself");
+    return 0;
 }
 
 int message_next_welcome(struct cursor *c, struct welcome *r, struct ganger_error *err)
@@ -383,6 +460,62 @@ int message_next_cancel(struct cursor *c, struct cancel *r, struct ganger_error 
     if (signal < 1 || signal > 64)
         return error_set(err, ERROR_SYSTEM, "a CANCEL message has the unknown signal %u", signal);
     r->signal = (int32_t)signal;
+    return 0;
+}
+
+int message_next_call(struct cursor *c, struct call_order *r, struct ganger_error *err)
+{
+    struct cursor record = next_record(c), results;
+    struct text result;
+
+    r->task = cursor_u32(&record);
+    r->attempt = cursor_u32(&record);
+    r->function = cursor_u16(&record);
+    r->slot = cursor_u16(&record);
+    r->is_isolated = cursor_u8(&record) != 0;
+    r->timeout_s = cursor_f64(&record);
+    r->id = get_text(&record);
+    r->payload = get_text(&record);
+    r->n_results = cursor_u32(&record);
+    r->results = results = record;
+    if (check_record(&record, "CALL", err) < 0)
+        return -1;
+    for (uint32_t i = 0; i < r->n_results && !results.failed; i++)
+        call_order_next_result(&results, &result);
+    if (results.failed || !(r->timeout_s >= 0))
+        return error_set(err, ERROR_SYSTEM, "a CALL message contradicts itself");
+    return 0;
+}
+
+int message_next_called(struct cursor *c, struct call_report *r, struct ganger_error *err)
+{
+    struct cursor record = next_record(c);
+    uint8_t end;
+
+    r->result = (struct task_result){.tail = ""};
+    r->task = cursor_u32(&record);
+    r->attempt = cursor_u32(&record);
+    end = cursor_u8(&record);
+    r->result.code = (int)cursor_u32(&record);
+    r->result.start_s = cursor_f64(&record);
+    r->result.end_s = cursor_f64(&record);
+    r->has_bytes = call_order_next_result(&record, &r->bytes);
+    if (cursor_u8(&record) != 0) {
+        struct text tail = get_text(&record);
+
+        r->result.tail = tail.bytes;
+        r->result.n_tail_bytes = tail.n;
+        r->result.cpu_s = cursor_f64(&record);
+        r->result.max_rss_bytes = cursor_u64(&record);
+        r->result.output_offset = cursor_u64(&record);
+        r->result.output_bytes = cursor_u64(&record);
+        r->result.text_bytes = cursor_u64(&record);
+    }
+    if (check_record(&record, "CALLED", err) < 0)
+        return -1;
+    if (end >= N_TASK_ENDS || r->result.n_tail_bytes > TASK_TAIL_BYTES)
+        return error_set(err, ERROR_SYSTEM, "a CALLED message contradicts itself");
+    r->result.end = (enum task_end)end;
     return 0;
 }
 

@@ -34,6 +34,8 @@ enum message_kind
     MESSAGE_RECALL = 7,  /* manager -> worker: give a task back that it was sent in advance */
     MESSAGE_RETURNED = 8, /* worker -> manager: it has not started, and will not */
     MESSAGE_CANCEL = 9,  /* manager -> worker: a signal for a task; if it ends badly, it was cancelled */
+    MESSAGE_CALL = 16,    /* manager -> worker: functions to run, one after the other */
+    MESSAGE_CALLED = 17,  /* worker -> manager: how they ended, in the order in which they did */
 };
 
 struct message_header
@@ -64,6 +66,7 @@ struct hello
     struct text doorbell;  /* empty: comm knows it */
     uint64_t registry_digest; /* of the functions it can run; 0: none */
     uint32_t cpu;          /* a hardware thread of its slot, the system's number; UINT32_MAX: unknown */
+    struct text functions; /* their names, each ended by a NUL */
 };
 
 struct welcome
@@ -118,6 +121,31 @@ struct done
     task_id next; /* what the worker starts now, having been sent it in advance; TASK_NONE: nothing */
 };
 
+/* Of CALL. */
+struct call_order
+{
+    task_id task;
+    uint32_t attempt;
+    uint16_t function; /* number in the registry */
+    uint16_t slot;
+    bool is_isolated;
+    double timeout_s;  /* 0: none */
+    struct text id;
+    struct text payload;
+    uint32_t n_results;   /* of dependencies, in declared order; see call_order_next_result */
+    struct cursor results;
+};
+
+/* Of CALLED. */
+struct call_report
+{
+    task_id task;
+    uint32_t attempt;
+    struct task_result result; /* no output, no memory, no CPU time, unless it was isolated */
+    bool has_bytes;            /* the function is done; its result may still be empty */
+    struct text bytes;
+};
+
 /* Of RECALL and RETURNED. */
 struct recall
 {
@@ -155,6 +183,13 @@ void message_add_done(struct buffer *b, const struct done *r);
 void message_add_stop(struct buffer *b, const struct stop *r);
 void message_add_recall(struct buffer *b, const struct recall *r); /* also for RETURNED */
 void message_add_cancel(struct buffer *b, const struct cancel *r);
+void message_add_called(struct buffer *b, const struct call_report *r);
+
+/* A CALL's record is written in pieces: begin it, add its results, end it. `order->results` is not looked at, and
+ * `order->n_results` must be added. begin returns what end wants. */
+size_t message_begin_call(struct buffer *b, const struct call_order *order);
+void message_add_result(struct buffer *b, const void *bytes, size_t n); /* bytes NULL: there is none */
+void message_end_call(struct buffer *b, size_t start);
 
 /* Reading: open, then exactly n_records of the calls that fit the kind. -1 on bytes that are no valid
  * message (ERROR_SYSTEM); nothing behind their end is ever read. */
@@ -168,6 +203,11 @@ int message_next_done(struct cursor *c, struct done *r, struct ganger_error *err
 int message_next_stop(struct cursor *c, struct stop *r, struct ganger_error *err);
 int message_next_recall(struct cursor *c, struct recall *r, struct ganger_error *err);
 int message_next_cancel(struct cursor *c, struct cancel *r, struct ganger_error *err);
+int message_next_call(struct cursor *c, struct call_order *r, struct ganger_error *err);
+int message_next_called(struct cursor *c, struct call_report *r, struct ganger_error *err);
+
+/* The next result of a CALL that was read, moving the cursor; false: there is none at this place. */
+bool call_order_next_result(struct cursor *results, struct text *result);
 
 /* Slot `i` of a run record, i < r->slots.n / 2. */
 uint16_t run_slot(const struct run *r, uint32_t i);

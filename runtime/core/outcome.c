@@ -42,6 +42,7 @@ void outcome_classify(enum task_end end, int code, char text[OUTCOME_BYTES])
     case TASK_UNPLACEABLE: snprintf(text, OUTCOME_BYTES, "no node can hold it"); break;
     case TASK_OUT_OF_MEMORY: snprintf(text, OUTCOME_BYTES, "out of memory"); break;
     case TASK_OUTPUT_LIMIT: snprintf(text, OUTCOME_BYTES, "wrote more output than --max-output"); break;
+    case TASK_RETURNED: snprintf(text, OUTCOME_BYTES, "its function returned %d", code); break;
     case N_TASK_ENDS: break;
     }
 }
@@ -76,6 +77,8 @@ void outcome_describe(const struct task_result *result, char text[OUTCOME_BYTES]
 
     if (result->end == TASK_TIMED_OUT)
         describe_timeout(result->code, text);
+    else if (result->end == TASK_RETURNED && n > 0)
+        snprintf(text, OUTCOME_BYTES, "its function returned %d: %.*s", result->code, n, why);
     else if (!task_end_has_reason(result->end) || n == 0)
         outcome_classify(result->end, result->code, text);
     else if (result->end != TASK_NOT_STARTED || memmem(why, (size_t)n, known, strlen(known)) != NULL)

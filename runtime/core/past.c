@@ -20,6 +20,7 @@ enum mark
     WAS_NOT_NEEDED = 4,
     NOT_NEEDED_NOW = 8,  /* a parent that is settled says so */
     UNSETTLED = 16,      /* a parent runs again */
+    HAS_RESULT = 32,     /* what its function returned is recorded */
 };
 
 struct past
@@ -157,6 +158,7 @@ static void note_task(struct past *p, const struct record_fields *f)
         p->done_at[task] = p->n_lines;
         p->marks[task] = f->digest == p->graph->tasks[task].digest ? WAS_DONE : WAS_DONE_OTHERWISE;
         p->ran_s[task] = p->marks[task] == WAS_DONE ? length_of(f) : 0;
+        p->marks[task] |= f->result.text != NULL ? HAS_RESULT : 0;
     } else if (f->kind == RECORD_CANCELLED) { /* what was lost with its worker has no such line, or no length */
         if (f->digest == p->graph->tasks[task].digest && f->end != TASK_LOST)
             p->ran_s[task] = -length_of(f);
@@ -207,13 +209,33 @@ static void tell_child(struct past *p, task_id parent, bool is_parent_settled, u
         p->marks[child] |= NOT_NEEDED_NOW;
 }
 
+/* A function that runs needs what its parents returned: of those that are done, it must be recorded. A parent that
+ * runs again for that may need its own parents', so children come first. */
+static void redo_what_is_needed(const struct past *p, const task_id *order, bool *is_done)
+{
+    const struct graph *g = p->graph;
+
+    for (uint32_t i = g->n_tasks; i-- > 0;) {
+        task_id t = order[i];
+        bool needs_results = !is_done[t] && (task_is_call(&g->tasks[t]) || task_is_join(&g->tasks[t]));
+
+        for (uint64_t e = g->parent_first[t]; needs_results && e < g->parent_first[t + 1]; e++) {
+            task_id parent = g->parents[e];
+
+            if (task_is_join(&g->tasks[parent]) ||
+                (task_is_call(&g->tasks[parent]) && (p->marks[parent] & HAS_RESULT) == 0))
+                is_done[parent] = false;
+        }
+    }
+}
+
 void past_settle(struct past *p, bool *is_done)
 {
     const struct graph *g = p->graph;
     task_id *order = graph_topological_order(g);
 
     for (task_id t = 0; t < g->n_tasks; t++) {
-        p->marks[t] &= WAS_DONE | WAS_DONE_OTHERWISE | WAS_NOT_NEEDED;
+        p->marks[t] &= WAS_DONE | WAS_DONE_OTHERWISE | WAS_NOT_NEEDED | HAS_RESULT;
         if (task_is_join(&g->tasks[t]))
             p->done_at[t] = 0;
     }
@@ -229,6 +251,8 @@ void past_settle(struct past *p, bool *is_done)
             tell_child(p, t, settled, e);
         is_done[t] = settled && (is_join || (p->marks[t] & WAS_DONE) != 0);
     }
+    if (graph_has_functions(g))
+        redo_what_is_needed(p, order, is_done);
     free(order);
 }
 

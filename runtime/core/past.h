@@ -6,6 +6,7 @@
  *  - all its parents are done, and were so before it, whatever it waits for: a parent that ran again later, even
  *    in a run that did not get as far as this task, has made other results than this task has seen. A parent that
  *    failed runs again. One that was not needed, and still is not, holds nobody up.
+ *  - it is no function whose result is needed by one that runs, and is not recorded.
  * Where ids are places (plain lists), equal lines are interchangeable: as many are done as were. */
 #ifndef GANGER_CORE_PAST_H
 #define GANGER_CORE_PAST_H

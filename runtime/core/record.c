@@ -1,7 +1,9 @@
 #include "core/record.h"
 
+#include "base/base64.h"
 #include "base/utf8.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 #include <xxhash.h>
@@ -178,6 +180,7 @@ static const struct outcome_words
     [TASK_UNPLACEABLE] = {",\"unplaceable\":true", NULL},
     [TASK_OUT_OF_MEMORY] = {",\"out_of_memory\":true", ",\"signal\":"},
     [TASK_OUTPUT_LIMIT] = {",\"output_limit\":true", ",\"signal\":"},
+    [TASK_RETURNED] = {"", ",\"returned\":"},
 };
 
 static char *put_outcome(char *p, const struct task_result *r)
@@ -224,6 +227,17 @@ static char *put_result(char *p, const struct event *e, const struct task_result
     return p;
 }
 
+/* What a function returned, or how many bytes that were when it is too much for a journal. */
+static char *put_returned(char *p, const struct graph *g, const struct event_call *call)
+{
+    if (call->n_result > RECORD_RESULT_MAX && (g->tasks[call->task].flags & TASK_KEEP) == 0)
+        return put_number(p, call->n_result);
+    *p++ = '"';
+    p = base64_put(p, call->result, call->n_result);
+    *p++ = '"';
+    return p;
+}
+
 static char *put_end(char *p, const struct graph *g, const struct event *e, uint32_t epoch)
 {
     static const struct task_result unknown = {.end = TASK_CANCELLED};
@@ -233,6 +247,8 @@ static char *put_end(char *p, const struct graph *g, const struct event *e, uint
     p = put_hex(p, g->tasks[e->task].digest, 16);
     *p++ = '"';
     p = put_place(p, e);
+    if (e->n_calls > 0)
+        p = put_returned(PUT(p, ",\"result\":"), g, e->calls);
     return put_result(p, e, e->result != NULL ? e->result : &unknown, epoch);
 }
 
@@ -321,11 +337,58 @@ char *record_put_event(char *p, const struct graph *g, const struct event *e, ui
     case EVENT_RUN_STOPPING:
         p = put_words(PUT(p, "{\"event\":\"stopping\",\"why\":"), e->text);
         break;
+    case EVENT_CALLS_DONE: return record_put_calls(p, g, e, 0, e->n_calls);
     case EVENT_TASK_KEPT:
     case EVENT_TASK_STARTED: return line;
     }
     p = PUT(p, ",\"time\":");
     return put_crc(put_seconds(p, e->time_s), line);
+}
+
+#define CALL_BYTES 96 /* of one call: numbers and quotes */
+
+/* ["ID",INDEX,ATTEMPT,"DIGEST",START,RUN,RESULT]: times in nanoseconds, START after that of the line. */
+static char *put_call(char *p, const struct graph *g, const struct event_call *call, double start_s)
+{
+    double offset_s = call->start_s - start_s;
+
+    p = put_task(p, "[", g, call->task);
+    *p++ = ',';
+    p = put_number(p, call->task);
+    *p++ = ',';
+    p = put_number(p, call->attempt);
+    p = PUT(p, ",\"");
+    p = put_hex(p, g->tasks[call->task].digest, 16);
+    p = PUT(p, "\",");
+    p = put_number(p, offset_s > 0 ? (uint64_t)(offset_s * 1e9 + 0.5) : 0);
+    *p++ = ',';
+    p = put_number(p, call->run_s > 0 ? (uint64_t)(call->run_s * 1e9 + 0.5) : 0);
+    *p++ = ',';
+    p = put_returned(p, g, call);
+    *p++ = ']';
+    return p;
+}
+
+char *record_put_calls(char *p, const struct graph *g, const struct event *e, uint32_t first, uint32_t n)
+{
+    double start_s = e->calls[first].start_s;
+    char *line = p;
+
+    p = put_slots(put_worker(PUT(p, "{\"event\":\"calls\""), e), e);
+    p = PUT(p, ",\"start\":");
+    p = put_seconds(p, start_s);
+    start_s = floor(start_s * 1e6 + 0.5) / 1e6; /* as it was written */
+    p = PUT(p, ",\"calls\":");
+    for (uint32_t i = 0; i < n; i++) {
+        *p++ = i > 0 ? ',' : '[';
+        p = put_call(p, g, &e->calls[first + i], start_s);
+    }
+    return put_crc(PUT(p, "]"), line);
+}
+
+size_t record_call_bytes_max(const struct graph *g, const struct event_call *call)
+{
+    return strlen(g->tasks[call->task].id) * ESCAPE_BYTES + CALL_BYTES + base64_length(call->n_result);
 }
 
 char *record_put_end(char *p, int exit_status, double time_s)
@@ -357,6 +420,7 @@ bool record_has_event(const struct graph *g, const struct event *e)
     case EVENT_TASK_RETRIED:
     case EVENT_TASK_NOT_NEEDED:
     case EVENT_TASK_SKIPPED: return !task_is_join(&g->tasks[e->task]);
+    case EVENT_CALLS_DONE:
     case EVENT_NODE_JOINED:
     case EVENT_WORKER_JOINED:
     case EVENT_WORKER_LOST:
@@ -561,6 +625,7 @@ enum field_type
     FIELD_SECONDS,
     FIELD_ID,
     FIELD_NUMBERS,
+    FIELD_RESULT,
 };
 
 static const struct field_row
@@ -589,6 +654,8 @@ static const struct field_row
     FIELD("format", FIELD_U32, format),
     FIELD("epoch", FIELD_U32, epoch),
     FIELD("workflow", FIELD_HEX, workflow_digest),
+    FIELD("calls", FIELD_NUMBERS, calls),
+    FIELD("result", FIELD_RESULT, result),
 #undef FIELD
 };
 
@@ -597,6 +664,7 @@ static const char *const kind_names[N_RECORD_KINDS] = {
     [RECORD_LOST] = "lost",         [RECORD_START] = "start",           [RECORD_RETURNED] = "returned",
     [RECORD_DONE] = "done",         [RECORD_FAILED] = "failed",         [RECORD_CANCELLED] = "cancelled",
     [RECORD_RETRIED] = "retried",   [RECORD_SKIPPED] = "skipped",       [RECORD_NOT_NEEDED] = "not_needed",
+    [RECORD_CALLS] = "calls",
     [RECORD_SETUP] = "setup",       [RECORD_TEARDOWN] = "teardown",     [RECORD_STOPPING] = "stopping",
     [RECORD_END] = "end",           [RECORD_UNKNOWN] = "?",
 };
@@ -623,6 +691,14 @@ static bool is_string(struct span *s)
     s->at++;
     s->end--;
     return true;
+}
+
+/* A text is base64; a number says how much was not recorded. */
+static struct record_result read_result(struct span value)
+{
+    if (is_string(&value))
+        return (struct record_result){value.at, (size_t)(value.end - value.at), true};
+    return (struct record_result){NULL, 0, true};
 }
 
 static void store_field(const struct field_row *row, struct span value, struct record_fields *f)
@@ -653,6 +729,7 @@ static void store_field(const struct field_row *row, struct span value, struct r
         if (is_array)
             *(struct record_numbers *)field = (struct record_numbers){value.at + 1, value.end - 1};
         break;
+    case FIELD_RESULT: *(struct record_result *)field = read_result(value); break;
     }
 }
 
@@ -696,6 +773,7 @@ static bool store_outcome(struct span key, struct span value, struct record_fiel
         {"unplaceable", "true", TASK_UNPLACEABLE},
         {"out_of_memory", "true", TASK_OUT_OF_MEMORY},
         {"output_limit", "true", TASK_OUTPUT_LIMIT},
+        {"returned", NULL, TASK_RETURNED},
     };
     uint64_t v;
 
@@ -782,4 +860,59 @@ bool record_read(const struct record *r, struct record_fields *f)
         f->kind == RECORD_SKIPPED || f->kind == RECORD_NOT_NEEDED)
         return f->n_task > 0;
     return true;
+}
+
+/* --- reading: functions --- */
+
+/* A value of an array, and the comma behind it. */
+static bool next_value(struct span *rest, struct span *value)
+{
+    const char *end = skip_value(rest->at, rest->end);
+
+    if (end == NULL || end == rest->at)
+        return false;
+    *value = (struct span){rest->at, end};
+    rest->at = end < rest->end ? end + 1 : end;
+    return true;
+}
+
+static bool next_in(struct span *rest, uint64_t *v)
+{
+    struct span value;
+
+    return next_value(rest, &value) && parse_number(&value, v) && value.at == value.end;
+}
+
+bool record_next_call(struct record_fields *line, struct record_fields *call)
+{
+    struct span rest = {line->calls.next, line->calls.end}, values, id, digest, result;
+    uint64_t index, attempt, offset_ns, run_ns;
+
+    if (line->kind != RECORD_CALLS || !next_value(&rest, &values))
+        return false;
+    line->calls.next = rest.at;
+    if (values.end - values.at < 2 || *values.at != '[' || values.end[-1] != ']')
+        return false;
+    values.at++;
+    values.end--;
+    clear_fields(call);
+    if (!next_value(&values, &id) || !is_string(&id) || !next_in(&values, &index) || !next_in(&values, &attempt) ||
+        !next_value(&values, &digest) || !is_string(&digest) || digest.end - digest.at != 16 ||
+        !parse_hex(digest.at, 16, &call->digest) || !next_in(&values, &offset_ns) || !next_in(&values, &run_ns) ||
+        !next_value(&values, &result))
+        return false;
+    read_id(id, call->task);
+    call->n_task = strlen(call->task);
+    call->kind = RECORD_DONE;
+    call->end = TASK_EXITED;
+    call->index = (uint32_t)index;
+    call->attempt = (uint32_t)attempt;
+    call->worker = line->worker;
+    call->node = line->node;
+    call->slots = line->slots;
+    call->start_s = line->start_s + (double)offset_ns * 1e-9;
+    call->end_s = call->start_s + (double)run_ns * 1e-9;
+    call->time_s = call->end_s;
+    call->result = read_result(result);
+    return call->n_task > 0;
 }

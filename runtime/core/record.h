@@ -30,6 +30,14 @@ char *record_put_header(char *p, uint32_t epoch, const char *name, uint64_t work
 char *record_put_event(char *p, const struct graph *g, const struct event *e, uint32_t epoch);
 char *record_put_end(char *p, int exit_status, double time_s);
 
+/* A line about functions that are done: calls [first, first + n) of an EVENT_CALLS_DONE. What it may need is
+ * record_bytes_max and the sum of record_call_bytes_max. */
+char *record_put_calls(char *p, const struct graph *g, const struct event *e, uint32_t first, uint32_t n);
+size_t record_call_bytes_max(const struct graph *g, const struct event_call *call);
+
+/* Results of functions up to this size are recorded; larger ones when their task says so. */
+#define RECORD_RESULT_MAX 4096
+
 /* False for what the journal does not say: joins, kept tasks (an earlier epoch said that they were
  * done, and a million lines on each resume help nobody), and STARTED (the end says when). */
 bool record_has_event(const struct graph *g, const struct event *e);
@@ -64,6 +72,7 @@ enum record_kind
     RECORD_RETRIED,
     RECORD_SKIPPED,
     RECORD_NOT_NEEDED,
+    RECORD_CALLS,
     RECORD_SETUP,
     RECORD_TEARDOWN,
     RECORD_STOPPING,
@@ -96,6 +105,14 @@ struct record_numbers
 
 bool record_next_number(struct record_numbers *numbers, uint64_t *v);
 
+/* What a function returned. */
+struct record_result
+{
+    const char *text; /* base64, borrowed from the line; NULL: it was not recorded */
+    size_t n_text;
+    bool is_there;    /* false: there is none, or it is of a command */
+};
+
 /* A line's members; those that it does not have are 0 or empty. The line is borrowed by the numbers. */
 struct record_fields
 {
@@ -121,6 +138,8 @@ struct record_fields
     enum task_end end;               /* of what record_is_end, setup and teardown say; N_TASK_ENDS: not said */
     int code;                        /* as in struct task_result; of an epoch: its exit status */
     struct output_place output;
+    struct record_result result;
+    struct record_numbers calls;     /* of RECORD_CALLS: see record_next_call */
     uint32_t format;
     uint32_t epoch;
     uint64_t workflow_digest;
@@ -130,5 +149,9 @@ struct record_fields
  * is nothing more. False when a member that its kind must have is missing: the task of a task's line, the epoch
  * of a header. What is no id, since it holds control characters, is none. */
 bool record_read(const struct record *r, struct record_fields *fields);
+
+/* The next function of a RECORD_CALLS line as if it had a line of its own, RECORD_DONE, with what `line` says of all of
+ * them. Moves on in line->calls. False: there is none left. */
+bool record_next_call(struct record_fields *line, struct record_fields *call);
 
 #endif

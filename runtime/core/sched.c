@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "core/advance.h"
+#include "core/batch.h"
 #include "core/estimate.h"
 #include "core/match.h"
 
@@ -11,6 +12,8 @@
 
 #define LOST_MAX 3            /* how often a task may be tried again because its worker was lost */
 #define ADVANCE_BELOW_S 0.005 /* tasks of a program count as short below this running mean */
+#define BATCH_S 0.002         /* functions that take so long in all are sent behind each other … */
+#define BATCH_MAX 512         /* … but no more than that */
 
 struct task_status
 {
@@ -44,6 +47,8 @@ struct sched
     struct estimate estimate;
     struct match match;
     struct advances advances;
+    struct batches batches;
+    uint64_t no_room_at; /* the number of releases when nothing of a batch could begin elsewhere */
     struct consequences pending; /* tasks whose children must be told; empty between calls */
     struct consequences skipped; /* or not needed; those before n_skipped_told were told */
     size_t n_skipped_told;
@@ -193,6 +198,7 @@ void sched_free(struct sched *s)
     if (s == NULL)
         return;
     advances_release(&s->advances);
+    batches_release(&s->batches);
     match_release(&s->match);
     estimate_release(&s->estimate);
     free(s->pending.each);
@@ -292,10 +298,22 @@ static void lose_task(struct sched *s, uint32_t worker)
         end_task(s, task, STATE_FAILED);
 }
 
+/* It has not begun, and is ready again. */
+static void become_unsent(struct sched *s, task_id task)
+{
+    s->tasks[task].attempt--;
+    s->tasks[task].worker = 0;
+    become_ready(s, task);
+}
+
 void sched_lose_worker(struct sched *s, uint32_t worker)
 {
+    task_id task;
+
     if (worker_of(s, worker)->advance != TASK_NONE)
         sched_return(s, worker);
+    while ((task = batches_take_last(&s->batches, worker)) != TASK_NONE)
+        become_unsent(s, task);
     if (worker_of(s, worker)->task != TASK_NONE)
         lose_task(s, worker);
     match_remove_worker(&s->match, worker);
@@ -378,20 +396,120 @@ bool sched_next(struct sched *s, struct placement *p)
     return false;
 }
 
+static bool is_call(const struct sched *s, task_id task)
+{
+    return task_is_call(&s->graph->tasks[task]);
+}
+
 bool sched_next_in_advance(struct sched *s, uint32_t worker, struct placement *p)
 {
     const struct worker *w = worker_of(s, worker);
     task_id task;
 
-    if (s->is_stopped || w->task == TASK_NONE || w->advance != TASK_NONE ||
+    if (s->is_stopped || w->task == TASK_NONE || w->advance != TASK_NONE || is_call(s, w->task) ||
         !estimate_is_below(&s->estimate, w->task, ADVANCE_BELOW_S))
         return false;
     task = match_successor(&s->match, worker);
-    if (task == TASK_NONE || !estimate_is_below(&s->estimate, task, ADVANCE_BELOW_S))
+    if (task == TASK_NONE || is_call(s, task) || !estimate_is_below(&s->estimate, task, ADVANCE_BELOW_S))
         return false;
     match_take_successor(&s->match, task);
     advances_add(&s->advances, worker, task);
     send(s, task, worker, p);
+    return true;
+}
+
+/* What was sent in advance has what the task before it had. */
+static void free_worker(struct sched *s, uint32_t worker)
+{
+    struct worker *w = worker_of(s, worker);
+    task_id next = w->advance != TASK_NONE ? advances_remove(&s->advances, worker)
+                                           : batches_take_first(&s->batches, worker);
+
+    if (next == TASK_NONE) {
+        match_end(&s->match, worker);
+    } else {
+        w->task = next;
+        w->since_s = s->match.reserve.now_s;
+    }
+}
+
+/* So many may wait behind a worker: what is worth a message, and leaves work for the others. */
+static uint32_t batch_limit(const struct sched *s, task_id task)
+{
+    double mean_s = estimate_recent_s(&s->estimate, task);
+    uint32_t n_ready = s->counts[STATE_READY], share = n_ready / (2 * s->match.place.n_workers + 1) + 1;
+    uint32_t limit = mean_s > BATCH_S / BATCH_MAX ? (uint32_t)(BATCH_S / mean_s) : BATCH_MAX;
+
+    return limit < share ? limit : share;
+}
+
+bool sched_next_in_batch(struct sched *s, uint32_t worker, struct placement *p)
+{
+    const struct worker *w = worker_of(s, worker);
+    task_id task;
+
+    if (s->is_stopped || w->task == TASK_NONE || !is_call(s, w->task))
+        return false;
+    task = match_successor(&s->match, worker);
+    if (task == TASK_NONE || !is_call(s, task) || !estimate_is_below(&s->estimate, w->task, BATCH_S) ||
+        !estimate_is_below(&s->estimate, task, BATCH_S) ||
+        batches_count(&s->batches, worker) >= batch_limit(s, task))
+        return false;
+    match_take_successor(&s->match, task);
+    batches_add(&s->batches, worker, task);
+    send(s, task, worker, p);
+    return true;
+}
+
+uint32_t sched_n_in_batch(const struct sched *s, uint32_t worker)
+{
+    return batches_count(&s->batches, worker);
+}
+
+task_id sched_in_batch(const struct sched *s, uint32_t worker, uint32_t i)
+{
+    return batches_at(&s->batches, worker, i);
+}
+
+bool sched_find_batch_recall(struct sched *s, uint32_t *worker, uint32_t *first, uint32_t *n)
+{
+    const struct place *place = &s->match.place;
+    uint32_t n_asked;
+
+    if (s->batches.n_workers == 0 || s->batches.n_asked > 0 || place->n_free_slots == 0 || s->counts[STATE_READY] > 0 ||
+        s->no_room_at == place->n_releases + 1)
+        return false;
+    *worker = s->batches.workers[s->batches.n_workers - 1];
+    n_asked = s->batches.of_worker[*worker].n_asked;
+    if (!match_has_room(&s->match, s->graph->tasks[batches_at(&s->batches, *worker, 0)].resource_class)) {
+        s->no_room_at = place->n_releases + 1;
+        return false;
+    }
+    batches_ask_back(&s->batches, worker, n);
+    *first = batches_count(&s->batches, *worker) - n_asked - *n;
+    return true;
+}
+
+void sched_blame(struct sched *s, uint32_t worker, task_id task)
+{
+    struct worker *w = worker_of(s, worker);
+
+    if (w->task == task || !batches_remove(&s->batches, worker, task))
+        return;
+    batches_add(&s->batches, worker, w->task);
+    w->task = task;
+}
+
+bool sched_take_back(struct sched *s, uint32_t worker, task_id task)
+{
+    if (batches_remove(&s->batches, worker, task)) {
+        become_unsent(s, task);
+        return true;
+    }
+    if (sched_task_of(s, worker) != task || s->tasks[task].state != STATE_SENT)
+        return false;
+    free_worker(s, worker); /* it was the first of its batch when the worker gave it back */
+    become_unsent(s, task);
     return true;
 }
 
@@ -402,11 +520,7 @@ bool sched_find_recall(struct sched *s, uint32_t *worker, task_id *task)
 
 void sched_return(struct sched *s, uint32_t worker)
 {
-    task_id task = advances_remove(&s->advances, worker);
-
-    s->tasks[task].attempt--;
-    s->tasks[task].worker = 0;
-    become_ready(s, task);
+    become_unsent(s, advances_remove(&s->advances, worker));
 }
 
 void sched_started(struct sched *s, task_id task)
@@ -421,19 +535,6 @@ void sched_stop(struct sched *s)
 }
 
 /* ---- ending ---- */
-
-/* What was sent in advance has what the task before it had. */
-static void free_worker(struct sched *s, uint32_t worker)
-{
-    struct worker *w = worker_of(s, worker);
-
-    if (w->advance == TASK_NONE) {
-        match_end(&s->match, worker);
-    } else {
-        w->task = advances_remove(&s->advances, worker);
-        w->since_s = s->match.reserve.now_s;
-    }
-}
 
 void sched_finish(struct sched *s, task_id task, enum task_state state, double run_s)
 {

@@ -112,6 +112,27 @@ bool sched_next(struct sched *s, struct placement *p);
  * The task becomes sent. False when there is no such task, or the worker is not busy with one task alone. */
 bool sched_next_in_advance(struct sched *s, uint32_t worker, struct placement *p);
 
+/* Functions go to a worker in batches: the next one behind those that a busy worker has, which are functions, too. All
+ * that holds for sending in advance holds for this; they are known to be so short that all of a batch takes a moment,
+ * and no worker gets more than its share of what is ready. */
+bool sched_next_in_batch(struct sched *s, uint32_t worker, struct placement *p);
+
+/* What waits behind the task that a worker runs, the i-th from the first. */
+uint32_t sched_n_in_batch(const struct sched *s, uint32_t worker);
+task_id sched_in_batch(const struct sched *s, uint32_t worker, uint32_t i);
+
+/* There is room elsewhere for what waits in a batch, and nothing else is ready: the `*n` tasks from the `*first` on
+ * should be recalled. Each is told once. False when there are none. */
+bool sched_find_batch_recall(struct sched *s, uint32_t *worker, uint32_t *first, uint32_t *n);
+
+/* The worker gave back a function without having begun it: it is ready again, and no attempt was spent. False when the
+ * worker has no such task. */
+bool sched_take_back(struct sched *s, uint32_t worker, task_id task);
+
+/* The worker has died, and it was this task of its batch that it ran, as far as is known. To be said before it is said
+ * to be lost. */
+void sched_blame(struct sched *s, uint32_t worker, task_id task);
+
 /* A task that waits behind another, while there is room for it to start: it should be recalled. Each is
  * told once, and no more of them than there are free slots. False when there is none. */
 bool sched_find_recall(struct sched *s, uint32_t *worker, task_id *task);

@@ -69,18 +69,27 @@ struct task_files
     uint32_t n_outputs_bytes;
 };
 
+/* Of a function. */
+enum
+{
+    TASK_ISOLATE = 1, /* in a process of its own */
+    TASK_KEEP = 2,    /* its result is recorded, however large it is */
+};
+
 struct task
 {
     const char *id;   /* 1 to 255 bytes of UTF-8 */
-    const char *argv; /* n_argv words, each ended by a NUL; NULL: a join */
-    uint32_t n_argv;  /* 0: a join, which only gathers dependencies and runs nowhere */
-    uint32_t n_argv_bytes;
+    const char *argv; /* n_argv words, each ended by a NUL; NULL: a join; of a function: its payload, and a NUL */
+    uint32_t n_argv;  /* 0: a join, which only gathers dependencies and runs nowhere; of a function: 1 */
+    uint32_t n_argv_bytes; /* of a function: those of the payload, without the NUL */
     const struct task_setting *setting;
     uint64_t digest;         /* of the definition: command, stated environment, cwd, stdin, inputs */
     float cost_s;            /* expected run time; 0: not stated */
     uint32_t resource_class; /* index into the graph's resources */
     uint32_t policy;         /* index into the graph's policies */
     uint32_t program;        /* index into the graph's programs: what runs alike */
+    uint16_t function;       /* index into the graph's functions; 0: a command, or a join */
+    uint8_t flags;           /* TASK_ISOLATE, TASK_KEEP */
 };
 
 /* Not tasks of the graph, but sent and told of like them: what a workflow runs once on each node. */
@@ -101,6 +110,7 @@ enum task_end
     TASK_UNPLACEABLE, /* no node that is there could hold it; code: 0; `tail` says what it asks for */
     TASK_OUT_OF_MEMORY, /* it had more than it asked for, or than there was; code: the signal; `tail` says how much */
     TASK_OUTPUT_LIMIT, /* ended by ganger: it wrote more than a task may; code: the signal that ended it, or 0 */
+    TASK_RETURNED,    /* a function failed; code: what it returned, 1 to 255; `tail` says why, or is empty */
     N_TASK_ENDS,
 };
 
@@ -110,7 +120,8 @@ enum task_end
 static inline bool task_end_has_reason(enum task_end end)
 {
     return end == TASK_NOT_STARTED || end == TASK_OUTPUT_LOST || end == TASK_INPUT_MISSING ||
-           end == TASK_OUTPUT_MISSING || end == TASK_UNPLACEABLE || end == TASK_OUT_OF_MEMORY;
+           end == TASK_OUTPUT_MISSING || end == TASK_UNPLACEABLE || end == TASK_OUT_OF_MEMORY ||
+           end == TASK_RETURNED;
 }
 
 /* How one attempt ended. Times are seconds on the manager's clock since the start of the epoch. */

@@ -35,9 +35,29 @@ void comm_publish_group(struct comm *c, pid_t group)
         atomic_store_explicit(&c->groups[c->group_places[c->rank]], group, memory_order_release);
 }
 
-pid_t comm_group_of(const struct comm *c, uint32_t rank)
+static int32_t published(const struct comm *c, uint32_t rank)
 {
     if (c->groups == NULL || !comm_is_near(c, rank))
         return 0;
     return atomic_load_explicit(&c->groups[c->group_places[rank]], memory_order_acquire);
+}
+
+pid_t comm_group_of(const struct comm *c, uint32_t rank)
+{
+    int32_t group = published(c, rank);
+
+    return group > 0 ? group : 0;
+}
+
+/* Tasks stand there as negative numbers, which no process group has. */
+void comm_publish_call(struct comm *c, uint32_t task)
+{
+    comm_publish_group(c, task == UINT32_MAX ? 0 : -(pid_t)task - 1);
+}
+
+uint32_t comm_call_of(const struct comm *c, uint32_t rank)
+{
+    int32_t call = published(c, rank);
+
+    return call < 0 ? (uint32_t)(-(call + 1)) : UINT32_MAX;
 }

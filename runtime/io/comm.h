@@ -101,6 +101,10 @@ uint32_t comm_slot(const struct comm *c, uint32_t rank);
 /* Tells the node which process group this rank's child leads (0: none now). */
 void comm_publish_group(struct comm *c, pid_t group);
 
+/* In the same place: the task of the function that this rank runs now (UINT32_MAX: none). Costs next to nothing. */
+void comm_publish_call(struct comm *c, uint32_t task);
+uint32_t comm_call_of(const struct comm *c, uint32_t rank);
+
 /* What a rank of this node published last; 0 when none, or when it is elsewhere. */
 pid_t comm_group_of(const struct comm *c, uint32_t rank);
 

@@ -1,6 +1,8 @@
 #include "io/journal.h"
 
 #include "base/alloc.h"
+#include "base/base64.h"
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -256,15 +258,52 @@ static void add_line(struct journal *j, size_t n_bytes)
         wake_writer(j);
 }
 
+#define CALLS_LINE_BYTES 65536 /* a line about functions is not made longer, but for a single large result */
+
+/* So many of its calls, from the first on, make one line, which takes at most `*n_bytes`. */
+static uint32_t count_calls(const struct journal *j, const struct event *e, uint32_t first, size_t *n_bytes)
+{
+    uint32_t n = 0;
+
+    for (*n_bytes = record_bytes_max(e->n_slots); first + n < e->n_calls; n++) {
+        size_t n_more = record_call_bytes_max(j->graph, &e->calls[first + n]);
+
+        if (n > 0 && *n_bytes + n_more > CALLS_LINE_BYTES)
+            break;
+        *n_bytes += n_more;
+    }
+    return n;
+}
+
+static void say_calls(struct journal *j, const struct event *e)
+{
+    size_t n_bytes;
+    char *line;
+
+    for (uint32_t first = 0, n; first < e->n_calls; first += n) {
+        n = count_calls(j, e, first, &n_bytes);
+        pthread_mutex_lock(&j->mutex);
+        make_room(j, n_bytes);
+        line = j->front + j->n_front;
+        add_line(j, (size_t)(record_put_calls(line, j->graph, e, first, n) - line));
+        pthread_mutex_unlock(&j->mutex);
+    }
+}
+
 void journal_sink(void *data, const struct event *event)
 {
     struct journal *j = data;
     char *line;
 
+    if (event->kind == EVENT_CALLS_DONE && !journal_has_failed(j)) {
+        say_calls(j, event);
+        return;
+    }
     if (journal_has_failed(j) || !record_has_event(j->graph, event))
         return;
     pthread_mutex_lock(&j->mutex);
-    make_room(j, record_bytes_max(event->n_slots + event->n_gpus));
+    make_room(j, record_bytes_max(event->n_slots + event->n_gpus) +
+                     (event->n_calls > 0 ? record_call_bytes_max(j->graph, event->calls) : 0));
     line = j->front + j->n_front;
     add_line(j, (size_t)(record_put_event(line, j->graph, event, j->epoch) - line));
     pthread_mutex_unlock(&j->mutex);
@@ -445,6 +484,24 @@ static int check_first(struct scan *s, const struct line *line, struct ganger_er
                      s->path);
 }
 
+/* Each function of such a line is told of as if it had lines of its own: it was started, it is done. */
+static int scan_calls(struct scan *s, struct record_fields *line, struct ganger_error *err)
+{
+    struct record_fields *call = xmalloc(sizeof(*call));
+    struct journal_line told = {.number = s->n_lines, .epoch = s->epoch, .fields = call};
+    int status = 0;
+
+    while (status == 0 && record_next_call(line, call)) {
+        call->kind = RECORD_START;
+        status = s->reader(s->data, &told, err);
+        call->kind = RECORD_DONE;
+        if (status == 0)
+            status = s->reader(s->data, &told, err);
+    }
+    free(call);
+    return status;
+}
+
 static int scan_line(struct scan *s, const struct line *line, struct ganger_error *err)
 {
     struct record_fields fields;
@@ -459,6 +516,8 @@ static int scan_line(struct scan *s, const struct line *line, struct ganger_erro
             told.fields = &fields;
         if (fields.kind == RECORD_RUN && read_header(s, &fields, err) != 0)
             return -1;
+        if (fields.kind == RECORD_CALLS)
+            return scan_calls(s, &fields, err);
     } else {
         s->n_bad++;
         s->n_torn += line->n_bytes;
@@ -503,6 +562,46 @@ static int open_to_read(int dir_fd, const char *path, struct ganger_error *err)
     error_set(err, ERROR_USAGE, "%s: the journal is not a regular file", path);
     errno = EINVAL;
     return -1;
+}
+
+/* --- results of functions --- */
+
+struct results_reader
+{
+    const struct graph *graph;
+    const bool *is_done;
+    struct results *results;
+    struct buffer bytes;
+};
+
+static int read_result(void *data, const struct journal_line *line, struct ganger_error *err)
+{
+    struct results_reader *r = data;
+    const struct record_fields *f = line->fields;
+    size_t n;
+    task_id task;
+
+    (void)err;
+    if (f == NULL || f->kind != RECORD_DONE || f->result.text == NULL)
+        return 0;
+    task = graph_find(r->graph, f->task, f->n_task);
+    if (task == TASK_NONE || !r->is_done[task] || f->digest != r->graph->tasks[task].digest)
+        return 0;
+    r->bytes.n = 0;
+    buffer_reserve(&r->bytes, f->result.n_text + 1);
+    if (base64_read(f->result.text, f->result.n_text, r->bytes.bytes, &n))
+        results_put(r->results, task, r->bytes.bytes, n);
+    return 0;
+}
+
+int journal_read_results(const char *path, const struct graph *g, const bool *is_done, struct results *results,
+                         struct ganger_error *err)
+{
+    struct results_reader r = {g, is_done, results, BUFFER_EMPTY};
+    int status = journal_read(path, read_result, &r, err);
+
+    buffer_release(&r.bytes);
+    return status;
 }
 
 /* --- recovering --- */

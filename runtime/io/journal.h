@@ -13,6 +13,7 @@
 #include "core/event.h"
 #include "core/graph.h"
 #include "core/record.h"
+#include "core/results.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -82,5 +83,9 @@ struct journal_line
  * missing file is an error. A reader that returns other than 0 ends the reading with -1. */
 typedef int journal_reader(void *data, const struct journal_line *line, struct ganger_error *err);
 int journal_read(const char *path, journal_reader *reader, void *data, struct ganger_error *err);
+
+/* What the functions that are done (`is_done`, by task) returned, as far as it was recorded, goes into `results`. */
+int journal_read_results(const char *path, const struct graph *g, const bool *is_done, struct results *results,
+                         struct ganger_error *err);
 
 #endif

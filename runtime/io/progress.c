@@ -643,6 +643,7 @@ void progress_sink(void *data, const struct event *event)
         count_task(p, event);
         report(p, event);
         break;
+    case EVENT_CALLS_DONE: p->n_done += event->n_calls; break;
     case EVENT_TASK_SENT:
     case EVENT_TASK_RETURNED:
     case EVENT_TASK_STARTED: break;

@@ -243,6 +243,16 @@ static void count_task(struct summary *s, const struct event *e)
     count_time(s, e);
 }
 
+static void count_calls(struct summary *s, const struct event *e)
+{
+    for (uint32_t i = 0; i < e->n_calls; i++) {
+        const struct event_call *call = &e->calls[i];
+        struct task_result result = {.start_s = call->start_s, .end_s = call->start_s + call->run_s};
+
+        count_task(s, &(struct event){.kind = EVENT_TASK_DONE, .task = call->task, .result = &result});
+    }
+}
+
 void summary_sink(void *data, const struct event *event)
 {
     struct summary *s = data;
@@ -264,6 +274,7 @@ void summary_sink(void *data, const struct event *event)
         if (event->task < s->graph->n_tasks)
             count_task(s, event);
         break;
+    case EVENT_CALLS_DONE: count_calls(s, event); break;
     case EVENT_TASK_SENT:
     case EVENT_TASK_RETURNED:
     case EVENT_TASK_STARTED:
@@ -490,6 +501,11 @@ static void put_causes(struct buffer *b, const struct summary *s)
 static double makespan_of(const struct summary *s)
 {
     return s->n_timed > 0 ? s->last_end_s - s->first_start_s : 0;
+}
+
+double summary_makespan_s(const struct summary *s)
+{
+    return makespan_of(s);
 }
 
 static bool is_of_kind(const struct node *n, const struct makespan_node *kind)

@@ -22,6 +22,8 @@ int summary_exit_status(const struct summary *s);
 
 /* So many tasks wait for the next allocation, since this one ends. Takes NULL. */
 void summary_set_left(struct summary *s, uint32_t n_left);
+/* From the start of the first task to the end of the last, so far; 0 when none has run. */
+double summary_makespan_s(const struct summary *s);
 
 /* Writes some ten to twenty-five lines of at most 80 columns (paths may be longer): counts, the most frequent
  * causes of failure and what was skipped for them, makespan (first start to last end) against the lower bound

@@ -60,7 +60,8 @@ static int read_document(struct draft *d, json_t *root, struct ganger_error *err
 
 static bool is_task(const json_t *object)
 {
-    return json_object_get(object, "id") != NULL || json_object_get(object, "command") != NULL;
+    return json_object_get(object, "id") != NULL || json_object_get(object, "command") != NULL ||
+           json_object_get(object, "function") != NULL;
 }
 
 /* ---- the three forms */

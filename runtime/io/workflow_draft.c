@@ -118,8 +118,6 @@ static int refuse_key(const struct draft *d, const char *key, const struct word_
 {
     const char *meant;
 
-    if (words_are_for_later(key))
-        return draft_refuse(d, err, "\"%s\" is not supported yet by this version of ganger; take it out", key);
     if (words_are_elsewhere(key))
         return draft_refuse(d, err, "\"%s\" does not belong in %s", key, table->what);
     meant = words_find_meant(table, key);
@@ -139,7 +137,7 @@ static unsigned kind_of(const json_t *value)
     case JSON_REAL: return IS_NUMBER;
     case JSON_TRUE:
     case JSON_FALSE: return IS_BOOLEAN;
-    case JSON_NULL: return 0;
+    case JSON_NULL: return IS_NULL;
     }
     return 0;
 }

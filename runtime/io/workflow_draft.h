@@ -41,6 +41,7 @@ struct stated
     const char *prefix; /* n_prefix words, each ended by a NUL */
     uint32_t n_prefix;
     uint32_t n_prefix_bytes;
+    uint8_t flags; /* TASK_ISOLATE, TASK_KEEP */
 };
 
 struct draft

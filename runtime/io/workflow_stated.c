@@ -355,6 +355,12 @@ static int read_program(struct draft *d, const json_t *value, struct stated *sta
     return 0;
 }
 
+static void set_flag(const json_t *value, uint8_t flag, uint8_t *flags)
+{
+    if (value != NULL)
+        *flags = (uint8_t)(json_is_true(value) ? *flags | flag : *flags & ~flag);
+}
+
 int stated_read(struct draft *d, json_t **values, uint32_t present, struct stated *stated, struct ganger_error *err)
 {
     if ((present & (BIT(KEY_ENV) | BIT(KEY_CWD))) != 0 &&
@@ -368,5 +374,7 @@ int stated_read(struct draft *d, json_t **values, uint32_t present, struct state
         return -1;
     if (values[KEY_PREFIX] != NULL && read_prefix(d, values[KEY_PREFIX], stated, err) != 0)
         return -1;
+    set_flag(values[KEY_ISOLATE], TASK_ISOLATE, &stated->flags);
+    set_flag(values[KEY_KEEP], TASK_KEEP, &stated->flags);
     return values[KEY_PROGRAM] ? read_program(d, values[KEY_PROGRAM], stated, err) : 0;
 }

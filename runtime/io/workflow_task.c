@@ -224,6 +224,110 @@ static uint32_t program_of(struct draft *d, const struct stated *stated)
     return find_program(d, command, n_bytes);
 }
 
+/* ---- function */
+
+#define COMMAND_KEYS (FILE_KEYS | BIT(KEY_ENV) | BIT(KEY_CWD) | BIT(KEY_PREFIX) | \
+                      BIT(KEY_END_SIGNAL))
+#define INPUT_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY)
+#define INPUT_MAX_BYTES (16 * 1024 * 1024) /* GANGER_PAYLOAD_MAX of ganger.h */
+
+/* Puts the values of the task's `for` into all strings of a value of its own. */
+static void expand_strings(struct draft *d, json_t *value)
+{
+    const char *key, *text;
+    json_t *member;
+    size_t i, n_bytes;
+
+    if (json_is_string(value)) {
+        text = draft_text(d, value, &n_bytes);
+        if (text != json_string_value(value))
+            json_string_setn(value, text, n_bytes);
+    }
+    json_array_foreach (value, i, member)
+        expand_strings(d, member);
+    json_object_foreach (value, key, member)
+        expand_strings(d, member);
+}
+
+/* Fills d->argv with the text of the value. */
+static int read_input(struct draft *d, json_t *value, struct ganger_error *err)
+{
+    json_t *own = d->sweep != NULL ? json_deep_copy(value) : json_incref(value);
+    size_t n_bytes;
+
+    d->argv.n = 0;
+    if (own == NULL) {
+        buffer_put_u8(&d->argv, 0);
+        return 0;
+    }
+    if (d->sweep != NULL)
+        expand_strings(d, own);
+    n_bytes = json_dumpb(own, NULL, 0, INPUT_FLAGS);
+    if (n_bytes <= INPUT_MAX_BYTES) {
+        buffer_reserve(&d->argv, n_bytes + 1);
+        d->argv.n = json_dumpb(own, d->argv.bytes, n_bytes, INPUT_FLAGS);
+        buffer_put_u8(&d->argv, 0);
+    }
+    json_decref(own);
+    if (n_bytes > INPUT_MAX_BYTES)
+        return draft_refuse(d, err, "\"input\" has %zu bytes; at most %d travel with a task: put it into a file",
+                            n_bytes, INPUT_MAX_BYTES);
+    return 0;
+}
+
+static int check_function_keys(const struct draft *d, json_t **values, uint32_t present, struct ganger_error *err)
+{
+    for (int key = 0; key < N_TASK_KEYS; key++)
+        if ((present & COMMAND_KEYS & BIT(key)) != 0)
+            return draft_refuse(d, err, "\"%s\" is for commands; a function opens its files itself, and waits for what "
+                                        "\"after\" names", words_of_task.words[key].key);
+    if (values[KEY_COMMAND] != NULL)
+        return draft_refuse(d, err, "the task has a \"command\" and a \"function\"; leave out one of them");
+    return 0;
+}
+
+static int check_command_keys(const struct draft *d, json_t **values, struct ganger_error *err)
+{
+    static const enum task_key keys[] = {KEY_INPUT, KEY_ISOLATE, KEY_KEEP};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+        if (values[keys[i]] != NULL)
+            return draft_refuse(d, err, "\"%s\" is for a \"function\", and this task has a \"command\"",
+                                words_of_task.words[keys[i]].key);
+    return 0;
+}
+
+/* The program of a function is the function, unless one is stated. */
+static int read_function(struct draft *d, json_t **values, uint32_t present, const struct stated *stated,
+                         struct task *task, struct ganger_error *err)
+{
+    size_t n_bytes;
+    const char *name;
+
+    if (check_function_keys(d, values, present, err) != 0 || read_input(d, values[KEY_INPUT], err) != 0)
+        return -1;
+    name = draft_text(d, values[KEY_FUNCTION], &n_bytes);
+    if (draft_check_name(d, "\"function\"", name, n_bytes, err) != 0)
+        return -1;
+    *task = (struct task){
+        .id = arena_text(&d->g->text, d->id, strlen(d->id)),
+        .argv = arena_text(&d->g->text, d->argv.bytes, d->argv.n - 1),
+        .n_argv = 1,
+        .n_argv_bytes = (uint32_t)d->argv.n - 1,
+        .setting = stated->setting,
+        .digest = task_digest_of_call(name, d->argv.bytes, d->argv.n - 1),
+        .cost_s = stated->cost_s,
+        .resource_class = stated->resource_class,
+        .policy = stated->policy_number,
+        .program = stated->program != UINT32_MAX ? stated->program : graph_intern_program(d->g, name, n_bytes),
+        .function = graph_intern_function(d->g, name, n_bytes),
+        .flags = stated->flags,
+    };
+    if (task->function == UINT16_MAX)
+        return draft_refuse(d, err, "the workflow names more than %u functions", UINT16_MAX - 1);
+    return 0;
+}
+
 /* ---- after */
 
 static bool has_brace(const char *text)
@@ -332,6 +436,24 @@ static task_id add_task(struct draft *d, uint32_t n_argv, const struct stated *s
     return graph_add_task(d->g, &task);
 }
 
+/* What it runs: a command, or a function. */
+static int read_body(struct draft *d, json_t **values, uint32_t present, const struct stated *stated,
+                     struct task *task, struct ganger_error *err)
+{
+    uint32_t n_argv = 0;
+
+    if (values[KEY_FUNCTION] != NULL)
+        return read_function(d, values, present, stated, task, err);
+    if (values[KEY_COMMAND] == NULL)
+        return draft_refuse(d, err, "the task has no \"command\"; write \"command\": [\"program\", \"argument\"] or "
+                                    "\"command\": \"a line for /bin/sh\"");
+    if (check_command_keys(d, values, err) != 0 ||
+        task_read_command(d, "command", values[KEY_COMMAND], stated, &n_argv, err) != 0)
+        return -1;
+    *task = task_of(d, n_argv, stated);
+    return 0;
+}
+
 int task_read_shell_line(struct draft *d, const char *line, size_t n_bytes, struct ganger_error *err)
 {
     begin_command(d, &d->defaults);
@@ -346,7 +468,7 @@ static int read_instance(struct draft *d, json_t **values, uint32_t present, str
 {
     const struct stated *stated = &d->defaults;
     struct stated own;
-    uint32_t n_argv = 0;
+    struct task task;
     task_id t;
 
     if (read_id(d, values[KEY_ID], err) != 0)
@@ -360,14 +482,11 @@ static int read_instance(struct draft *d, json_t **values, uint32_t present, str
     }
     if ((present & WIDTH_KEYS) != 0 && stated_check_width(d, values, err) != 0)
         return -1;
-    if (values[KEY_COMMAND] == NULL)
-        return draft_refuse(d, err, "the task has no \"command\"; write \"command\": [\"program\", \"argument\"] or "
-                                    "\"command\": \"a line for /bin/sh\"");
-    if (task_read_command(d, "command", values[KEY_COMMAND], stated, &n_argv, err) != 0)
-        return -1;
     if (d->g->n_tasks >= TASKS_MAX)
         return draft_refuse_too_many(d, err);
-    t = add_task(d, n_argv, stated);
+    if (read_body(d, values, present, stated, &task, err) != 0)
+        return -1;
+    t = graph_add_task(d->g, &task);
     if (t == TASK_NONE)
         return draft_refuse(d, err, "the id is taken by an earlier task; give each its own");
     if ((present & FILE_KEYS) != 0 && setting_note_files(d, t, err) != 0)

@@ -13,6 +13,8 @@
 static const struct word task_words[] = {
     [KEY_ID] = {"id", IS_STRING, "a string"},
     [KEY_COMMAND] = {"command", IS_ARRAY | IS_STRING, COMMAND_WANTED},
+    [KEY_FUNCTION] = {"function", IS_STRING, "a string, the name of a function of the program"},
+    [KEY_INPUT] = {"input", IS_ANYTHING, "any JSON"},
     [KEY_AFTER] = {"after", IS_ARRAY | IS_STRING | IS_OBJECT, "an id or an array of ids"},
     [KEY_FOR] = {"for", IS_OBJECT,
                  "an object of variables, such as {\"i\": \"1-20\", \"sample\": [\"a\", \"b\"]}"},
@@ -39,6 +41,8 @@ static const struct word task_words[] = {
     [KEY_TIMEOUT] = {"timeout", IS_NUMBER | IS_STRING, DURATION_WANTED},
     [KEY_MAY_FAIL] = {"may_fail", IS_BOOLEAN, "true or false"},
     [KEY_END_SIGNAL] = {"end_signal", IS_STRING, "a string like \"USR1@60\""},
+    [KEY_ISOLATE] = {"isolate", IS_BOOLEAN, "true or false"},
+    [KEY_KEEP] = {"keep", IS_BOOLEAN, "true or false"},
 };
 
 static const struct word header_words[] = {
@@ -89,8 +93,6 @@ const char *const words_of_on[N_CONDITIONS] = {"ok", "any", "notok"};
 static const struct word_table *const tables[] = {&words_of_task,     &words_of_header, &words_of_queue,
                                                   &words_of_resource, &words_of_node,   &words_of_condition};
 
-static const char *const later_keys[] = {"function", "input", "keep", "isolate"};
-
 /* What other programs call it. */
 static const struct
 {
@@ -108,7 +110,9 @@ static const struct
     {"input_files", "inputs"}, {"output_files", "outputs"}, {"allow_failure", "may_fail"}, {"optional", "may_fail"},
     {"limit", "tokens"},     {"size", "tokens"},      {"slots", "tokens"},     {"policy", "order"},
     {"id", "task"},          {"when", "on"},          {"status", "on"},        {"condition", "on"},
-    {"count", "total"},      {"amount", "total"},     {"pernode", "per_node"}, {"before", "setup"},
+    {"call", "function"},    {"func", "function"},    {"arguments", "input"},  {"payload", "input"},
+    {"isolated", "isolate"}, {"count", "total"},      {"amount", "total"},     {"pernode", "per_node"},
+    {"before", "setup"},
     {"prologue", "setup"},   {"epilogue", "teardown"}, {"cleanup", "teardown"}, {"class", "queue"},
     {"signal", "end_signal"},
 };
@@ -117,14 +121,6 @@ static bool has_key(const struct word_table *table, const char *key)
 {
     for (size_t i = 0; i < table->n; i++)
         if (strcmp(key, table->words[i].key) == 0)
-            return true;
-    return false;
-}
-
-bool words_are_for_later(const char *key)
-{
-    for (size_t i = 0; i < sizeof(later_keys) / sizeof(later_keys[0]); i++)
-        if (strcmp(key, later_keys[i]) == 0)
             return true;
     return false;
 }

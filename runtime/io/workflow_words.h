@@ -14,6 +14,8 @@ enum value_kind
     IS_ARRAY = 4,
     IS_OBJECT = 8,
     IS_BOOLEAN = 16,
+    IS_NULL = 32,
+    IS_ANYTHING = 63,
 };
 
 struct word
@@ -36,6 +38,8 @@ enum task_key
 {
     KEY_ID,
     KEY_COMMAND,
+    KEY_FUNCTION,
+    KEY_INPUT,
     KEY_AFTER,
     KEY_FOR,
     KEY_INPUTS,
@@ -62,6 +66,8 @@ enum task_key
     KEY_TIMEOUT,
     KEY_MAY_FAIL,
     KEY_END_SIGNAL,
+    KEY_ISOLATE,
+    KEY_KEEP,
     N_TASK_KEYS,
 };
 
@@ -119,9 +125,6 @@ extern const struct word_table words_of_condition;
 /* The words of "on", in the order of enum graph_condition. */
 #define N_CONDITIONS 3
 extern const char *const words_of_on[N_CONDITIONS];
-
-/* Is this key reserved for what is not built yet? */
-bool words_are_for_later(const char *key);
 
 /* Does it stand in some other object of a workflow? */
 bool words_are_elsewhere(const char *key);

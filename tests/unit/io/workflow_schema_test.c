@@ -49,7 +49,8 @@ static unsigned kind_named(const char *type)
         const char *type;
         enum value_kind kind;
     } kinds[] = {{"string", IS_STRING}, {"number", IS_NUMBER}, {"integer", IS_NUMBER},
-                 {"array", IS_ARRAY},   {"object", IS_OBJECT}, {"boolean", IS_BOOLEAN}};
+                 {"array", IS_ARRAY},   {"object", IS_OBJECT}, {"boolean", IS_BOOLEAN},
+                 {"null", IS_NULL}};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strcmp(type, kinds[i].type) == 0)

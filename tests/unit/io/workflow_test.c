@@ -408,7 +408,7 @@ static void test_the_documented_examples_are_accepted(void **state)
         workflow_release(&w);
         start = end + 4;
     }
-    assert_int_equal(n, 13);
+    assert_int_equal(n, 14);
     free(text);
 }
 

@@ -1,0 +1,138 @@
+#include "core/call.h"
+
+#include "base/alloc.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_RESULT_BYTES 256
+
+static size_t aligned(size_t n)
+{
+    return (n + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+}
+
+/* What a text takes, with its NUL. */
+static size_t room_of(struct text t)
+{
+    return aligned((size_t)t.n + 1);
+}
+
+static const char *put_copy(char **room, struct text t)
+{
+    char *copy = *room;
+
+    memcpy(copy, t.bytes, t.n);
+    copy[t.n] = '\0';
+    *room += room_of(t);
+    return copy;
+}
+
+static size_t total_bytes(const struct call_order *order)
+{
+    size_t n = aligned(sizeof(struct ganger_call)) + aligned(order->n_results * sizeof(struct call_bytes)) +
+               room_of(order->id) + room_of(order->payload);
+    struct cursor results = order->results;
+    struct text result;
+
+    for (uint32_t i = 0; i < order->n_results; i++)
+        if (call_order_next_result(&results, &result))
+            n += room_of(result);
+    return n;
+}
+
+struct ganger_call *call_new(const struct call_order *order, uint32_t worker, void *data)
+{
+    char *room = xmalloc(total_bytes(order));
+    struct ganger_call *call = (struct ganger_call *)(void *)room;
+    struct cursor results = order->results;
+    struct text result;
+
+    *call = (struct ganger_call){.task = order->task,
+                                 .attempt = order->attempt,
+                                 .worker = worker,
+                                 .slot = order->slot,
+                                 .function = order->function,
+                                 .is_isolated = order->is_isolated,
+                                 .timeout_s = order->timeout_s,
+                                 .n_dependencies = order->n_results,
+                                 .data = data};
+    room += aligned(sizeof(*call));
+    call->dependencies = (struct call_bytes *)(void *)room;
+    room += aligned(order->n_results * sizeof(*call->dependencies));
+    call->id = put_copy(&room, order->id);
+    call->payload = (struct call_bytes){room, order->payload.n};
+    put_copy(&room, order->payload);
+    for (uint32_t i = 0; i < order->n_results; i++) {
+        call->dependencies[i] = (struct call_bytes){NULL, 0};
+        if (!call_order_next_result(&results, &result))
+            continue;
+        call->dependencies[i] = (struct call_bytes){room, result.n};
+        put_copy(&room, result);
+    }
+    return call;
+}
+
+void call_free(struct ganger_call *call)
+{
+    if (call == NULL)
+        return;
+    free(call->result);
+    free(call->why);
+    free(call);
+}
+
+void call_run(struct ganger_call *call, const struct registry *registry)
+{
+    assert(call->function < registry->n);
+    call->status = registry->functions[call->function].body(call);
+}
+
+void call_judge(const struct ganger_call *call, struct task_result *result)
+{
+    static const char too_large[] = "its result has more than 65536 bytes, which is all that travels with messages: "
+                                    "put it into a file, or split it";
+
+    if (call->status == 0 && !call->is_too_large) {
+        result->end = TASK_EXITED;
+        result->code = 0;
+        return;
+    }
+    result->end = TASK_RETURNED;
+    result->code = call->status >= 1 && call->status <= 255 ? call->status : 255;
+    result->tail = call->is_too_large ? too_large : call->why != NULL ? call->why : "";
+    result->n_tail_bytes = (uint32_t)strlen(result->tail);
+}
+
+char *call_extend(struct ganger_call *call, size_t n_bytes)
+{
+    char *room;
+
+    if (n_bytes > CALL_RESULT_MAX - call->n_result || call->is_too_large) {
+        call->is_too_large = true;
+        return NULL;
+    }
+    if (call->n_result + n_bytes > call->result_capacity || call->result == NULL) {
+        while (call->result_capacity < call->n_result + n_bytes || call->result_capacity == 0)
+            call->result_capacity = call->result_capacity > 0 ? 2 * call->result_capacity : FIRST_RESULT_BYTES;
+        call->result = xrealloc(call->result, call->result_capacity);
+    }
+    room = call->result + call->n_result;
+    call->n_result += n_bytes;
+    return room;
+}
+
+void call_drop_result(struct ganger_call *call)
+{
+    call->n_result = 0;
+}
+
+void call_say_why(struct ganger_call *call, const char *format, va_list args)
+{
+    if (call->why != NULL)
+        return;
+    call->why = xmalloc(TASK_TAIL_BYTES);
+    vsnprintf(call->why, TASK_TAIL_BYTES, format, args);
+}

@@ -1,0 +1,74 @@
+/* call: one attempt of a task that is a C function, where it runs: what it is given, and what it gave.
+ *
+ * ganger.h shows it to functions as an opaque struct. It is one piece of memory: the struct, then the id, the
+ * payload and the dependencies' results, each aligned for any type and followed by a NUL. */
+#ifndef GANGER_CORE_CALL_H
+#define GANGER_CORE_CALL_H
+
+#include "core/message.h"
+#include "core/registry.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdbool.h>
+
+#define CALL_RESULT_MAX 65536   /* GANGER_RESULT_MAX of ganger.h: what travels with messages */
+#define CALL_RECORDED_MAX 4096  /* results up to this are in the journal; larger ones if the task says so */
+
+/* A function that is isolated runs in a process started from the program itself: CALL_COMMAND is its first word, then
+ * those that a run has, too (--plugin). It reads a CALL of one record from standard input, and writes a CALLED of one
+ * to the file that this variable names. */
+#define CALL_COMMAND "call-function"
+#define CALL_TAKEN_VARIABLE "GANGER_CALL_RESULT"
+
+struct call_bytes
+{
+    const void *bytes; /* NULL: there is no result */
+    size_t n;
+};
+
+struct ganger_call
+{
+    struct ganger_call *next; /* of those that wait */
+    task_id task;
+    uint32_t attempt;
+    uint32_t worker;
+    uint16_t slot;
+    uint16_t function; /* number in the registry */
+    bool is_isolated;
+    double timeout_s;  /* 0: none */
+    const char *id;
+    struct call_bytes payload;
+    uint32_t n_dependencies;
+    struct call_bytes *dependencies;
+    void *data;        /* of the program */
+
+    char *result;      /* NULL: none so far */
+    size_t n_result;
+    size_t result_capacity;
+    bool is_too_large; /* it tried to return more than is allowed */
+    char *why;         /* it says it failed; NULL: it says nothing */
+
+    double start_s; /* the worker's clock */
+    double end_s;
+    int status;     /* what the body returned */
+};
+
+/* Copies all of the record, which was decoded. The caller frees it. */
+struct ganger_call *call_new(const struct call_order *order, uint32_t worker, void *data);
+void call_free(struct ganger_call *call); /* takes NULL */
+
+/* Runs the body; does not look at the clock. */
+void call_run(struct ganger_call *call, const struct registry *registry);
+
+/* How it ended, but for the times; `tail` is borrowed from the call. */
+void call_judge(const struct ganger_call *call, struct task_result *result);
+
+/* ---- what its body may ask for: see ganger.h ---- */
+
+/* Room for `n_bytes` more of the result, which grows by that. NULL: it would be too large. */
+char *call_extend(struct ganger_call *call, size_t n_bytes);
+void call_drop_result(struct ganger_call *call);
+void call_say_why(struct ganger_call *call, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+
+#endif

@@ -1,0 +1,99 @@
+#include "core/results.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void results_init(struct results *r, const struct graph *g, bool keeps_last)
+{
+    *r = (struct results){.graph = g, .keeps_last = keeps_last};
+    r->n_waiting = xcalloc(g->n_tasks, sizeof(*r->n_waiting));
+    for (uint64_t i = 0; i < g->parent_first[g->n_tasks]; i++)
+        r->n_waiting[g->parents[i]]++;
+}
+
+void results_release(struct results *r)
+{
+    for (task_id t = 0; r->of_task != NULL && t < r->graph->n_tasks; t++)
+        free(r->of_task[t]);
+    free(r->of_task);
+    free(r->n_waiting);
+    *r = (struct results){.graph = NULL};
+}
+
+static bool is_kept(const struct results *r, task_id task)
+{
+    const struct graph *g = r->graph;
+    bool is_last = g->child_first[task] == g->child_first[task + 1];
+
+    return r->n_waiting[task] > 0 || (r->keeps_last && (is_last || (g->tasks[task].flags & TASK_KEEP) != 0));
+}
+
+void results_put(struct results *r, task_id task, const void *bytes, size_t n)
+{
+    struct result *result;
+
+    results_forget(r, task);
+    if (!is_kept(r, task))
+        return;
+    if (r->of_task == NULL)
+        r->of_task = xcalloc(r->graph->n_tasks, sizeof(struct result *));
+    result = xmalloc(sizeof(*result) + n + 1);
+    result->n = n;
+    memcpy(result->bytes, bytes, n);
+    result->bytes[n] = '\0';
+    r->of_task[task] = result;
+}
+
+void results_forget(struct results *r, task_id task)
+{
+    if (r->of_task == NULL)
+        return;
+    free(r->of_task[task]);
+    r->of_task[task] = NULL;
+}
+
+const struct result *results_of(const struct results *r, task_id task)
+{
+    return r->of_task != NULL ? r->of_task[task] : NULL;
+}
+
+/* A join ends, for this, when all that wait for it have: joins never wait for each other in a circle, and hardly ever
+ * at all. */
+void results_note_end(struct results *r, task_id task)
+{
+    const struct graph *g = r->graph;
+
+    for (uint64_t i = g->parent_first[task]; i < g->parent_first[task + 1]; i++) {
+        task_id parent = g->parents[i];
+
+        assert(r->n_waiting[parent] > 0);
+        if (--r->n_waiting[parent] > 0)
+            continue;
+        if (task_is_join(&g->tasks[parent]))
+            results_note_end(r, parent);
+        else if (!is_kept(r, parent))
+            results_forget(r, parent);
+    }
+}
+
+void results_visit(const struct results *r, task_id task, results_visitor *visit, void *data)
+{
+    const struct graph *g = r->graph;
+
+    for (uint64_t i = g->parent_first[task]; i < g->parent_first[task + 1]; i++) {
+        if (task_is_join(&g->tasks[g->parents[i]]))
+            results_visit(r, g->parents[i], visit, data);
+        else
+            visit(data, g->parents[i], results_of(r, g->parents[i]));
+    }
+}
+
+uint32_t results_count_dependencies(const struct graph *g, task_id task)
+{
+    uint32_t n = 0;
+
+    for (uint64_t i = g->parent_first[task]; i < g->parent_first[task + 1]; i++)
+        n += task_is_join(&g->tasks[g->parents[i]]) ? results_count_dependencies(g, g->parents[i]) : 1;
+    return n;
+}

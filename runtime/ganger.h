@@ -1,0 +1,276 @@
+/* ganger.h: C functions as tasks.
+ *
+ * A program that calls ganger_main becomes a ganger: it has all of its commands (`run`, `check`, `logs`, ...),
+ * and its workflows may ask for the functions that it registers, beside commands:
+ *
+ *     static int square(struct ganger_call *call)
+ *     {
+ *         size_t n;
+ *         const char *payload = ganger_call_payload(call, &n);
+ *
+ *         return ganger_call_printf(call, "%d", atoi(payload) * atoi(payload)) < 0;
+ *     }
+ *
+ *     static const struct ganger_function functions[] = {{"square", square, 0}, {0}};
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         return ganger_main(argc, argv, functions);
+ *     }
+ *
+ *     $ cc -o prog prog.c $(pkg-config --cflags --libs ganger)
+ *     $ echo '{"tasks": [{"id": "a", "function": "square", "input": 7}]}' >flow.json
+ *     $ ./prog run flow.json                        # starts mpirun on itself: a manager, and a worker on each core
+ *     $ ./prog run flow.json --backend thread       # the same in one process; --backend none: for a debugger
+ *
+ * A program may also build its workflow in C and look at the results: see struct ganger_program.
+ *
+ * Conventions of all that follows. Times are seconds, as double. Sizes are bytes. Texts are UTF-8, ended by a NUL.
+ * Structs that are set to zero stand for the defaults; initialise them by name, since fields may be added at their
+ * end. What a function takes is copied unless it says that it *borrows*; pointers that it returns are borrowed, for
+ * as long as it says. Running out of memory ends the process, after the journal is written. There are no globals:
+ * whatever a function needs comes with its arguments.
+ *
+ * Threads and ranks. Under mpirun each worker is a process; rank 0 is the manager. With `--backend thread` all are
+ * threads of one process. Functions run on workers, one at a time on each, on any thread of the worker: on the one
+ * that talks with the manager when they are known to be short, else on one beside it. They may not call MPI
+ * (ganger_mpi.h), and should leave signal handlers and the working directory alone. Functions of two workers run at
+ * the same time: with `--backend thread` in one address space. The callbacks of struct ganger_program run on the
+ * manager's rank.
+ *
+ * A function runs at least once. Its result is recorded once; but one that had begun when its worker, or the whole
+ * run, died runs again. */
+#ifndef GANGER_GANGER_H
+#define GANGER_GANGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define GANGER_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
+#define GANGER_API __attribute__((visibility("default")))
+#else
+#define GANGER_PRINTF(format_at, args_at)
+#define GANGER_API
+#endif
+
+/* The largest result of a function, and the largest payload, in bytes. Larger ones are refused: a result by failing
+ * the task, a payload when the workflow is built. Put into files what is larger. */
+#define GANGER_RESULT_MAX 65536
+#define GANGER_PAYLOAD_MAX (1 << 24)
+
+/* "0.2.0": the version of the library that is linked. */
+GANGER_API const char *ganger_version(void);
+
+/* ---- functions ---- */
+
+/* One attempt of a task while it runs: valid during the call only. */
+struct ganger_call;
+
+/* Returns 0 when all went well; any other value makes the task fail with it as its status (as far as it fits into
+ * 1 to 255, else 255). A failed task has no result. */
+typedef int ganger_function_body(struct ganger_call *call);
+
+/* Always in a process of its own: it may crash, leak, or be killed at its timeout without harm to its worker.
+ * Costs the start of a process for each call. A task can ask for it, too ("isolate": true). */
+#define GANGER_ISOLATE 1u
+
+struct ganger_function
+{
+    const char *name; /* 1 to 255 bytes without control characters; NULL ends the list */
+    ganger_function_body *body;
+    unsigned flags;   /* GANGER_ISOLATE, or 0 */
+};
+
+/* The task's payload: what was given when the workflow was built; of a workflow file, the JSON text of "input",
+ * without blanks and with the keys of objects in the order of the file. Followed by a NUL that is not counted. Never
+ * NULL; empty when there is none. */
+GANGER_API const void *ganger_call_payload(const struct ganger_call *call, size_t *n_bytes);
+
+/* The task's dependencies, in the order in which they were declared, each once; those of a wildcard stand where it
+ * stood, in the order of the workflow. */
+GANGER_API size_t ganger_call_n_dependencies(const struct ganger_call *call);
+
+/* The result of a dependency, counted from 0. Followed by a NUL that is not counted, and aligned for any type. NULL
+ * and *n_bytes = 0 when it has none: it is a command, it failed (and that was no reason to skip this task), or there
+ * is no such dependency. A function that returned nothing has an empty result. */
+GANGER_API const void *ganger_call_dependency(const struct ganger_call *call, size_t i, size_t *n_bytes);
+
+/* The result of this call becomes a copy of these bytes, in place of what it was before. -1 when they are more than
+ * GANGER_RESULT_MAX: then the task fails, whatever the function returns, and the message says why. */
+GANGER_API int ganger_call_return(struct ganger_call *call, const void *bytes, size_t n_bytes);
+
+/* The same without a copy: room for a result of so many bytes, to be written before the function returns; zeros.
+ * NULL when it is too large. */
+GANGER_API void *ganger_call_reserve(struct ganger_call *call, size_t n_bytes);
+
+/* Appends text to the result. -1 when it becomes too large. */
+GANGER_API int ganger_call_printf(struct ganger_call *call, const char *format, ...) GANGER_PRINTF(2, 3);
+
+/* Says why this call fails: shown to the user, kept in the journal, cut off at 2 KiB. Returns 1, so that
+ * `return ganger_call_fail(call, "...")` fails. The first text counts. */
+GANGER_API int ganger_call_fail(struct ganger_call *call, const char *format, ...) GANGER_PRINTF(2, 3);
+
+GANGER_API const char *ganger_call_id(const struct ganger_call *call);         /* of its task */
+GANGER_API uint32_t ganger_call_attempt(const struct ganger_call *call);       /* from 1 */
+GANGER_API uint32_t ganger_call_worker(const struct ganger_call *call);        /* from 1: the rank */
+GANGER_API uint32_t ganger_call_slot(const struct ganger_call *call);          /* of its node, from 0 */
+
+/* The `data` of this process's struct ganger_program; NULL without one. */
+GANGER_API void *ganger_call_data(const struct ganger_call *call);
+
+/* ---- a workflow built in C ---- */
+
+/* Being built: valid during the call of `build`. Errors are kept in it: the first one counts, makes what comes after
+ * do nothing, and is reported when `build` has returned. So calls need not be checked one by one. */
+struct ganger_workflow;
+
+/* A task of a workflow: numbered from 0 as they are added. */
+typedef uint32_t ganger_task_number;
+#define GANGER_NO_TASK UINT32_MAX
+
+/* When a dependency is met. */
+enum ganger_condition
+{
+    GANGER_ON_OK,    /* it ended well */
+    GANGER_ON_ANY,   /* it ended, or will not run */
+    GANGER_ON_NOTOK, /* it failed, or was skipped for a failure */
+};
+
+struct ganger_amount
+{
+    const char *resource; /* see ganger_workflow_add_resource; NULL ends the list */
+    uint32_t n;
+};
+
+/* What a task may state; the words of workflow files (docs/workflow-format.md). */
+struct ganger_task
+{
+    const char *id;             /* unique, 1 to 255 bytes, none of *?{}; NULL: "task-N", N being its number */
+    const char *function;       /* name of a registered one; or */
+    const char *const *command; /* words, ended by NULL */
+    const void *payload;        /* of a function */
+    size_t n_payload_bytes;
+    const ganger_task_number *after; /* it waits until these have ended well; a function gets their results */
+    size_t n_after;
+    bool isolate;               /* see GANGER_ISOLATE */
+    bool keep;                  /* its result is in the journal even if it has more than 4 KiB: `--resume` needs not
+                                   run it again for the sake of its dependants */
+    bool may_fail;
+    uint32_t cores;             /* of one node; 0: one */
+    uint32_t gpus;
+    uint64_t memory_bytes;      /* 0: not stated */
+    const struct ganger_amount *amounts; /* NULL: none */
+    const char *queue;          /* NULL: none */
+    uint32_t tokens;            /* of its queue; 0: one */
+    int32_t priority;
+    uint32_t retries;
+    double timeout_s;           /* of each attempt; 0: none */
+    double cost_s;              /* expected run time; 0: not stated */
+    const char *program;        /* tasks of one program are expected to run alike; NULL: its function or command */
+    const char *cwd;            /* of a command; NULL: where the run was started */
+    const char *const *env;     /* of a command: "NAME=VALUE", ended by NULL; NULL: none of its own */
+};
+
+/* GANGER_NO_TASK on an error. */
+GANGER_API ganger_task_number ganger_workflow_add(struct ganger_workflow *w, const struct ganger_task *task);
+
+/* `child` waits for `parent`, too: after those that it waits for already. */
+GANGER_API void ganger_workflow_add_dependency(struct ganger_workflow *w, ganger_task_number parent,
+                                               ganger_task_number child, enum ganger_condition on);
+
+/* Before tasks that use them. A queue has a budget of tokens (0: none); in a strict one nothing passes a task that
+ * does not fit. */
+GANGER_API void ganger_workflow_add_queue(struct ganger_workflow *w, const char *name, uint32_t tokens, bool is_strict);
+
+/* So much there is of it, of the run or of each node. */
+GANGER_API void ganger_workflow_add_resource(struct ganger_workflow *w, const char *name, uint32_t n,
+                                             bool is_per_node);
+
+GANGER_API uint32_t ganger_workflow_n_tasks(const struct ganger_workflow *w);
+
+/* GANGER_NO_TASK when there is none. */
+GANGER_API ganger_task_number ganger_workflow_find(const struct ganger_workflow *w, const char *id);
+
+/* Refuses the workflow, for the reason given, unless it is refused already. Returns -1. */
+GANGER_API int ganger_workflow_refuse(struct ganger_workflow *w, const char *format, ...) GANGER_PRINTF(2, 3);
+
+/* NULL, or why it is refused. */
+GANGER_API const char *ganger_workflow_error(const struct ganger_workflow *w);
+
+/* ---- a run that is over ---- */
+
+/* Valid during the call of `finished`. */
+struct ganger_run;
+
+enum ganger_status
+{
+    GANGER_DONE,
+    GANGER_FAILED,
+    GANGER_SKIPPED,    /* for a failure of something that it waited for */
+    GANGER_NOT_NEEDED, /* it waited to see something fail, which ended well */
+    GANGER_NOT_RUN,    /* the run ended before */
+};
+
+GANGER_API uint32_t ganger_run_n_tasks(const struct ganger_run *run);
+GANGER_API ganger_task_number ganger_run_find(const struct ganger_run *run, const char *id);
+GANGER_API const char *ganger_run_id(const struct ganger_run *run, ganger_task_number task);
+GANGER_API enum ganger_status ganger_run_status(const struct ganger_run *run, ganger_task_number task);
+
+/* The result of a function that is done, aligned for any type and followed by a NUL that is not counted; NULL when
+ * there is none. Results that other tasks wait for are dropped when the last of these has ended, unless the task says
+ * `keep`. */
+GANGER_API const void *ganger_run_result(const struct ganger_run *run, ganger_task_number task, size_t *n_bytes);
+
+/* From the first task that was sent to the last that ended; 0 when nothing ran. */
+GANGER_API double ganger_run_makespan_s(const struct ganger_run *run);
+
+GANGER_API uint32_t ganger_run_n_workers(const struct ganger_run *run);
+
+/* The exit status that the run has so far: 0 all well, 1 tasks failed, ... (see `prog help run`). */
+GANGER_API int ganger_run_exit_status(const struct ganger_run *run);
+
+/* ---- programs ---- */
+
+struct ganger_program
+{
+    const struct ganger_function *functions; /* ended by one without a name; borrowed for good */
+
+    /* Builds the workflow when the command line names none: `prog run [OPTION]... [-- WORD...]`; then the run
+     * directory is PROG.run unless --run-dir says otherwise. `argc` and `argv` are what stands behind "--", with the
+     * program's name in front. Must add the same tasks whenever it is called with the same words: `run` calls it on
+     * the manager's rank, and so do `check`, `graph`, `verify` and `run --resume`. Returns 0, or -1 after
+     * ganger_workflow_refuse. NULL: a file must be named. */
+    int (*build)(struct ganger_workflow *w, int argc, char **argv, void *data);
+
+    /* Called on the manager's rank, on its thread, when nothing runs any more and the journal is written, before
+     * the summary is printed. What it returns, if it is not 0, becomes the exit status of a run that ended well. */
+    int (*finished)(const struct ganger_run *run, void *data);
+
+    void *data; /* given to each callback, and by ganger_call_data to functions: each process has its own */
+};
+
+/* The whole program: does what the command line says, and returns the exit status. To be called by `main` first thing,
+ * on all ranks alike, with the same functions: what a rank has is compared, and a difference refused. `functions` is
+ * ended by one without a name. */
+GANGER_API int ganger_main(int argc, char **argv, const struct ganger_function *functions);
+
+/* The same for a program that builds workflows or has other callbacks. */
+GANGER_API int ganger_program_main(int argc, char **argv, const struct ganger_program *program);
+
+/* ---- plugins ---- */
+
+/* A shared object that is named by --plugin FILE (of ganger, or of any program of ganger_main) brings functions when it
+ * defines this, ended by one without a name. It is loaded on every rank. */
+GANGER_API extern const struct ganger_function ganger_plugin_functions[];
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

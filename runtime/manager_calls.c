@@ -1,0 +1,254 @@
+#include "manager_parts.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "core/call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MESSAGE_BYTES 3600 /* of a CALL, after which another one begins: what travels in one piece */
+
+/* What is to be sent to one worker. */
+struct outbox
+{
+    struct buffer message; /* a CALL; empty: nothing */
+    bool is_listed;
+};
+
+struct manager_calls
+{
+    uint16_t *numbers; /* in the registry, by function of the graph */
+    struct outbox *outboxes; /* by worker */
+    uint32_t *posted;  /* workers whose outbox is not empty */
+    uint32_t n_posted;
+    struct event_call *ended; /* of one message: those that went well */
+    uint32_t n_ended;
+    size_t ended_capacity;
+    const char *missing; /* a function of the graph that nobody has; NULL: none */
+};
+
+void calls_open(struct manager *m)
+{
+    const struct graph *g = m->o->graph;
+    struct manager_calls *c;
+
+    if (!graph_has_functions(g))
+        return;
+    c = m->calls = xcalloc(1, sizeof(*c));
+    c->numbers = xcalloc(g->n_functions, sizeof(*c->numbers));
+    for (uint32_t i = 1; i < g->n_functions; i++) {
+        c->numbers[i] = registry_find(m->o->registry, g->functions[i]);
+        if (c->numbers[i] == REGISTRY_NONE && c->missing == NULL)
+            c->missing = g->functions[i];
+    }
+    c->outboxes = xcalloc(m->comm->size, sizeof(*c->outboxes));
+    c->posted = xcalloc(m->comm->size, sizeof(*c->posted));
+    if (c->missing != NULL) {
+        error_set(m->err, ERROR_USAGE, "the workflow asks for the function \"%s\", which this program does not have; "
+                                       "run it with the program that has it, or name a shared object by --plugin",
+                  c->missing);
+        manager_stop_for_error(m);
+    }
+}
+
+void calls_close(struct manager *m)
+{
+    struct manager_calls *c = m->calls;
+
+    if (c == NULL)
+        return;
+    for (uint32_t i = 0; i < m->comm->size; i++)
+        buffer_release(&c->outboxes[i].message);
+    free(c->numbers);
+    free(c->outboxes);
+    free(c->posted);
+    free(c->ended);
+    free(c);
+}
+
+/* ---- sending ---- */
+
+static void post(struct manager *m, uint32_t worker)
+{
+    struct buffer *b = &m->calls->outboxes[worker].message;
+
+    if (b->n > 0 && comm_send(m->comm, worker, b->bytes, b->n, m->err) < 0)
+        manager_stop_for_error(m);
+    b->n = 0;
+}
+
+void calls_post(struct manager *m)
+{
+    for (uint32_t i = 0; m->calls != NULL && i < m->calls->n_posted; i++) {
+        m->calls->outboxes[m->calls->posted[i]].is_listed = false;
+        post(m, m->calls->posted[i]);
+    }
+    if (m->calls != NULL)
+        m->calls->n_posted = 0;
+}
+
+static void add_result(void *data, task_id parent, const struct result *result)
+{
+    (void)parent;
+    message_add_result(data, result != NULL ? result->bytes : NULL, result != NULL ? result->n : 0);
+}
+
+/* A worker that died under it may have died of it. */
+static bool is_isolated(const struct manager *m, task_id task, uint16_t number)
+{
+    return (manager_task(m, task)->flags & TASK_ISOLATE) != 0 || m->o->registry->functions[number].is_isolated ||
+           sched_n_lost(m->sched, task) > 0;
+}
+
+void calls_send(struct manager *m, const struct placement *p)
+{
+    struct manager_calls *c = m->calls;
+    struct outbox *outbox = &c->outboxes[p->worker];
+    const struct graph *g = m->o->graph;
+    const struct task *t = &g->tasks[p->task];
+    uint16_t number = c->numbers[t->function];
+    bool has_parents = g->parent_first[p->task] < g->parent_first[p->task + 1];
+    struct call_order order = {
+        .task = p->task,
+        .attempt = p->attempt,
+        .function = number,
+        .slot = p->slots[0],
+        .is_isolated = is_isolated(m, p->task, number),
+        .timeout_s = g->policies[t->policy].timeout_s,
+        .id = {t->id, (uint32_t)strlen(t->id)},
+        .payload = {t->argv, t->n_argv_bytes},
+        .n_results = has_parents ? results_count_dependencies(g, p->task) : 0,
+    };
+    size_t start;
+
+    if (outbox->message.n >= MESSAGE_BYTES)
+        post(m, p->worker);
+    if (outbox->message.n == 0)
+        message_begin(&outbox->message, MESSAGE_CALL, m->o->epoch, p->worker);
+    if (!outbox->is_listed)
+        c->posted[c->n_posted++] = p->worker;
+    outbox->is_listed = true;
+    start = message_begin_call(&outbox->message, &order);
+    if (order.n_results > 0)
+        results_visit(m->o->results, p->task, add_result, &outbox->message);
+    message_end_call(&outbox->message, start);
+}
+
+/* Asks for the tasks from the first on of what waits behind a worker. */
+static void recall(struct manager *m, uint32_t worker, uint32_t first, uint32_t n)
+{
+    message_begin(&m->message, MESSAGE_RECALL, m->o->epoch, worker);
+    while (n-- > 0) { /* the last comes last, so that it comes back first */
+        task_id task = sched_in_batch(m->sched, worker, first + n);
+        struct recall one = {task, sched_attempt(m->sched, task)};
+
+        message_add_recall(&m->message, &one);
+    }
+    comm_send(m->comm, worker, m->message.bytes, m->message.n, NULL); /* whoever is gone need not hear it */
+}
+
+void calls_recall_some(struct manager *m)
+{
+    uint32_t worker, first, n;
+
+    if (sched_find_batch_recall(m->sched, &worker, &first, &n))
+        recall(m, worker, first, n);
+}
+
+void calls_recall_all(struct manager *m)
+{
+    for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++)
+        if (sched_n_in_batch(m->sched, worker) > 0)
+            recall(m, worker, 0, sched_n_in_batch(m->sched, worker));
+}
+
+/* ---- hearing ---- */
+
+/* All that went well of one message. */
+static void tell_ended(struct manager *m, uint32_t worker)
+{
+    struct manager_calls *c = m->calls;
+
+    if (c->n_ended == 0)
+        return;
+    event_emit(m->o->sinks, &(struct event){.kind = EVENT_CALLS_DONE,
+                                            .time_s = manager_epoch_s(m),
+                                            .worker = worker,
+                                            .node = m->peers[worker].node,
+                                            .n_slots = 1,
+                                            .slots = &m->peers[worker].slot,
+                                            .n_calls = c->n_ended,
+                                            .calls = c->ended});
+    c->n_ended = 0;
+    m->n_failed_in_a_row = 0;
+}
+
+static void note_done(struct manager *m, const struct call_report *r)
+{
+    struct manager_calls *c = m->calls;
+    double run_s = r->result.end_s - r->result.start_s;
+
+    c->ended = xgrow(c->ended, c->n_ended, &c->ended_capacity, sizeof(*c->ended));
+    c->ended[c->n_ended++] = (struct event_call){.task = r->task,
+                                                 .attempt = r->attempt,
+                                                 .n_result = r->bytes.n,
+                                                 .result = r->bytes.bytes,
+                                                 .start_s = r->result.start_s,
+                                                 .run_s = run_s};
+    if (m->o->results != NULL) {
+        results_put(m->o->results, r->task, r->bytes.bytes, r->bytes.n);
+        results_note_end(m->o->results, r->task);
+    }
+    sched_finish(m->sched, r->task, STATE_DONE, run_s);
+}
+
+/* A function that holds more than one core is told of by itself, with all of them. */
+static bool can_be_told_with_others(const struct manager *m, uint32_t worker, const struct call_report *r)
+{
+    return r->result.end == TASK_EXITED && r->result.output_bytes == 0 && sched_n_slots_of(m->sched, worker) == 1;
+}
+
+void calls_tell_sent(struct manager *m, uint32_t worker, task_id task)
+{
+    event_emit(m->o->sinks, &(struct event){.kind = EVENT_TASK_SENT,
+                                            .time_s = manager_epoch_s(m),
+                                            .task = task,
+                                            .attempt = sched_attempt(m->sched, task),
+                                            .worker = worker,
+                                            .node = m->peers[worker].node,
+                                            .n_slots = sched_n_slots_of(m->sched, worker),
+                                            .slots = sched_slots_of(m->sched, worker)});
+}
+
+/* The others are told of like commands: now that they have ended it is said that they were sent. */
+static void note_other_end(struct manager *m, uint32_t worker, const struct call_report *r)
+{
+    struct done done = {r->task, r->attempt, r->result, TASK_NONE};
+
+    tell_ended(m, worker);
+    calls_tell_sent(m, worker, r->task);
+    if (m->o->results != NULL && r->has_bytes)
+        results_put(m->o->results, r->task, r->bytes.bytes, r->bytes.n);
+    manager_note_end(m, worker, &done);
+}
+
+void calls_hear(struct manager *m, uint32_t worker, uint32_t n_records, struct cursor *c)
+{
+    struct call_report r;
+
+    for (uint32_t i = 0; i < n_records && message_next_called(c, &r, m->err) == 0; i++) {
+        if (m->calls == NULL || !manager_is_current(m, worker, r.task, r.attempt))
+            continue; /* stale */
+        if (can_be_told_with_others(m, worker, &r))
+            note_done(m, &r);
+        else
+            note_other_end(m, worker, &r);
+    }
+    if (m->calls == NULL)
+        return;
+    tell_ended(m, worker);
+    if (m->o->graph->conditions != NULL)
+        manager_tell_skipped(m);
+    manager_be_fed(m, worker);
+}

@@ -1,0 +1,56 @@
+# Functions as tasks: from a file and from C, with results, over mpirun, in threads and in one thread, with equal results and
+# journals that prove the run.
+. "${BASH_SOURCE%/*}/lib.sh"
+GANGER=$FUNCTIONS
+
+# What a journal says was done, without who, where and when.
+done_of() { grep -o '\["[^"]*",[0-9]*,1,"[0-9a-f]*",[0-9]*,[0-9]*,[^]]*\]' "$1/journal.jsonl" | awk -F, '{ print $1, $2, $4, $7 }' | sort; }
+
+for backend in local thread none; do
+    g 0 run -q --backend $backend -d $backend.run -- 100
+    says out "sum: done 328350"
+    g 0 verify $backend.run
+    says out "101: 101 done"
+    done_of $backend.run >$backend.done
+    [ "$(wc -l <$backend.done)" = 101 ] || fail "the journal has not each of 101 tasks once"
+    diff local.done $backend.done >out || fail "the journals of local (<) and $backend (>) differ"
+done
+g 0 run -q --backend local -n 3 -- 100 squares
+[ -e functions-program.run/journal.jsonl ] || fail "the run directory is not called after the program"
+
+# Commands of the program without a file, and of ganger with the run.
+g 0 check -- 7
+says out "8 tasks"
+g 0 graph --dot -- 3
+says out '"sum"'
+g 2 run -d bad.run -- none
+says err "the workflow that"
+says err '"none" is no number of tasks'
+FINISHED_SAYS=7 g 7 run -q --backend none -d says.run -- 1
+
+# Dependencies come in declared order, each once; a command and what failed have no result.
+g 0 run -q --backend thread -n 2 -d order.run -- 1 order
+says out "joined: done a - c -"
+
+# A file: any input, `for`, wildcards.
+cat >flow.json <<'FLOW'
+{"tasks": [
+    {"id": "e.{i}", "for": {"i": ["x", "y"]}, "function": "echo", "input": {"b": [1, "{i}", null], "a": 2.5}},
+    {"id": "all", "function": "join", "after": ["e.*"], "keep": true},
+    {"id": "none", "function": "echo"},
+    {"id": "then", "command": "echo done", "after": "all"}
+]}
+FLOW
+g 0 run -q flow.json
+says out 'all: done {"b":[1,"x",null],"a":2.5} {"b":[1,"y",null],"a":2.5}'
+g 0 logs flow.run then
+same out "done"
+g 0 verify flow.run
+
+# The same file without the functions.
+"$GANGER" help run >out
+says out "--plugin FILE"
+GANGER=${GANGER%/tests/*}/bin/ganger
+g 0 check flow.json
+g 2 run flow.json -d other.run
+says err 'the workflow asks for the function "echo", which this program does not have'

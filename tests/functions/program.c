@@ -1,0 +1,260 @@
+/* What tests/cli/t05*.sh run: a program of a user of libganger, with functions that do what functions may do.
+ *
+ *     program run [-- N [SHAPE]]: N tasks as SHAPE: squares (their sum in the task "sum"), chain, spread, order, sizes,
+ *     counted */
+#include "ganger.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int number_of(const struct ganger_call *call)
+{
+    size_t n;
+
+    return atoi(ganger_call_payload(call, &n));
+}
+
+static int square(struct ganger_call *call)
+{
+    return ganger_call_printf(call, "%d", number_of(call) * number_of(call)) < 0;
+}
+
+static int sum(struct ganger_call *call)
+{
+    long total = 0;
+    size_t n;
+
+    for (size_t i = 0; i < ganger_call_n_dependencies(call); i++) {
+        const char *text = ganger_call_dependency(call, i, &n);
+
+        total += text != NULL ? atol(text) : 0;
+    }
+    return ganger_call_printf(call, "%ld", total) < 0;
+}
+
+/* The results of its dependencies in their order, "-" for none. */
+static int join(struct ganger_call *call)
+{
+    size_t n;
+
+    for (size_t i = 0; i < ganger_call_n_dependencies(call); i++) {
+        const char *text = ganger_call_dependency(call, i, &n);
+
+        if (ganger_call_printf(call, "%s%s", i > 0 ? " " : "", text != NULL ? text : "-") < 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int echo(struct ganger_call *call)
+{
+    size_t n;
+    const void *payload = ganger_call_payload(call, &n);
+
+    return ganger_call_return(call, payload, n) < 0;
+}
+
+static int nothing(struct ganger_call *call)
+{
+    (void)call;
+    return 0;
+}
+
+static int refuse(struct ganger_call *call)
+{
+    return ganger_call_fail(call, "no luck with %s", ganger_call_id(call)) + 2;
+}
+
+/* At its first attempt only. */
+static int crash(struct ganger_call *call)
+{
+    if (ganger_call_attempt(call) == 1 || number_of(call) > 1)
+        abort();
+    return ganger_call_printf(call, "attempt %u", ganger_call_attempt(call)) < 0;
+}
+
+static int nap(struct ganger_call *call)
+{
+    usleep((useconds_t)number_of(call) * 1000);
+    return 0;
+}
+
+static int leave(struct ganger_call *call)
+{
+    exit(number_of(call));
+}
+
+static int say_pid(struct ganger_call *call)
+{
+    printf("hello from %s\n", ganger_call_id(call));
+    return ganger_call_printf(call, "%d", (int)getpid()) < 0;
+}
+
+/* So many bytes, each the last digit of its place. */
+static int fill(struct ganger_call *call)
+{
+    size_t n = (size_t)number_of(call);
+    char *room = ganger_call_reserve(call, n);
+
+    for (size_t i = 0; room != NULL && i < n; i++)
+        room[i] = (char)('0' + i % 10);
+    return 0;
+}
+
+/* Are the bytes of `fill` all there? */
+static int check(struct ganger_call *call)
+{
+    size_t n;
+    const char *bytes = ganger_call_dependency(call, 0, &n);
+
+    for (size_t i = 0; bytes != NULL && i < n; i++)
+        if (bytes[i] != (char)('0' + i % 10))
+            return ganger_call_fail(call, "byte %zu is wrong", i);
+    return bytes == NULL ? ganger_call_fail(call, "nothing came") : ganger_call_printf(call, "%zu", n) < 0;
+}
+
+static int count(struct ganger_call *call)
+{
+    int *calls = ganger_call_data(call);
+
+    __atomic_add_fetch(calls, 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static const struct ganger_function functions[] = {
+    {"square", square, 0},
+    {"sum", sum, 0},
+    {"join", join, 0},
+    {"echo", echo, 0},
+    {"nothing", nothing, 0},
+    {"refuse", refuse, 0},
+    {"crash", crash, 0},
+    {"nap", nap, 0},
+    {"leave", leave, 0},
+    {"say_pid", say_pid, 0},
+    {"alone", say_pid, GANGER_ISOLATE},
+    {"fill", fill, 0},
+    {"check", check, 0},
+    {"count", count, 0},
+    {NULL, NULL, 0},
+};
+
+static void add_squares(struct ganger_workflow *w, int n, bool has_sum)
+{
+    ganger_task_number *all = calloc((size_t)n, sizeof(*all));
+
+    for (int i = 0; i < n; i++) {
+        char text[16];
+
+        snprintf(text, sizeof(text), "%d", i);
+        all[i] = ganger_workflow_add(
+            w, &(struct ganger_task){.function = "square", .payload = text, .n_payload_bytes = strlen(text)});
+    }
+    if (has_sum)
+        ganger_workflow_add(
+            w, &(struct ganger_task){.id = "sum", .function = "sum", .after = all, .n_after = (size_t)n});
+    free(all);
+}
+
+static void add_chain(struct ganger_workflow *w, int n)
+{
+    ganger_task_number last = 0;
+
+    for (int i = 0; i < n; i++)
+        last = ganger_workflow_add(w, &(struct ganger_task){.function = "nothing", .after = &last, .n_after = i > 0});
+}
+
+static ganger_task_number add_echo(struct ganger_workflow *w, const char *text)
+{
+    return ganger_workflow_add(
+        w, &(struct ganger_task){.id = text, .function = "echo", .payload = text, .n_payload_bytes = strlen(text)});
+}
+
+/* Dependencies in an order that is not that of the tasks, one of them a command, one that failed. */
+static void add_order(struct ganger_workflow *w)
+{
+    static const char *const command[] = {"true", NULL};
+    ganger_task_number parts[4], joined;
+
+    parts[0] = add_echo(w, "c");
+    parts[1] = add_echo(w, "a");
+    parts[2] = ganger_workflow_add(w, &(struct ganger_task){.id = "k", .command = command});
+    parts[3] = ganger_workflow_add(w, &(struct ganger_task){.id = "b", .function = "refuse", .may_fail = true});
+    joined = ganger_workflow_add(
+        w, &(struct ganger_task){.id = "joined", .function = "join", .after = &parts[1], .n_after = 1});
+    ganger_workflow_add_dependency(w, parts[2], joined, GANGER_ON_OK);
+    ganger_workflow_add_dependency(w, parts[0], joined, GANGER_ON_OK);
+    ganger_workflow_add_dependency(w, parts[1], joined, GANGER_ON_ANY); /* said again: counts once */
+    ganger_workflow_add_dependency(w, parts[3], joined, GANGER_ON_ANY);
+}
+
+/* All sizes around the limits. */
+static void add_sizes(struct ganger_workflow *w)
+{
+    static const char *const sizes[] = {"0", "1", "4095", "4096", "4097", "65535", "65536"};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        ganger_task_number made = ganger_workflow_add(
+            w, &(struct ganger_task){.function = "fill", .payload = sizes[i], .n_payload_bytes = strlen(sizes[i])});
+
+        ganger_workflow_add(
+            w, &(struct ganger_task){.id = sizes[i], .function = "check", .after = &made, .n_after = 1});
+    }
+}
+
+static void add_counted(struct ganger_workflow *w, int n)
+{
+    for (int i = 0; i < n; i++)
+        ganger_workflow_add(w, &(struct ganger_task){.function = "count"});
+}
+
+static int build(struct ganger_workflow *w, int argc, char **argv, void *data)
+{
+    const char *shape = argc > 2 ? argv[2] : "squares";
+    int n = argc > 1 ? atoi(argv[1]) : 10;
+
+    (void)data;
+    if (n < 1)
+        return ganger_workflow_refuse(w, "\"%s\" is no number of tasks", argv[1]);
+    if (strcmp(shape, "squares") == 0)
+        add_squares(w, n, true);
+    else if (strcmp(shape, "spread") == 0)
+        add_squares(w, n, false);
+    else if (strcmp(shape, "chain") == 0)
+        add_chain(w, n);
+    else if (strcmp(shape, "order") == 0)
+        add_order(w);
+    else if (strcmp(shape, "sizes") == 0)
+        add_sizes(w);
+    else if (strcmp(shape, "counted") == 0)
+        add_counted(w, n);
+    else
+        return ganger_workflow_refuse(w, "there is no shape \"%s\"", shape);
+    return 0;
+}
+
+/* Tells each task's end, and its result if that is short. */
+static int finished(const struct ganger_run *run, void *data)
+{
+    static const char *const words[] = {"done", "failed", "skipped", "not needed", "not run"};
+
+    (void)data;
+    for (ganger_task_number t = 0; t < ganger_run_n_tasks(run); t++) {
+        size_t n;
+        const char *result = ganger_run_result(run, t, &n);
+
+        if (result != NULL || ganger_run_status(run, t) != GANGER_DONE)
+            printf("%s: %s %.60s\n", ganger_run_id(run, t), words[ganger_run_status(run, t)], result ? result : "-");
+    }
+    return getenv("FINISHED_SAYS") != NULL ? atoi(getenv("FINISHED_SAYS")) : 0;
+}
+
+int main(int argc, char **argv)
+{
+    static int n_calls;
+    const struct ganger_program program = {functions, build, finished, &n_calls};
+
+    return ganger_program_main(argc, argv, &program);
+}
