@@ -274,7 +274,7 @@ static void read_exit_code(const char *text, struct job *job)
 {
     int status, signal;
 
-    if (sscanf(text, "%d:%d", &status, &signal) == 2) {
+    if (sscanf(text, "%d:%d", &status, &signal) == 2 && status >= 0 && signal >= 0) {
         job->exit_status = status;
         job->exit_signal = signal;
     }

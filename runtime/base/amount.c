@@ -1,5 +1,6 @@
 #include "base/amount.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,7 +67,7 @@ bool amount_read_duration(const char *text, double *duration_s)
         last = unit;
     }
     *duration_s = sum;
-    return true;
+    return isfinite(sum); /* digits without end are no number */
 }
 
 bool amount_read_bytes(const char *text, uint64_t *bytes)

@@ -256,6 +256,8 @@ int message_open(struct message_header *h, struct cursor *c, const void *bytes, 
                          h->version, MESSAGE_VERSION);
     if (!is_known(kind))
         return error_set(err, ERROR_SYSTEM, "a message has the unknown kind %u", kind);
+    if (h->n_records > (n - MESSAGE_HEADER_BYTES) / sizeof(uint32_t)) /* each has at least its length */
+        return error_set(err, ERROR_SYSTEM, "a message of %zu bytes cannot have %u records", n, h->n_records);
     h->kind = (enum message_kind)kind;
     return 0;
 }
@@ -340,9 +342,15 @@ static bool is_path(struct text t)
     return t.n == 0 || memchr(t.bytes, '\0', t.n) == NULL;
 }
 
+/* So many texts, each with an end. */
+static bool are_texts(struct text t, uint32_t n)
+{
+    return n != UINT32_MAX && text_count_packed(t) == n;
+}
+
 static bool is_consistent(const struct run *r)
 {
-    return r->n_argv > 0 && text_count_packed(r->argv) == r->n_argv && text_count_packed(r->env) == r->n_env &&
+    return r->n_argv > 0 && are_texts(r->argv, r->n_argv) && are_texts(r->env, r->n_env) &&
            r->slots.n >= 2 && r->slots.n % 2 == 0 && r->timeout_s >= 0 && is_list(r->gpus) &&
            is_list(r->inputs) && is_list(r->outputs) && is_path(r->cwd) && is_path(r->stdin_path) &&
            is_path(r->stdout_path) && is_path(r->stderr_path);

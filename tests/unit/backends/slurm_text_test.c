@@ -272,6 +272,11 @@ static void test_a_job_is_read_from_the_accounting(void **state)
     assert_int_equal(jobs[1].exit_signal, 15);
     assert_string_equal(jobs[1].hosts, "");
     job_free_all(jobs, n);
+    slurm_read_accounted("18|FAILED|-1:5|main|1|00:00:01|Unknown|Unknown|n1|\n", &jobs, &n);
+    assert_int_equal(n, 1);
+    assert_int_equal(jobs[0].exit_status, -1); /* not known */
+    assert_int_equal(jobs[0].exit_signal, 0);
+    job_free_all(jobs, n);
     slurm_read_accounted("Slurm accounting storage is disabled\n", &jobs, &n);
     assert_int_equal(n, 0);
 }

@@ -57,10 +57,15 @@ static void test_what_is_no_duration_is_refused(void **state)
 {
     static const char *const texts[] = {"",     "90",   "s",     "1 s",  "-1s",  "1h30", "30m1h", "1s1s", "1x",
                                         "1.s",  ".5s",  "inf s", "1e3s", "0x1s", "1s ",  "1S",    "1hm",  "nan"};
+    char endless[500];
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         assert_no_duration(texts[i]);
+    memset(endless, '9', sizeof(endless) - 2);
+    endless[sizeof(endless) - 2] = 'd';
+    endless[sizeof(endless) - 1] = '\0';
+    assert_no_duration(endless);
 }
 
 static void test_sizes_have_units(void **state)

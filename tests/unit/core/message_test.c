@@ -297,6 +297,12 @@ static void test_run_that_contradicts_itself_is_refused(void **unused)
 #define REFUSED(field, ...) (r = good_run(), r.field = __VA_ARGS__, read_back(&r))
     assert_int_equal(REFUSED(n_argv, 3), -1);
     assert_int_equal(REFUSED(n_env, 1), -1);
+    r = good_run(); /* what stands for "not packed" is no number of texts */
+    r.n_env = UINT32_MAX;
+    assert_int_equal((r.env = not_packed, read_back(&r)), -1);
+    r = good_run();
+    r.n_argv = UINT32_MAX;
+    assert_int_equal((r.argv = not_packed, read_back(&r)), -1);
     assert_int_equal(REFUSED(slots, (struct text){"\0\0\0", 3}), -1);
     assert_int_equal(REFUSED(timeout_s, -1), -1);
     assert_int_equal(REFUSED(timeout_s, NAN), -1);
@@ -310,6 +316,24 @@ static void test_run_that_contradicts_itself_is_refused(void **unused)
     assert_int_equal(REFUSED(stdout_path, two_texts), -1);
     assert_int_equal(REFUSED(stderr_path, two_texts), -1);
     assert_int_equal(REFUSED(cwd, two_texts), -1);
+}
+
+static void test_more_records_than_there_is_room_for_are_refused(void **unused)
+{
+    struct buffer b = BUFFER_EMPTY;
+    struct ganger_error err = {0};
+    struct message_header h;
+    struct cursor c;
+
+    (void)unused;
+    message_begin(&b, MESSAGE_RUN, 5, 3);
+    buffer_put_u32(&b, 0);
+    buffer_set_u32(&b, 12, 1);
+    assert_int_equal(message_open(&h, &c, b.bytes, b.n, &err), 0);
+    buffer_set_u32(&b, 12, 2);
+    assert_int_equal(message_open(&h, &c, b.bytes, b.n, &err), -1);
+    assert_non_null(strstr(err.text, "cannot have 2 records"));
+    buffer_release(&b);
 }
 
 static void test_done_without_sound_times_is_refused(void **unused)
@@ -368,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_every_shorter_message_is_refused),
         cmocka_unit_test(test_other_versions_and_kinds_are_refused),
         cmocka_unit_test(test_run_that_contradicts_itself_is_refused),
+        cmocka_unit_test(test_more_records_than_there_is_room_for_are_refused),
         cmocka_unit_test(test_done_without_sound_times_is_refused),
         cmocka_unit_test(test_welcome_that_contradicts_itself_is_refused),
     };
