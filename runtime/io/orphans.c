@@ -30,8 +30,17 @@ struct wanted
     uint32_t epoch;        /* … tasks of this one alone, */
     uint32_t worker;       /* of this worker */
     bool sees_tasks;
+    int blind;             /* errno of what kept us from looking; 0: nothing */
     struct buffer text;    /* what was read of a process */
 };
+
+/* That a process is gone, or not ours, is no news. Of one that could not be looked at for want of descriptors, say,
+ * nobody knows whether it is wanted. */
+static void note_blindness(struct wanted *w)
+{
+    if (errno != ENOENT && errno != ESRCH && errno != EACCES && errno != EPERM && w->blind == 0)
+        w->blind = errno;
+}
 
 /* /proc/PID/NAME, whole, with a NUL behind it. False: it is gone, or not ours. */
 static bool read_file(struct wanted *w, int pid_fd, const char *name)
@@ -42,9 +51,12 @@ static bool read_file(struct wanted *w, int pid_fd, const char *name)
     w->text.n = 0;
     while (fd >= 0 && n > 0 && w->text.n < ENVIRONMENT_BYTES_MAX) {
         buffer_reserve(&w->text, READ_BYTES);
-        n = read(fd, w->text.bytes + w->text.n, READ_BYTES);
+        while ((n = read(fd, w->text.bytes + w->text.n, READ_BYTES)) < 0 && errno == EINTR)
+            ;
         w->text.n += n > 0 ? (size_t)n : 0;
     }
+    if (fd < 0 || n < 0)
+        note_blindness(w);
     if (fd >= 0)
         close(fd);
     buffer_put_u8(&w->text, '\0');
@@ -108,7 +120,7 @@ static bool read_stat(struct wanted *w, int pid_fd, pid_t *parent, char name[16]
     return true;
 }
 
-static bool holds_dir(const struct wanted *w, int pid_fd)
+static bool holds_dir(struct wanted *w, int pid_fd)
 {
     int fd = openat(pid_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
@@ -119,6 +131,8 @@ static bool holds_dir(const struct wanted *w, int pid_fd)
     while (entries != NULL && !holds && (entry = readdir(entries)) != NULL)
         holds = isdigit((unsigned char)*entry->d_name) && fstatat(fd, entry->d_name, &s, 0) == 0 &&
                 s.st_dev == w->dir.st_dev && s.st_ino == w->dir.st_ino;
+    if (entries == NULL)
+        note_blindness(w);
     if (entries != NULL)
         closedir(entries);
     else if (fd >= 0)
@@ -149,6 +163,8 @@ static uint32_t kill_wanted(struct wanted *w, bool (*is_wanted)(struct wanted *,
     const struct dirent *entry;
     uint32_t n = 0;
 
+    if (proc == NULL)
+        note_blindness(w);
     while (proc != NULL && (entry = readdir(proc)) != NULL) {
         pid_t pid = (pid_t)atoi(entry->d_name);
         struct stat s;
@@ -157,6 +173,8 @@ static uint32_t kill_wanted(struct wanted *w, bool (*is_wanted)(struct wanted *,
         if (pid <= 1 || pid == getpid())
             continue;
         fd = openat(dirfd(proc), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+            note_blindness(w);
         if (fd >= 0 && fstat(fd, &s) == 0 && s.st_uid == getuid() && is_wanted(w, fd) && kill(pid, SIGKILL) == 0)
             n++;
         if (fd >= 0)
@@ -203,7 +221,12 @@ static int end_all(struct wanted *w, bool (*is_wanted)(struct wanted *, int), ui
         n = kill_wanted(w, is_wanted);
         *n_ended += n_before == 0 ? n : 0;
     }
-    return 0;
+    if (w->blind == 0)
+        return 0;
+    errno = w->blind;
+    return error_set_errno(err, ERROR_SYSTEM,
+                           "%s: whether an earlier epoch of this run left processes cannot be seen; nothing was "
+                           "started, so that no task runs twice at a time", w->run_dir);
 }
 
 int orphans_end_before(const char *run_dir, uint32_t epoch, uint32_t *n_ended, struct ganger_error *err)

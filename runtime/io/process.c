@@ -655,8 +655,13 @@ int process_watch_add(int set, pid_t pid, uint32_t tag)
 
     if (fd < 0 && errno == ESRCH) /* gone already: a descriptor that is always readable stands for it */
         fd = eventfd(1, EFD_CLOEXEC);
+    if (fd < 0)
+        return -1;
     event.data.u64 = (uint64_t)tag << 32 | (uint32_t)fd;
-    return fd < 0 ? -1 : epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
+    if (epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0)
+        return 0;
+    close(fd);
+    return -1;
 }
 
 bool process_watch_next(int set, uint32_t *tag)
