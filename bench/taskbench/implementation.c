@@ -1,6 +1,6 @@
 #include "taskbench/implementation.h"
 
-#include "taskbench/options.h"
+#include "taskbench/arguments.h"
 
 static int run_one(const struct implementation *how, void *data, const struct trial *trial, int n_cores, bool prints,
                    struct ganger_error *err)
@@ -23,14 +23,14 @@ int implementation_run(const struct implementation *how, void *data, int argc, c
                        bool prints)
 {
     struct ganger_error error = {0};
-    struct options options;
-    int status = options_read(&options, argc, argv, n_workers, &error);
+    struct arguments arguments;
+    int status = arguments_read(&arguments, argc, argv, n_workers, &error);
 
-    for (int i = 0; status == 0 && i < options_n_trials(&options); i++) {
+    for (int i = 0; status == 0 && i < arguments_n_trials(&arguments); i++) {
         struct trial trial;
 
-        options_trial(&options, i, &trial);
-        status = run_one(how, data, &trial, options.n_cores, prints, &error);
+        arguments_trial(&arguments, i, &trial);
+        status = run_one(how, data, &trial, arguments.n_cores, prints, &error);
         plan_release(&trial.plan);
     }
     if (status != 0)

@@ -5,7 +5,7 @@
  * N threads, each bound to one of the cores that this process may use, run the kernel at the same time, twenty
  * times for about 5 ms. Prints "peak N_WORKERS SECONDS": of each thread the best, of all threads the mean. */
 #include "base/clock.h"
-#include "taskbench/options.h"
+#include "taskbench/arguments.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -100,14 +100,14 @@ static double measure_all(const struct kernel *kernel, int n)
 int main(int argc, char **argv)
 {
     struct ganger_error error = {0};
-    struct options options;
+    struct arguments arguments;
 
-    if (options_read(&options, argc, argv, 1, &error) == 0 && options.kernel.kind == KERNEL_EMPTY)
-        options.kernel.kind = KERNEL_COMPUTE;
+    if (arguments_read(&arguments, argc, argv, 1, &error) == 0 && arguments.kernel.kind == KERNEL_EMPTY)
+        arguments.kernel.kind = KERNEL_COMPUTE;
     if (error.cause != ERROR_NONE) {
         fprintf(stderr, "taskbench-peak: %s\n", error.text);
         return error_exit_status(&error);
     }
-    printf("peak %d %.12g\n", options.n_workers, measure_all(&options.kernel, options.n_workers));
+    printf("peak %d %.12g\n", arguments.n_workers, measure_all(&arguments.kernel, arguments.n_workers));
     return 0;
 }

@@ -1,6 +1,6 @@
 #include "taskbench/trial.h"
 
-#include "taskbench/options.h"
+#include "taskbench/arguments.h"
 
 #include <getopt.h>
 #include <setjmp.h>
@@ -98,7 +98,7 @@ static void test_a_spoilt_output_is_wrong(void **state)
     plan_release(&trial.plan);
 }
 
-static int read_words(struct options *o, const char *first, const char *second, struct ganger_error *err)
+static int read_words(struct arguments *o, const char *first, const char *second, struct ganger_error *err)
 {
     char name[] = "taskbench";
     char *one = strdup(first);
@@ -108,7 +108,7 @@ static int read_words(struct options *o, const char *first, const char *second, 
 
     optind = 1;
     *err = (struct ganger_error){0};
-    status = options_read(o, 3, argv, 2, err);
+    status = arguments_read(o, 3, argv, 2, err);
     free(one);
     free(two);
     return status;
@@ -121,17 +121,18 @@ static void test_lists_make_every_combination(void **state)
     char bytes[] = "--bytes=16,64";
     char graphs[] = "--graphs=1,3";
     char *argv[] = {name, pattern, bytes, graphs, NULL};
-    struct options o;
+    struct arguments o;
     struct trial trial;
 
     (void)state;
     optind = 1;
-    assert_int_equal(options_read(&o, 4, argv, 2, NULL), 0);
-    assert_int_equal(options_n_trials(&o), 8);
-    options_trial(&o, 0, &trial);
+    assert_int_equal(arguments_read(&o, 4, argv, 2, NULL), 0);
+    assert_int_equal(arguments_n_trials(&o), 8);
+    assert_string_equal(pattern, "--pattern=fft,tree"); /* for those who start other processes with it */
+    arguments_trial(&o, 0, &trial);
     assert_true(trial.plan.pattern.kind == PATTERN_FFT && trial.n_bytes == 16 && trial.n_graphs == 1);
     plan_release(&trial.plan);
-    options_trial(&o, 7, &trial);
+    arguments_trial(&o, 7, &trial);
     assert_true(trial.plan.pattern.kind == PATTERN_TREE && trial.n_bytes == 64 && trial.n_graphs == 3);
     assert_int_equal(trial.n_workers, 2);
     assert_int_equal(trial_n_tasks(&trial), 3 * trial.plan.n_tasks);
@@ -146,7 +147,7 @@ static void test_wrong_words_are_refused(void **state)
         {"--graphs", "0"},        {"--share", "1.5"},    {"--share", "nan"},    {"--kernel", "full"},
         {"--workers", "-1"},      {"some", "words"},     {"--iterations", "-1"}, {"--width", "99999999999999999999"},
     };
-    struct options o;
+    struct arguments o;
     struct ganger_error err;
 
     (void)state;

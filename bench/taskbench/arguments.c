@@ -1,4 +1,6 @@
-#include "taskbench/options.h"
+#include "taskbench/arguments.h"
+
+#include "base/alloc.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -33,7 +35,7 @@ static const struct option long_options[] = {
     {"spoil", no_argument, NULL, OPTION_SPOIL},           {NULL, 0, NULL, 0},
 };
 
-const char *options_help(void)
+const char *arguments_help(void)
 {
     return "  --pattern LIST   trivial, no_comm, stencil_1d, dom, tree, fft, all_to_all, nearest, spread,\n"
            "                   random_nearest; separated by commas; all (default: stencil_1d)\n"
@@ -95,17 +97,17 @@ static int read_kernel(const char *word, enum kernel_kind *kind, struct ganger_e
 
 /* The lists: one word of them is added. */
 
-static int add_pattern(struct options *o, const char *word, struct ganger_error *err)
+static int add_pattern(struct arguments *a, const char *word, struct ganger_error *err)
 {
     enum pattern_kind kind = pattern_of_name(word);
 
     if (kind == PATTERN_N_KINDS)
         return error_set(err, ERROR_USAGE, "--pattern: there is no pattern %s", word);
-    o->kinds[o->n_kinds++] = kind;
+    a->kinds[a->n_kinds++] = kind;
     return 0;
 }
 
-static int add_bytes(struct options *o, const char *word, struct ganger_error *err)
+static int add_bytes(struct arguments *a, const char *word, struct ganger_error *err)
 {
     long n;
 
@@ -113,85 +115,90 @@ static int add_bytes(struct options *o, const char *word, struct ganger_error *e
         return -1;
     if (n % PAYLOAD_UNIT_BYTES != 0)
         return error_set(err, ERROR_USAGE, "--bytes %s: say a multiple of %d", word, PAYLOAD_UNIT_BYTES);
-    o->bytes[o->n_bytes++] = (size_t)n;
+    a->bytes[a->n_bytes++] = (size_t)n;
     return 0;
 }
 
-static int add_graphs(struct options *o, const char *word, struct ganger_error *err)
+static int add_graphs(struct arguments *a, const char *word, struct ganger_error *err)
 {
-    return read_int("graphs", word, 1, &o->graphs[o->n_graphs++], err);
+    return read_int("graphs", word, 1, &a->graphs[a->n_graphs++], err);
 }
 
-static int read_list(struct options *o, char *words, int (*add)(struct options *, const char *, struct ganger_error *),
-                     int *n, struct ganger_error *err)
+/* Leaves `words` as they are: they may be given to other processes later. */
+static int read_list(struct arguments *a, const char *words,
+                     int (*add)(struct arguments *, const char *, struct ganger_error *), int *n,
+                     struct ganger_error *err)
 {
-    char *next = words;
+    char *copy = xstrdup(words);
+    char *next = copy;
     char *word;
+    int status = 0;
 
     *n = 0;
-    while ((word = strsep(&next, ",")) != NULL) {
-        if (*n == OPTIONS_MOST)
-            return error_set(err, ERROR_USAGE, "a list of more than %d", OPTIONS_MOST);
-        if (add(o, word, err) != 0)
-            return -1;
+    while (status == 0 && (word = strsep(&next, ",")) != NULL) {
+        if (*n == ARGUMENTS_MOST)
+            status = error_set(err, ERROR_USAGE, "%s: a list of more than %d", words, ARGUMENTS_MOST);
+        else
+            status = add(a, word, err);
     }
-    return 0;
+    free(copy);
+    return status;
 }
 
-static int read_patterns(struct options *o, char *words, struct ganger_error *err)
+static int read_patterns(struct arguments *a, const char *words, struct ganger_error *err)
 {
     if (strcmp(words, "all") != 0)
-        return read_list(o, words, add_pattern, &o->n_kinds, err);
-    for (o->n_kinds = 0; o->n_kinds < PATTERN_N_KINDS; o->n_kinds++)
-        o->kinds[o->n_kinds] = (enum pattern_kind)o->n_kinds;
+        return read_list(a, words, add_pattern, &a->n_kinds, err);
+    for (a->n_kinds = 0; a->n_kinds < PATTERN_N_KINDS; a->n_kinds++)
+        a->kinds[a->n_kinds] = (enum pattern_kind)a->n_kinds;
     return 0;
 }
 
-static int read_seed(struct options *o, const char *word, struct ganger_error *err)
+static int read_seed(struct arguments *a, const char *word, struct ganger_error *err)
 {
     long seed;
 
     if (read_number("seed", word, 0, LONG_MAX, &seed, err) != 0)
         return -1;
-    o->pattern.seed = (uint64_t)seed;
+    a->pattern.seed = (uint64_t)seed;
     return 0;
 }
 
-static int read_iterations(struct options *o, const char *word, struct ganger_error *err)
+static int read_iterations(struct arguments *a, const char *word, struct ganger_error *err)
 {
     long n;
 
     if (read_number("iterations", word, 0, LONG_MAX, &n, err) != 0)
         return -1;
-    o->kernel.n_iterations = n;
+    a->kernel.n_iterations = n;
     return 0;
 }
 
-static int read_option(struct options *o, int option, char *word, struct ganger_error *err)
+static int read_option(struct arguments *a, int option, const char *word, struct ganger_error *err)
 {
     switch (option) {
-    case OPTION_PATTERN: return read_patterns(o, word, err);
-    case OPTION_WIDTH: return read_int("width", word, 1, &o->pattern.width, err);
-    case OPTION_STEPS: return read_int("steps", word, 1, &o->pattern.n_steps, err);
-    case OPTION_RADIX: return read_int("radix", word, 1, &o->pattern.radix, err);
-    case OPTION_SHARE: return read_share(word, &o->pattern.share, err);
-    case OPTION_SEED: return read_seed(o, word, err);
-    case OPTION_BYTES: return read_list(o, word, add_bytes, &o->n_bytes, err);
-    case OPTION_GRAPHS: return read_list(o, word, add_graphs, &o->n_graphs, err);
-    case OPTION_KERNEL: return read_kernel(word, &o->kernel.kind, err);
-    case OPTION_ITERATIONS: return read_iterations(o, word, err);
-    case OPTION_WORKERS: return read_int("workers", word, 1, &o->n_workers, err);
-    case OPTION_CORES: return read_int("cores", word, 1, &o->n_cores, err);
-    case OPTION_SPOIL: o->spoil = true; return 0;
-    default: return error_set(err, ERROR_USAGE, "the options are:\n%s", options_help());
+    case OPTION_PATTERN: return read_patterns(a, word, err);
+    case OPTION_WIDTH: return read_int("width", word, 1, &a->pattern.width, err);
+    case OPTION_STEPS: return read_int("steps", word, 1, &a->pattern.n_steps, err);
+    case OPTION_RADIX: return read_int("radix", word, 1, &a->pattern.radix, err);
+    case OPTION_SHARE: return read_share(word, &a->pattern.share, err);
+    case OPTION_SEED: return read_seed(a, word, err);
+    case OPTION_BYTES: return read_list(a, word, add_bytes, &a->n_bytes, err);
+    case OPTION_GRAPHS: return read_list(a, word, add_graphs, &a->n_graphs, err);
+    case OPTION_KERNEL: return read_kernel(word, &a->kernel.kind, err);
+    case OPTION_ITERATIONS: return read_iterations(a, word, err);
+    case OPTION_WORKERS: return read_int("workers", word, 1, &a->n_workers, err);
+    case OPTION_CORES: return read_int("cores", word, 1, &a->n_cores, err);
+    case OPTION_SPOIL: a->spoil = true; return 0;
+    default: return error_set(err, ERROR_USAGE, "the options are:\n%s", arguments_help());
     }
 }
 
-int options_read(struct options *o, int argc, char **argv, int n_workers, struct ganger_error *err)
+int arguments_read(struct arguments *a, int argc, char **argv, int n_workers, struct ganger_error *err)
 {
     int option;
 
-    *o = (struct options){
+    *a = (struct arguments){
         .pattern = {.width = 4, .n_steps = 1000, .radix = 5, .share = 0.5, .seed = 1},
         .kernel = {.kind = KERNEL_EMPTY},
         .n_workers = n_workers,
@@ -203,30 +210,30 @@ int options_read(struct options *o, int argc, char **argv, int n_workers, struct
         .n_graphs = 1,
     };
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-        if (read_option(o, option, optarg, err) != 0)
+        if (read_option(a, option, optarg, err) != 0)
             return -1;
     }
     if (optind < argc)
-        return error_set(err, ERROR_USAGE, "%s: no option; the options are:\n%s", argv[optind], options_help());
+        return error_set(err, ERROR_USAGE, "%s: no option; the options are:\n%s", argv[optind], arguments_help());
     return 0;
 }
 
-int options_n_trials(const struct options *o)
+int arguments_n_trials(const struct arguments *a)
 {
-    return o->n_kinds * o->n_bytes * o->n_graphs;
+    return a->n_kinds * a->n_bytes * a->n_graphs;
 }
 
-void options_trial(const struct options *o, int i, struct trial *trial)
+void arguments_trial(const struct arguments *a, int i, struct trial *trial)
 {
-    struct pattern pattern = o->pattern;
+    struct pattern pattern = a->pattern;
 
-    pattern.kind = o->kinds[i / (o->n_bytes * o->n_graphs)];
+    pattern.kind = a->kinds[i / (a->n_bytes * a->n_graphs)];
     *trial = (struct trial){
-        .kernel = o->kernel,
-        .n_graphs = o->graphs[i % o->n_graphs],
-        .n_bytes = o->bytes[i / o->n_graphs % o->n_bytes],
-        .n_workers = o->n_workers,
-        .spoil = o->spoil,
+        .kernel = a->kernel,
+        .n_graphs = a->graphs[i % a->n_graphs],
+        .n_bytes = a->bytes[i / a->n_graphs % a->n_bytes],
+        .n_workers = a->n_workers,
+        .spoil = a->spoil,
     };
     plan_init(&trial->plan, &pattern);
 }
