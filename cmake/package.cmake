@@ -21,6 +21,9 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+# Who links libganger depends on this package; ldconfig learns of it by a trigger.
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/cmake/debian/triggers)
 # The libraries are found by dpkg-shlibdeps; mpirun is a program.
 if(MPIEXEC_EXECUTABLE MATCHES "mpich|hydra")
   set(CPACK_DEBIAN_PACKAGE_DEPENDS mpich)
