@@ -5,9 +5,10 @@
 #   metg.sh [-n ROUNDS] [-i LIST] [-p PATTERN] [-c COLUMNS] [-b BYTES] [-g GRAPHS] [-s SECONDS] [-k FILE] [-B FOLDER]
 #
 #   -n ROUNDS    complete curves of each; medians and ratios are over rounds (default: 5)
-#   -i LIST      what to measure: NAME or NAME:WORKERS, separated by commas; the first is what ratios refer to
-#                (default: all that were built; those in which all workers do nothing but tasks with a worker on each
-#                core, ganger with one fewer, since its manager has a core of its own then, and with as many)
+#   -i LIST      what to measure: NAME or NAME:WORKERS, separated by commas; the first is what ratios refer to. Names are
+#                mpi_p2p, mpi_bulk, openmp, starpu, serial, ganger (over MPI), ganger_thread, ganger_none (its other
+#                backends). Default: all that were built, with a worker on each core; ganger also with one fewer, since
+#                its manager has a core of its own then
 #   -p PATTERN   (stencil_1d)
 #   -c COLUMNS   per worker (1, as in the paper; more gives whoever waits for one task another to do)
 #   -b BYTES     each task's output (16)
@@ -45,7 +46,9 @@ tools=$build/bench
 cores=$(nproc)
 [ -x "$tools/taskbench-peak" ] || die "$tools has no taskbench-peak: build first (GANGER_BENCH=ON), or say -B FOLDER"
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/taskbench.XXXXXX") || exit 3
+shm=/tmp
+[ "$(stat -f -c %T /dev/shm 2>/dev/null)" != tmpfs ] || shm=/dev/shm # where run directories cost least
+work=$(mktemp -d "${TMPDIR:-$shm}/taskbench.XXXXXX") || exit 3
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 [ -n "$samples" ] || samples=$work/samples
@@ -66,9 +69,20 @@ default_list() {
     done
     printf 'serial:1'
     if [ -x "$tools/taskbench-ganger" ]; then
-        [ "$cores" -gt 1 ] && printf ',ganger:%d' $((cores - 1))
-        printf ',ganger:%d' "$cores"
+        [ "$cores" -gt 1 ] && printf ',ganger:%d,ganger_thread:%d' $((cores - 1)) $((cores - 1))
+        printf ',ganger:%d,ganger_none:1' "$cores"
     fi
+}
+
+# run_ganger OPTIONS CORES WORD...: the manager has a core of its own where there is one left.
+run_ganger() {
+    local options=$1 used=$2
+    shift 2
+    [ "$used" -le "$cores" ] || used=$cores
+    rm -rf "$work/run"
+    # shellcheck disable=SC2086
+    timeout -s KILL 120 "$tools/taskbench-ganger" run --quiet --run-dir "$work/run" $options -- --cores "$used" "$@" \
+        2>"$work/err" </dev/null
 }
 
 # run_one NAME WORKERS WORD...: its line, or a message and a status other than 0.
@@ -77,7 +91,13 @@ run_one() {
     shift 2
     [ "$workers" -le "$cores" ] || binding='--oversubscribe --bind-to none'
     case $name in
-    mpi_*) set -- mpirun -n "$workers" $binding "$tools/taskbench-$name" "$@" ;;
+    mpi_*)
+        # shellcheck disable=SC2086
+        set -- mpirun -n "$workers" $binding "$tools/taskbench-$name" "$@"
+        ;;
+    ganger) run_ganger "-n $workers" $((workers + 1)) "$@"; return ;;
+    ganger_thread) run_ganger "-n $workers --backend thread" $((workers + 1)) "$@"; return ;;
+    ganger_none) run_ganger "--backend none" 1 "$@"; return ;;
     *) set -- "$tools/taskbench-$name" --workers "$workers" "$@" ;;
     esac
     timeout -s KILL 120 "$@" 2>"$work/err" </dev/null
@@ -100,7 +120,7 @@ measure_curve() {
             failed=yes
             return
         fi
-        echo "$round $peak_s $line" >>"$samples"
+        echo "$round $peak_s $name ${line#* }" >>"$samples"
         read -r task_s efficiency next <<<"$(echo "$line" | awk -v p="$peak_s" '{
             for (i = 2; i < NF; i += 2) v[$i] = $(i + 1)
             t = v["elapsed"] * v["workers"] / v["tasks"]; e = v["iterations"] * p / t
