@@ -77,6 +77,28 @@ cmake -S user -B user/build -DCMAKE_PREFIX_PATH="$prefix" >/dev/null || fail "fi
 found=$(PKG_CONFIG_PATH="$prefix/share/pkgconfig" pkg-config --modversion ganger)
 [ "ganger $found" = "$("$prefix/bin/ganger" version | cut -d' ' -f1,2)" ] || fail "pkg-config says version $found"
 
+# The examples, as their READMEs say, by CMake and without it.
+for example in wordcount julia; do
+    (
+        cp -r "$source/examples/$example" "$example" && cd "$example"
+        cmake -S . -B build -DCMAKE_PREFIX_PATH="$prefix" >/dev/null && cmake --build build >/dev/null
+    ) || fail "examples/$example cannot be built by CMake where ganger is installed"
+done
+echo 'one two two' >words.txt
+[ "$(timeout -s KILL 120 wordcount/build/wordcount run --quiet -n 2 -- words.txt | xargs)" = "2 two 1 one" ] ||
+    fail "examples/wordcount does not count"
+if [ -x julia/build/julia ]; then
+    timeout -s KILL 120 julia/build/julia run --quiet --backend thread -- julia.png || fail "examples/julia ended with $?"
+    [ "$(head -c 4 julia.png | tail -c 3)" = PNG ] || fail "examples/julia made no picture"
+else
+    echo "package: libpng is missing: examples/julia was NOT built"
+fi
+export PKG_CONFIG_PATH="$prefix/share/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
+eval "cc -o words wordcount/wordcount.c $(pkg-config --cflags --libs ganger)" || fail "pkg-config does not say how to build"
+library=$(find "$prefix" -name libganger.so -exec dirname {} \; | head -n 1)
+[ "$(LD_LIBRARY_PATH=$library ./words run --quiet --backend none -- words.txt | xargs)" = "2 two 1 one" ] ||
+    fail "what pkg-config says how to build does not run"
+
 # What the manual names is there.
 for file in share/ganger/workflow.schema.json share/ganger/slurm-templates/whole-nodes.sbatch share/ganger/pbs-templates/whole-nodes.pbs \
     share/doc/ganger/install.md share/bash-completion/completions/ganger; do
