@@ -2,22 +2,22 @@
 # METG(50 %) of ganger beside others, in the same run: for each of N rounds the peak of the machine, then for each
 # implementation the same graph with ever shorter tasks, until less than half of the peak is reached. Prints a table.
 #
-#   metg.sh [-n ROUNDS] [-i LIST] [-p PATTERN] [-c COLUMNS] [-b BYTES] [-g GRAPHS] [-s SECONDS] [-k FILE] [-B FOLDER]
+#   metg.sh [-n ROUNDS] [-i LIST] [-p LIST] [-c LIST] [-b BYTES] [-g GRAPHS] [-s SECONDS] [-k FILE] [-B FOLDER]
 #
 #   -n ROUNDS    complete curves of each; medians and ratios are over rounds (default: 5)
 #   -i LIST      what to measure: NAME or NAME:WORKERS, separated by commas; the first is what ratios refer to. Names are
 #                mpi_p2p, mpi_bulk, openmp, starpu, serial, ganger (over MPI), ganger_thread, ganger_none (its other
 #                backends). Default: all that were built, with a worker on each core; ganger also with one fewer, since
 #                its manager has a core of its own then
-#   -p PATTERN   (stencil_1d)
-#   -c COLUMNS   per worker (1, as in the paper; more gives whoever waits for one task another to do)
+#   -p LIST      patterns (stencil_1d)
+#   -c LIST      columns per worker (1,16: one as in the paper; more give a worker that waits for one task others to do)
 #   -b BYTES     each task's output (16)
 #   -g GRAPHS    at once (1)
 #   -s SECONDS   about how long a run takes (0.2)
 #   -k FILE      keeps the samples, for other tables: bench/taskbench-table <FILE
 #   -B FOLDER    the build (build/ of this source)
 #
-# Nobody should use the machine meanwhile. Ends with 1 when something could not be measured.
+# Nobody should use the machine meanwhile; how much others did is printed. Ends with 1 when something could not be measured.
 set -u
 
 die() {
@@ -27,13 +27,13 @@ die() {
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=$root/build
-rounds=5 list='' pattern=stencil_1d columns=1 bytes=16 graphs=1 seconds=0.2 samples=
+rounds=5 list='' patterns=stencil_1d column_list=1,16 bytes=16 graphs=1 seconds=0.2 samples=
 while getopts n:i:p:c:b:g:s:k:B: option; do
     case $option in
     n) rounds=$OPTARG ;;
     i) list=$OPTARG ;;
-    p) pattern=$OPTARG ;;
-    c) columns=$OPTARG ;;
+    p) patterns=$OPTARG ;;
+    c) column_list=$OPTARG ;;
     b) bytes=$OPTARG ;;
     g) graphs=$OPTARG ;;
     s) seconds=$OPTARG ;;
@@ -104,9 +104,9 @@ run_one() {
 }
 
 # Tasks that take a millisecond at first, then a quarter, near the crossing a half of it: one curve.
-# measure_curve ROUND NAME WORKERS PEAK_S
+# measure_curve ROUND NAME WORKERS PEAK_S PATTERN COLUMNS
 measure_curve() {
-    local round=$1 name=$2 workers=$3 peak_s=$4
+    local round=$1 name=$2 workers=$3 peak_s=$4 pattern=$5 columns=$6
     local width=$((workers * columns)) below=0 iterations steps line task_s=0 efficiency next
     iterations=$(awk -v p="$peak_s" 'BEGIN { n = 1; while (n * p < 1e-3) n *= 2; print n }')
     while :; do
@@ -143,7 +143,9 @@ echo "MPI       $(mpirun --version 2>/dev/null | head -n 1)"
 echo "load      $(cut -d' ' -f1-3 /proc/loadavg) at the start"
 echo
 
-for ((round = 1; round <= rounds; round++)); do
+# measure_all ROUND PATTERN COLUMNS
+measure_all() {
+    local entry name workers peak_s
     for entry in ${list//,/ }; do
         name=${entry%%:*}
         workers=${entry#"$name"}
@@ -151,8 +153,24 @@ for ((round = 1; round <= rounds; round++)); do
         workers=${workers:-$cores}
         # Of this round, for as many workers as there will be.
         read -r _ _ peak_s <<<"$("$tools/taskbench-peak" --kernel compute --workers "$workers")"
-        measure_curve "$round" "$name" "$workers" "$peak_s"
+        measure_curve "$1" "$name" "$workers" "$peak_s" "$2" "$3"
+    done
+}
+
+# CPU seconds: of the whole machine since it started; of all that this script has run, from what `times` prints.
+busy_s() { awk -v t="$(getconf CLK_TCK)" '/^cpu / { print ($2 + $3 + $4 + $7 + $8 + $9) / t; exit }' /proc/stat; }
+own_s() { tr 'ms' '  ' | awk '{ s += 60 * $1 + $2 + 60 * $3 + $4 } END { print s }'; }
+
+start_s=$SECONDS busy=$(busy_s)
+for ((round = 1; round <= rounds; round++)); do
+    for pattern in ${patterns//,/ }; do
+        for columns in ${column_list//,/ }; do
+            measure_all "$round" "$pattern" "$columns"
+        done
     done
 done
 "$tools/taskbench-table" <"$samples" || failed=yes
+times >"$work/times"
+awk -v all="$(busy_s)" -v before="$busy" -v own="$(own_s <"$work/times")" -v s=$((SECONDS - start_s)) 'BEGIN {
+    printf "\nothers    used %.2f cores meanwhile, %d s\n", (all - before - own) / (s > 0 ? s : 1), s }'
 [ $failed = no ]

@@ -245,8 +245,11 @@ int main(void)
     int status = read_samples(&table, stdin);
 
     for (size_t i = 0; status == 0 && i < table.n_rows; i++) {
-        if (is_first_of_group(&table, i))
-            print_group(&table, i);
+        if (!is_first_of_group(&table, i))
+            continue;
+        if (i > 0)
+            putchar('\n');
+        print_group(&table, i);
     }
     free(table.rows);
     free(table.samples);

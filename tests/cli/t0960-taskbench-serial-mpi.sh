@@ -28,9 +28,11 @@ says err "no sample: 1 1e-9 nonsense"
 
 # The driver measures what it is told to, and says what it could not measure.
 TMPDIR=$PWD timeout -s KILL "$limit" "$GANGER_SOURCE_DIR/bench/taskbench/metg.sh" -B "${tools%/bench}" -n 1 -s 0.002 \
-    -i mpi_bulk:2,serial:1 -p fft -k kept >out 2>err || fail "metg.sh ends with $?"
-[ "$(grep -cE '^(mpi_bulk +2 +2 +2|serial +1 +1 +1) +[<>]?[0-9.]+ ' out)" = 2 ] || fail "metg.sh has not two rows"
-"$tools/taskbench-table" <kept >again && [ "$(tail -n 4 out)" = "$(cat again)" ] || fail "what is kept is another table"
+    -i mpi_bulk:2,serial:1 -p fft,dom -c 1 -k kept >out 2>err || fail "metg.sh ends with $?"
+[ "$(grep -cE '^(mpi_bulk +2 +2 +2|serial +1 +1 +1) +[<>]?[0-9.]+ ' out)" = 4 ] || fail "metg.sh has not two rows for each pattern"
+grep -q '^dom, 1 graph, 16 bytes, kernel compute, columns per worker: 1; ratios to mpi_bulk$' out || fail "no dom"
+grep -q '^others    used -*[0-9.]* cores meanwhile' out || fail "nothing about others"
+"$tools/taskbench-table" <kept >again && [ "$(tail -n 11 out | head -n 9)" = "$(cat again)" ] || fail "what is kept is another table"
 ! timeout -s KILL "$limit" "$GANGER_SOURCE_DIR/bench/taskbench/metg.sh" -B "${tools%/bench}" -n 1 -i nothing:1 >out 2>err ||
     fail "metg.sh is content with nothing"
 says err "nothing with 1 workers failed"
