@@ -44,8 +44,10 @@ enum
 #define NET_FIRST_S 0.001   /* safety net, after it caught a message that nobody rang for */
 #define NET_BUSY_S 0.064    /* the same, after an ordinary wake-up */
 #define NET_IDLE_S 2.0      /* the longest */
-#define FAR_FIRST_S 0.0002  /* towards other nodes nothing rings: after a message … */
+#define FAR_FIRST_S 0.0002  /* where nothing tells of messages from other nodes: after one … */
 #define FAR_IDLE_S 0.005    /* … and after many looks in vain */
+#define VAIN_WAKES_MAX 1000 /* the network woke us, and nothing came, so often in a row: it is not listened to */
+#define NET_FDS_MAX 8
 #define LAST_SENDS_S 1.0    /* for what was sent before closing; a dead receiver never takes it */
 
 /* What the ranks of a node see of each other. */
@@ -99,8 +101,12 @@ struct comm_mpi
     struct bell *bells; /* by rank */
     uint64_t token;     /* names the page; the same for all ranks, and known to nobody else until it is there */
     bool has_far;   /* some rank it talks to is on another node */
+    int net_fds[NET_FDS_MAX]; /* borrowed from MPI: see find_net_fds */
+    nfds_t n_net_fds;
+    bool net_tells; /* the last message from another node woke us by one of them */
+    uint32_t n_vain_wakes;
 
-    struct pollfd *fds; /* the bell, then the caller's */
+    struct pollfd *fds; /* the bell, MPI's, then the caller's */
     size_t fds_capacity;
     double last_poll_s;
     double net_s;
@@ -228,7 +234,7 @@ static void mpi_ring(struct comm *c, uint32_t to)
     socklen_t n;
 
     if (!comm_is_near(c, to))
-        return; /* it looks often: see FAR_IDLE_S */
+        return; /* the network wakes it, or it looks often: see find_net_fds */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load(asleep) == 0 || atomic_exchange(asleep, 0) == 0)
         return;
@@ -274,9 +280,15 @@ static int mpi_send(struct comm *c, uint32_t to, const void *bytes, size_t n, st
 
 /* ---- waiting ---- */
 
+/* Descriptors that are ours, before the caller's. */
+static nfds_t n_own_fds(const struct comm_mpi *m)
+{
+    return 1 + m->n_net_fds;
+}
+
 static void poll_now(struct comm_mpi *m, nfds_t n, double now_s)
 {
-    if (poll(m->fds + 1, n, 0) < 0) {
+    if (poll(m->fds + n_own_fds(m), n, 0) < 0) {
         /* interrupted: the next one will tell */
     }
     m->last_poll_s = now_s;
@@ -288,7 +300,7 @@ static double sleep_limit_s(const struct comm_mpi *m, double now_s, double deadl
 
     if (m->n_sending > 0)
         limit_s = fmin(limit_s, SENDING_S);
-    if (m->has_far)
+    if (m->has_far && !m->net_tells)
         limit_s = fmin(limit_s, m->far_s);
     return fmax(limit_s, 0.0);
 }
@@ -302,29 +314,57 @@ static void adapt(struct comm_mpi *m, bool was_silent)
     }
     if (is_anything_there(m) || is_anything_there(m)) {
         m->net_s = NET_FIRST_S;
+        m->net_tells = false;
         return;
     }
     m->net_s = fmin(2 * m->net_s, NET_IDLE_S);
     m->far_s = fmin(2 * m->far_s, FAR_IDLE_S);
 }
 
+/* The network woke us. What came may be half a message, or none of ours: that is so now and then; but what wakes us
+ * for ever and is never read would keep this rank awake. */
+static void hear_net(struct comm_mpi *m)
+{
+    if (is_anything_there(m) || is_anything_there(m)) {
+        m->net_tells = true;
+        m->n_vain_wakes = 0;
+        return;
+    }
+    if (++m->n_vain_wakes < VAIN_WAKES_MAX)
+        return;
+    m->n_net_fds = 0;
+    m->net_tells = false;
+}
+
+static bool has_net_woken(const struct comm_mpi *m)
+{
+    bool has = false;
+
+    for (nfds_t i = 1; i < n_own_fds(m); i++)
+        has |= m->fds[i].revents != 0;
+    return has;
+}
+
 static int sleep_until_woken(struct comm_mpi *m, nfds_t n, double limit_s, struct ganger_error *err)
 {
     _Atomic uint32_t *asleep = &m->places[m->place_of[m->comm.rank]].asleep;
     struct timespec t = {(time_t)limit_s, (long)((limit_s - floor(limit_s)) * 1e9)};
+    nfds_t n_all = n_own_fds(m) + n;
     uint64_t ring;
-    int r = ppoll(m->fds, n + 1, &t, NULL);
+    int r = ppoll(m->fds, n_all, &t, NULL);
     bool was_silent = atomic_exchange(asleep, 0) != 0 && r == 0;
 
     if (r < 0 && errno != EINTR)
         return error_set_errno(err, ERROR_SYSTEM, "cannot wait for messages and children");
     if (r <= 0)
-        for (nfds_t i = 0; i <= n; i++)
+        for (nfds_t i = 0; i < n_all; i++)
             m->fds[i].revents = 0;
     m->last_poll_s = clock_now_s();
     if (m->fds[0].revents & POLLIN) /* one ring at most for each sleep; a second would wake us for nothing */
         (void)!recv(m->bell, &ring, sizeof(ring), MSG_DONTWAIT);
     adapt(m, was_silent);
+    if (has_net_woken(m))
+        hear_net(m);
     return 0;
 }
 
@@ -333,14 +373,17 @@ static int mpi_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadlin
 {
     struct comm_mpi *m = of(c);
     _Atomic uint32_t *asleep = &m->places[m->place_of[c->rank]].asleep;
+    nfds_t n_own = n_own_fds(m);
     double now_s = clock_now_s();
     int status = 0;
 
-    while (n >= m->fds_capacity)
+    while (n + n_own > m->fds_capacity)
         m->fds = xgrow(m->fds, m->fds_capacity, &m->fds_capacity, sizeof(*m->fds));
     m->fds[0] = (struct pollfd){m->bell, POLLIN, 0};
+    for (nfds_t i = 1; i < n_own; i++)
+        m->fds[i] = (struct pollfd){m->net_fds[i - 1], POLLIN, 0};
     for (nfds_t i = 0; i < n; i++)
-        m->fds[i + 1] = (struct pollfd){fds[i].fd, fds[i].events, 0};
+        m->fds[i + n_own] = (struct pollfd){fds[i].fd, fds[i].events, 0};
     if (m->n_sending > 0)
         forget_sent(m);
 
@@ -356,7 +399,7 @@ static int mpi_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadlin
         status = sleep_until_woken(m, n, sleep_limit_s(m, now_s, deadline_s), err);
     }
     for (nfds_t i = 0; i < n; i++)
-        fds[i].revents = m->fds[i + 1].revents;
+        fds[i].revents = m->fds[i + n_own].revents;
     return status;
 }
 
@@ -620,6 +663,26 @@ static void stop_yielding(void)
         set_yield(false);
 }
 
+/* Open MPI's event loops wait in epoll (see comm_open_mpi), and what epoll waits in can be waited for itself: it is readable
+ * when any of their sockets is. So a rank sleeps until the network has something, whatever connections come and go.
+ * Networks without sockets tell nothing in this way; net_tells learns which it is. To be called before anybody else
+ * in this process makes one. */
+static void find_net_fds(struct comm_mpi *m)
+{
+    DIR *dir = m->has_far ? opendir("/proc/self/fd") : NULL;
+    const struct dirent *entry;
+    char target[32];
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL && m->n_net_fds < NET_FDS_MAX) {
+        ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
+
+        if (n == (ssize_t)strlen("anon_inode:[eventpoll]") && strncmp(target, "anon_inode:[eventpoll]", (size_t)n) == 0)
+            m->net_fds[m->n_net_fds++] = atoi(entry->d_name);
+    }
+    if (dir != NULL)
+        closedir(dir);
+}
+
 struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err)
 {
     struct comm_mpi *m = xcalloc(1, sizeof(*m));
@@ -631,6 +694,7 @@ struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err)
     m->bell = -1;
     m->net_s = NET_BUSY_S;
     m->far_s = FAR_FIRST_S;
+    setenv("OMPI_MCA_opal_event_include", "epoll", 0); /* see find_net_fds */
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
@@ -653,6 +717,7 @@ struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err)
     if (leaves_at_once && comm_is_one_node(&m->comm))
         trim(node);
     stop_yielding();
+    find_net_fds(m);
     return &m->comm;
 fail:
     free_comm(m);
