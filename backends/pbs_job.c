@@ -310,7 +310,6 @@ char **pbs_launch_variables(const struct allocation *a, const uint32_t *n_worker
     for (size_t i = 0; path != NULL && i < n_names; i++)
         variables[n++] = xasprintf("%s=%s", names[i], path);
     variables[n++] = name_environment(forwarded);
-    variables[n++] = xstrdup("OMPI_MCA_orte_enable_recovery=0"); /* as with Slurm */
     free(path);
     return variables;
 }

@@ -194,9 +194,6 @@ static char **slurm_launch_variables(const struct allocation *a, const uint32_t 
     variables[1] = xstrdup("SLURM_OVERLAP=1"); /* the step of mpirun's daemons keeps no CPU from steps of tasks */
     for (size_t i = 0; i < n_unwanted; i++)
         variables[i + 2] = xstrdup(unwanted[i]);
-    /* Nobody watches the ranks of other nodes but mpirun: it is to end the run when one dies. */
-    if (a->n_nodes > 1)
-        variables[n_unwanted + 2] = xstrdup("OMPI_MCA_orte_enable_recovery=0");
     free(counts);
     free(n_ranks);
     return variables;

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/fence.h"
 #include "core/sched.h"
 #include "ganger_parts.h"
 #include "io/binding.h"
@@ -58,6 +59,7 @@ struct run_options
     bool help;
     double grace_s;
     double latency_wait_s;
+    double fence_s;
     double progress_interval_s; /* NAN: as it is */
     uint32_t max_failures; /* 0: no limit */
     uint32_t max_failures_in_a_row;
@@ -105,6 +107,8 @@ static const struct option_row rows[] = {
         "enforce (default), watch or off: what becomes of tasks that use more memory than they state"),
     ROW('\0', "max-output", "SIZE", OPTION_BYTES, max_output_bytes,
         "end a task that writes more than that into the run directory; default: no limit"),
+    ROW('\0', "fence", "SECONDS", OPTION_SECONDS, fence_s,
+        "a worker of another node that cannot reach the manager ends its task after that; default: 120"),
     ROW('\0', "gpus-per-node", "N", OPTION_COUNT, gpus_per_node, "GPUs of each node; default: those that are found"),
     ROW('\0', "resource", "NAME=N", OPTION_LIST, amounts, "so much there is of a resource that FLOW names"),
     FLOW_REPLAY_ROWS(run_options, replay),
@@ -362,6 +366,7 @@ static int manage(struct manager_rank *m, int signal_fd, struct ganger_error *er
         .n_env_bytes = m->origin.env.n,
         .grace_s = m->options->grace_s,
         .latency_wait_s = m->options->latency_wait_s,
+        .fence_s = m->options->fence_s,
         .max_failures = m->options->fail_fast ? 1 : m->options->max_failures,
         .max_failures_in_a_row = m->options->max_failures_in_a_row,
         .registry = &m->options->program->registry,
@@ -443,7 +448,7 @@ static int be_manager(const struct run_options *options, struct comm *comm, int 
     if (err.cause != ERROR_NONE)
         print_error(&err);
     release(&m);
-    link_say_done(&m.origin, status);
+    link_say_done(&m.origin, status, comm->closes_at_once);
     return status;
 }
 
@@ -481,16 +486,16 @@ static int be_rank(const struct run_options *options)
         return should_tell ? print_error(&err) : error_exit_status(&err);
     if (find_origin(&origin, &err) < 0 || (comm = comm_open_mpi(launcher_allows_exit(), &err)) == NULL)
         return print_error(&err);
-    link_say_started(&origin);
+    link_say_started(&origin, !comm_is_one_node(comm));
     rank = comm->rank;
     if (rank == 0)
         layout_count_workers(comm->size - 1);
     status = rank == 0 ? be_manager(options, comm, signal_fd, &origin) : be_worker(options, comm, signal_fd);
     buffer_release(&origin.env);
     free(origin.cwd);
-    /* The launcher has the manager's word; MPI_Finalize costs 50 ms, and hangs after a loss. */
-    /* Open MPI's daemons of other nodes do not tell mpirun of ranks that leave by _exit: it would wait for ever. */
-    exits = launcher_allows_exit() && comm_is_one_node(comm);
+    /* The launcher has the manager's word; MPI_Finalize costs 50 ms, and hangs after a loss. Without one, on several
+     * nodes: Open MPI's daemons do not tell mpirun of ranks that leave by _exit, and it could not clean up. */
+    exits = launcher_allows_exit() && (comm_is_one_node(comm) || comm->closes_at_once);
     fflush(NULL); /* what functions printed */
     comm_close(comm, exits || status >= 3);
     if (exits)
@@ -833,7 +838,8 @@ static int run(struct run_options *options, char **rank_argv)
 int cmd_run(struct program *program, int argc, char **argv)
 {
     struct run_options options = {.grace_s = 5, .end_margin_s = -1, .progress_interval_s = NAN, .latency_wait_s = 5,
-                                  .memory_limit = memory_rules[MEMORY_ENFORCE], .program = program};
+                                  .fence_s = FENCE_S, .memory_limit = memory_rules[MEMORY_ENFORCE],
+                                  .program = program};
     struct ganger_error err = {0};
     char **rank_argv = rank_command(program, argc, argv);
     int first = options_read(rows, N_ROWS, &options, argc, argv, &err), status = 0;

@@ -4,9 +4,9 @@
 #include "base/clock.h"
 #include "io/comm.h"
 #include "launch/link.h"
+#include "launch/mpirun.h"
 #include "launch/signals.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,7 +17,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,6 +33,7 @@
 #define LOOK_S 0.5   /* until then they are counted that often: MPI waits for ever for one that dies in its start */
 #define STILL_S 2.0  /* fewer than were asked for, for so long: one has died before it was counted */
 #define RETURN_S 5.0 /* an mpirun whose manager is done may take that long to return */
+#define LEAVE_S 0.5  /* one that cannot return, a rank being lost: ranks may take that long to leave */
 #define TERM_S 3.0   /* and that long after TERM, before KILL */
 #define ALONE_S 60.0 /* a manager that has lost its mpirun, and was told so, may take that long to end */
 
@@ -50,6 +50,7 @@ struct launcher
     const char *const *options;
     const struct variable *variables;
     bool allows_exit; /* a rank may _exit while the others live */
+    bool is_held;     /* while a run is spread over nodes: see mpirun_hold */
 };
 
 static const char *const openmpi4_options[] = {"--oversubscribe", "--bind-to", "none", NULL};
@@ -64,16 +65,17 @@ static const struct variable openmpi4_variables[] = {
     {"OMPI_MCA_pml", "ob1"},       {"OMPI_MCA_btl", "vader,tcp,self"},
     {"PMIX_MCA_gds", "hash"},      {"HWLOC_PLUGINS_PATH", "/nonexistent"},
     {"OMPI_MCA_odls_base_sigkill_timeout", "2"},
-    {"OMPI_MCA_orte_enable_recovery", "1"}, /* as --enable-recovery; a layout of several nodes says 0 */
+    {"OMPI_MCA_orte_enable_recovery", "1"}, /* as --enable-recovery */
+    {"OMPI_MCA_routed", "direct"}, /* its daemons do not need each other, only itself */
     {NULL, NULL},
 };
 static const struct variable no_variables[] = {{NULL, NULL}};
 
 static const struct launcher launchers[] = {
-    {"Open MPI 4", openmpi4_options, openmpi4_variables, true},
-    {"Open MPI", openmpi5_options, no_variables, false},
-    {"MPICH", mpich_options, no_variables, false},
-    {"", mpich_options, no_variables, false}, /* Intel MPI and others of its family */
+    {"Open MPI 4", openmpi4_options, openmpi4_variables, true, true},
+    {"Open MPI", openmpi5_options, no_variables, false, false},
+    {"MPICH", mpich_options, no_variables, false, false},
+    {"", mpich_options, no_variables, false, false}, /* Intel MPI and others of its family */
 };
 
 static const struct launcher *this_launcher(void)
@@ -170,15 +172,18 @@ static void set_variables(const char *link_name, int complaints_fd)
 
 /* mpirun leads a process group of its own, so that the terminal's ^C comes to us alone, and dies with
  * us. It gets no standard input: nothing below reads it. */
-static _Noreturn void be_mpirun(char **command, char **variables, const char *link_name, int complaints_fd)
+static _Noreturn void be_mpirun(char **command, char **variables, const char *link_name, int complaints_fd,
+                                int err_fd)
 {
     int null_fd = open("/dev/null", O_RDONLY);
     sigset_t none;
 
     setpgid(0, 0);
-    signal(SIGTTOU, SIG_IGN); /* it writes to the terminal from the background, as its ranks do */
+    signal(SIGTTOU, SIG_IGN); /* its ranks write to the terminal from the background */
+    signal(SIGPIPE, SIG_IGN); /* when we are gone, there is nobody to hear it */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     dup2(null_fd, STDIN_FILENO);
+    dup2(err_fd, STDERR_FILENO);
     complaints_fd = dup(complaints_fd); /* without close-on-exec */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -194,8 +199,7 @@ struct launch
 {
     struct link link;
     int complaints_fd; /* a file in memory: what mpirun's PMIx server complained of */
-    pid_t mpirun;
-    int mpirun_fd; /* pidfd */
+    struct mpirun mpirun;
     int signal_fd;
     bool has_started;   /* the manager said so */
     bool is_over;       /* mpirun returned */
@@ -224,7 +228,7 @@ static void end_what_is_late(struct launch *l)
     if (l->is_over)
         kill(l->link.manager, SIGKILL);
     else
-        kill(l->mpirun, l->was_told ? SIGKILL : SIGTERM);
+        mpirun_signal(&l->mpirun, l->was_told ? SIGKILL : SIGTERM);
     l->was_told = true;
     expect_end(l, TERM_S);
 }
@@ -239,7 +243,7 @@ static void pass_end_signal(struct launch *l, int signal)
     if (l->link.manager != 0) /* without mpirun nobody else ends a manager that hangs */
         kill(l->link.manager, l->is_over && is_second ? SIGKILL : signal);
     else
-        kill(l->mpirun, SIGTERM);
+        mpirun_signal(&l->mpirun, SIGTERM);
     if (l->has_started)
         return;
     if (is_second) /* before they are together, ranks and mpirun may be deaf */
@@ -265,67 +269,48 @@ static void hear_signal(struct launch *l)
 
 static void reap_mpirun(struct launch *l)
 {
-    while (waitpid(l->mpirun, &l->mpirun_status, 0) < 0 && errno == EINTR)
+    while (waitpid(l->mpirun.pid, &l->mpirun_status, 0) < 0 && errno == EINTR)
         ;
     l->is_over = true;
-    close(l->mpirun_fd);
-    l->mpirun_fd = -1;
+    close(l->mpirun.fd);
+    l->mpirun.fd = -1;
     expect_end(l, ALONE_S);
+}
+
+/* All ranks have come together. */
+static void begin(struct launch *l, bool is_spread)
+{
+    l->has_started = true;
+    l->end_s = 0;
+    if (is_spread && this_launcher()->is_held)
+        mpirun_hold(&l->mpirun);
+}
+
+/* The manager's last word, or none: it ended without. An mpirun that goes on finds that ranks and nodes are gone, and
+ * what it says of that is for nobody. */
+static void finish(struct launch *l, bool has_lost)
+{
+    bool was_held = l->mpirun.is_held;
+
+    if (!l->has_word && was_held) {
+        mpirun_signal(&l->mpirun, SIGTERM); /* ranks on other nodes have not seen the manager's end */
+        l->was_told = true;
+    } else if (!has_lost) {
+        mpirun_signal(&l->mpirun, SIGCONT);
+    }
+    l->was_told |= has_lost && was_held; /* then KILL, at once: it leaves daemons that leave by themselves */
+    expect_end(l, has_lost && was_held ? LEAVE_S : RETURN_S);
 }
 
 static void hear_manager(struct launch *l)
 {
     enum link_word word = link_hear(&l->link, &l->word);
 
-    l->has_started |= word == LINK_STARTED;
-    l->has_word = word == LINK_DONE;
-    l->end_s = 0;
-    if (word != LINK_STARTED)
-        expect_end(l, RETURN_S);
-}
-
-/* Does this process run this program? */
-static bool is_rank(const char *pid)
-{
-    char path[64];
-    struct stat ours, theirs;
-
-    snprintf(path, sizeof(path), "/proc/%.20s/exe", pid);
-    return stat(path, &theirs) == 0 && stat("/proc/self/exe", &ours) == 0 && ours.st_dev == theirs.st_dev &&
-           ours.st_ino == theirs.st_ino;
-}
-
-/* Adds the children of one thread of mpirun: ranks, and others by which it starts ranks elsewhere. */
-static void count_ranks_of(int tasks_fd, const char *thread, uint32_t *n_ranks, uint32_t *n_others)
-{
-    char path[64], child[24];
-    FILE *file;
-    int fd;
-
-    snprintf(path, sizeof(path), "%.20s/children", thread);
-    fd = openat(tasks_fd, path, O_RDONLY | O_CLOEXEC);
-    file = fd >= 0 ? fdopen(fd, "r") : NULL;
-    while (file != NULL && fscanf(file, "%23s", child) == 1)
-        ++*(is_rank(child) ? n_ranks : n_others);
-    if (file != NULL)
-        fclose(file);
-    else if (fd >= 0)
-        close(fd);
-}
-
-static void count_ranks(pid_t mpirun, uint32_t *n_ranks, uint32_t *n_others)
-{
-    const struct dirent *thread;
-    char path[64];
-    DIR *tasks;
-
-    *n_ranks = *n_others = 0;
-    snprintf(path, sizeof(path), "/proc/%d/task", (int)mpirun);
-    tasks = opendir(path);
-    while (tasks != NULL && (thread = readdir(tasks)) != NULL)
-        count_ranks_of(dirfd(tasks), thread->d_name, n_ranks, n_others);
-    if (tasks != NULL)
-        closedir(tasks);
+    l->has_word = word == LINK_DONE || word == LINK_DONE_WITH_LOSS;
+    if (word == LINK_STARTED || word == LINK_STARTED_SPREAD)
+        begin(l, word == LINK_STARTED_SPREAD);
+    else
+        finish(l, word == LINK_DONE_WITH_LOSS);
 }
 
 static void look_for_lost_ranks(struct launch *l)
@@ -333,7 +318,7 @@ static void look_for_lost_ranks(struct launch *l)
     double now_s = clock_now_s();
     uint32_t n, n_others;
 
-    count_ranks(l->mpirun, &n, &n_others);
+    mpirun_count(&l->mpirun, &n, &n_others);
     l->has_lost_rank = n < l->n_counted || (n == l->n_counted && n > 0 && n < l->n_ranks && n_others == 0 &&
                                             now_s - l->counted_s > STILL_S);
     if (n != l->n_counted)
@@ -355,14 +340,15 @@ static void act_on_time(struct launch *l)
 
 static int wait_for_one_thing(struct launch *l, struct ganger_error *err)
 {
-    struct pollfd fds[] = {{l->mpirun_fd, POLLIN, 0},
+    struct pollfd fds[] = {{l->mpirun.fd, POLLIN, 0},
                            {l->signal_fd, POLLIN, 0},
                            {l->link.listen_fd, POLLIN, 0},
-                           {l->link.fd, POLLIN, 0}};
+                           {l->link.fd, POLLIN, 0},
+                           {l->mpirun.err_fd, POLLIN, 0}};
     double left_s = l->end_s - clock_now_s();
     int limit_ms = l->end_s == 0 ? -1 : left_s > 0 ? (int)(left_s * 1000) + 1 : 0;
     int look_ms = (int)(LOOK_S * 1000);
-    int n = poll(fds, 4, !l->has_started && limit_ms > look_ms ? look_ms : limit_ms);
+    int n = poll(fds, 5, !l->has_started && limit_ms > look_ms ? look_ms : limit_ms);
 
     if (n < 0 && errno != EINTR)
         return error_set_errno(err, ERROR_SYSTEM, "cannot wait for mpirun");
@@ -376,6 +362,8 @@ static int wait_for_one_thing(struct launch *l, struct ganger_error *err)
         return -1;
     if (fds[3].revents != 0)
         hear_manager(l);
+    if (fds[4].revents != 0)
+        mpirun_relay(&l->mpirun, l->has_word);
     if (fds[0].revents != 0)
         reap_mpirun(l);
     return 0;
@@ -426,33 +414,49 @@ static int judge(const struct launch *l, struct launcher_end *end, struct ganger
                      WIFSIGNALED(s) ? WTERMSIG(s) : WEXITSTATUS(s));
 }
 
+/* 0, or -1 with errno. */
+static int start_mpirun(struct launch *l, char **command, char **variables)
+{
+    int err_fds[2];
+
+    if (pipe2(err_fds, O_CLOEXEC) < 0 || fcntl(err_fds[0], F_SETFL, O_NONBLOCK) < 0)
+        return -1;
+    l->mpirun.err_fd = err_fds[0];
+    l->mpirun.pid = fork();
+    if (l->mpirun.pid == 0)
+        be_mpirun(command, variables, l->link.name, l->complaints_fd, err_fds[1]);
+    close(err_fds[1]);
+    l->mpirun.fd = l->mpirun.pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, l->mpirun.pid, 0);
+    return l->mpirun.fd < 0 ? -1 : 0;
+}
+
 int launcher_run(uint32_t n_ranks, char **argv, char **variables, struct launcher_end *end, struct ganger_error *err)
 {
-    struct launch l = {.n_ranks = n_ranks, .mpirun_fd = -1, .signal_fd = -1, .complaints_fd = -1};
+    struct launch l = {.n_ranks = n_ranks, .mpirun = {0, -1, -1, false}, .signal_fd = -1, .complaints_fd = -1};
     char **command = launcher_command(n_ranks, argv);
     int status = link_listen(&l.link, err);
 
     if (status == 0) {
         l.signal_fd = signals_open();
         l.complaints_fd = memfd_create("complaints", MFD_CLOEXEC);
-        l.mpirun = fork();
-        if (l.mpirun == 0)
-            be_mpirun(command, variables, l.link.name, l.complaints_fd);
-        l.mpirun_fd = (int)syscall(SYS_pidfd_open, l.mpirun, 0);
-        if (l.mpirun < 0 || l.mpirun_fd < 0 || l.signal_fd < 0)
+        if (l.signal_fd < 0 || start_mpirun(&l, command, variables) < 0)
             status = error_set_errno(err, ERROR_SYSTEM, "cannot start mpirun");
     }
     expect_end(&l, START_S);
     while (status == 0 && (!l.is_over || l.link.fd >= 0)) /* the manager may outlive mpirun */
         status = wait_for_one_thing(&l, err);
-    if (status < 0 && l.mpirun > 0 && !l.is_over)
-        kill(l.mpirun, SIGKILL);
+    if (l.mpirun.err_fd >= 0)
+        mpirun_relay(&l.mpirun, l.has_word);
+    if (status < 0)
+        mpirun_signal(&l.mpirun, SIGKILL);
     link_close(&l.link);
     free(command);
     if (status == 0)
         status = judge(&l, end, err);
-    if (l.mpirun_fd >= 0)
-        close(l.mpirun_fd);
+    if (l.mpirun.fd >= 0)
+        close(l.mpirun.fd);
+    if (l.mpirun.err_fd >= 0)
+        close(l.mpirun.err_fd);
     close(l.signal_fd);
     close(l.complaints_fd);
     return status;

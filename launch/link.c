@@ -17,6 +17,8 @@
 extern char **environ;
 
 /* What is no exit status. */
+#define SAID_WITH_LOSS 0x100u /* beside an exit status */
+#define SAID_STARTED_SPREAD 0xfffffffdu
 #define SAID_STARTED 0xfffffffeu
 #define SAID_NOTHING 0xffffffffu
 
@@ -154,14 +156,14 @@ enum link_word link_hear(struct link *l, int *exit_status)
     struct cursor c = cursor_over(word, sizeof(word));
     uint32_t said = receive_all(l->fd, word, sizeof(word)) == 0 ? cursor_u32(&c) : SAID_NOTHING;
 
-    if (said == SAID_STARTED)
-        return LINK_STARTED;
+    if (said == SAID_STARTED || said == SAID_STARTED_SPREAD)
+        return said == SAID_STARTED ? LINK_STARTED : LINK_STARTED_SPREAD;
     close(l->fd);
     l->fd = -1;
     if (said == SAID_NOTHING)
         return LINK_GONE;
-    *exit_status = (int)said;
-    return LINK_DONE;
+    *exit_status = (int)(said & ~SAID_WITH_LOSS);
+    return said & SAID_WITH_LOSS ? LINK_DONE_WITH_LOSS : LINK_DONE;
 }
 
 void link_close(struct link *l)
@@ -263,14 +265,14 @@ static void say(const struct link_origin *o, uint32_t what)
     buffer_release(&word);
 }
 
-void link_say_started(const struct link_origin *o)
+void link_say_started(const struct link_origin *o, bool is_spread)
 {
-    say(o, SAID_STARTED);
+    say(o, is_spread ? SAID_STARTED_SPREAD : SAID_STARTED);
 }
 
-void link_say_done(const struct link_origin *o, int exit_status)
+void link_say_done(const struct link_origin *o, int exit_status, bool has_lost)
 {
-    say(o, (uint32_t)exit_status);
+    say(o, (uint32_t)exit_status | (has_lost ? SAID_WITH_LOSS : 0));
 }
 
 /* Variables that belong to the launch of this process and would confuse a task that is an MPI program

@@ -34,10 +34,12 @@ enum link_word
 {
     LINK_GONE,    /* the manager ended without a last word; fd is closed */
     LINK_STARTED, /* all ranks have come together */
+    LINK_STARTED_SPREAD, /* the same, and they are on several nodes */
     LINK_DONE,    /* its last: the run is over; fd is closed */
+    LINK_DONE_WITH_LOSS, /* the same, and ranks were lost: MPI cannot end in order */
 };
 
-/* When fd is readable. Sets the exit status of the run with LINK_DONE. */
+/* When fd is readable. Sets the exit status of the run with LINK_DONE and LINK_DONE_WITH_LOSS. */
 enum link_word link_hear(struct link *l, int *exit_status);
 
 void link_close(struct link *l);
@@ -56,8 +58,8 @@ struct link_origin
 /* Connects to the launcher named in the environment. 0, and fd is -1, when there is none. */
 int link_connect(struct link_origin *o, struct ganger_error *err);
 
-void link_say_started(const struct link_origin *o);
-void link_say_done(const struct link_origin *o, int exit_status);
+void link_say_started(const struct link_origin *o, bool is_spread); /* over several nodes */
+void link_say_done(const struct link_origin *o, int exit_status, bool has_lost);
 
 /* Fills env and cwd from this process instead, less what an MPI launcher added to it. */
 void link_origin_from_here(struct link_origin *o);

@@ -46,6 +46,18 @@ void manager_tell_to_stop(struct comm *comm, struct buffer *message, uint32_t wo
     comm_send(comm, worker, message->bytes, message->n, NULL); /* whoever is gone need not hear it */
 }
 
+void manager_send(struct manager *m, uint32_t worker, bool quietly)
+{
+    struct ganger_error why = {0};
+
+    if ((quietly ? comm_send_quietly : comm_send)(m->comm, worker, m->message.bytes, m->message.n, &why) == 0)
+        return;
+    if (comm_is_near(m->comm, worker))
+        error_set(m->err, why.cause, "%s", why.text);
+    else
+        losses_cut(m, worker);
+}
+
 static void send_recall(struct manager *m, uint32_t worker, task_id task)
 {
     struct recall recall = {task, sched_attempt(m->sched, task)};
@@ -55,11 +67,16 @@ static void send_recall(struct manager *m, uint32_t worker, task_id task)
     comm_send(m->comm, worker, m->message.bytes, m->message.n, NULL); /* whoever is gone need not hear it */
 }
 
+void manager_recall(struct manager *m, uint32_t worker)
+{
+    if (sched_advance_of(m->sched, worker) != TASK_NONE)
+        send_recall(m, worker, sched_advance_of(m->sched, worker));
+}
+
 static void recall_all(struct manager *m)
 {
     for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++)
-        if (sched_advance_of(m->sched, worker) != TASK_NONE)
-            send_recall(m, worker, sched_advance_of(m->sched, worker));
+        manager_recall(m, worker);
     if (m->calls != NULL)
         calls_recall_all(m);
 }
@@ -81,11 +98,13 @@ void manager_stop(struct manager *m, enum stop_mode mode, const char *why)
     if (mode <= m->mode)
         return;
     m->mode = mode;
+    m->comm->closes_at_once |= mode > STOP_WHEN_DONE; /* as this rank will, ending by a signal or an error */
     m->give_up_s = clock_now_s() + (mode == STOP_TERM ? m->o->grace_s : 0) + LEAVING_S;
     for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++)
         if (m->peers[worker].is_here)
             manager_tell_to_stop(m->comm, &m->message, worker, m->o->epoch,
-                                 (struct stop){mode, mode < STOP_KILL && nodes_await_teardown(m, worker)});
+                                 (struct stop){mode, mode < STOP_KILL && nodes_await_teardown(m, worker),
+                                               m->comm->closes_at_once});
 }
 
 /* An error that ends the run was put into m->err. */
@@ -214,9 +233,7 @@ void manager_send_run(struct manager *m, const struct placement *p, bool is_in_a
     message_begin(&m->message, MESSAGE_RUN, m->o->epoch, p->worker);
     message_add_run(&m->message, &run);
     /* A busy worker looks for messages when its task ends. */
-    if ((is_in_advance ? comm_send_quietly : comm_send)(m->comm, p->worker, m->message.bytes, m->message.n,
-                                                         m->err) < 0)
-        manager_stop_for_error(m);
+    manager_send(m, p->worker, is_in_advance);
 }
 
 void manager_be_fed(struct manager *m, uint32_t worker)
@@ -437,6 +454,8 @@ void manager_note_end(struct manager *m, uint32_t worker, const struct done *don
     enum task_state state = end_task(m, worker, done);
 
     begin_advance(m, worker, done);
+    losses_note_end(m, m->peers[worker].node, &done->result);
+    losses_retire(m, worker);
     if (state == STATE_DONE)
         m->n_failed_in_a_row = 0;
     if (state == STATE_FAILED)
@@ -473,6 +492,7 @@ static void hear_message(struct manager *m, uint32_t worker, const char *bytes, 
         return;
     if (h.kind != MESSAGE_HELLO && h.epoch != m->o->epoch)
         return; /* of another run */
+    losses_hear_of(m, worker);
     for (uint32_t i = 0; i < h.n_records && !c.failed; i++) { /* also after an error: what ends is recorded */
         switch (h.kind) {
         case MESSAGE_HELLO: nodes_hear_hello(m, worker, &c); break;
@@ -480,6 +500,8 @@ static void hear_message(struct manager *m, uint32_t worker, const char *bytes, 
         case MESSAGE_DONE: hear_done(m, worker, &c); break;
         case MESSAGE_RETURNED: hear_returned(m, worker, &c); break;
         case MESSAGE_CALLED: calls_hear(m, worker, h.n_records, &c); return;
+        case MESSAGE_LOST: losses_hear_lost(m, worker, &c); break;
+        case MESSAGE_HEARTBEAT: losses_hear_heartbeat(m, worker, &c); break;
         default:
             error_set(m->err, ERROR_SYSTEM, "the manager got a message of kind %d from worker %u", h.kind,
                       worker);
@@ -505,7 +527,7 @@ static void hear_of_ended_workers(struct manager *m)
     while (process_watch_next(m->watch, &worker)) {
         for (int look = 0; look < LAST_LOOKS; look++)
             hear_messages(m);
-        nodes_lose_worker(m, worker);
+        losses_take(m, worker, comm_call_of(m->comm, worker), "its process ended");
     }
 }
 
@@ -516,6 +538,7 @@ static void hear(struct manager *m)
         hear_signal(m);
     if (m->fds[FD_LAUNCHER].revents != 0) {
         m->fds[FD_LAUNCHER].fd = -1; /* once */
+        process_continue_parent(); /* an mpirun that it held */
         be_told_to_end(m, SIGHUP, "the launcher is gone");
     }
     if (m->fds[FD_END].revents != 0)
@@ -534,6 +557,7 @@ static void check_time(struct manager *m)
         progress_tick(m->o->progress, now_s - m->o->origin_s);
     if (!nodes_are_all_here(m) && now_s >= m->coming_s)
         nodes_stop_expecting(m);
+    losses_look(m);
     if (now_s >= m->give_up_s && sched_n_in_flight(m->sched) > 0)
         error_set(m->err, ERROR_SYSTEM, "%u tasks did not end within %g s of being told to: they are left",
                   sched_n_in_flight(m->sched), m->o->grace_s + LEAVING_S);
@@ -556,7 +580,7 @@ static bool is_awaited(const struct manager *m)
 
 static double next_deadline_s(const struct manager *m)
 {
-    double deadline_s = fmin(nodes_deadline_s(m), end_deadline_s(m));
+    double deadline_s = fmin(fmin(nodes_deadline_s(m), losses_deadline_s(m)), end_deadline_s(m));
 
     if (is_awaited(m) && m->give_up_s > clock_now_s()) /* else it is over for what was to end by then */
         deadline_s = fmin(deadline_s, m->give_up_s);
@@ -630,7 +654,7 @@ static void run(struct manager *m)
         wait_for_one_thing(m);
         hear(m);
         check_time(m);
-        nodes_fail_unplaceable(m); /* which may be the end of the run */
+        losses_fail_unplaceable(m); /* which may be the end of the run */
         start_what_fits(m);
     }
     if (m->mode < STOP_KILL)
@@ -647,7 +671,7 @@ void manager_dismiss(struct comm *comm)
     struct buffer message = BUFFER_EMPTY;
 
     for (uint32_t worker = 1; worker < comm->size; worker++)
-        manager_tell_to_stop(comm, &message, worker, 0, (struct stop){.mode = STOP_KILL});
+        manager_tell_to_stop(comm, &message, worker, 0, (struct stop){.mode = STOP_KILL, .at_once = true});
     buffer_release(&message);
 }
 
@@ -690,8 +714,10 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     calls_open(&m);
     run(&m);
     wait_to_be_told(&m);
+    m.comm->closes_at_once |= m.signal != 0 || err->cause != ERROR_NONE;
     for (uint32_t worker = 1; worker <= manager_n_workers(&m); worker++)
-        manager_tell_to_stop(m.comm, &m.message, worker, options->epoch, (struct stop){.mode = m.mode});
+        manager_tell_to_stop(m.comm, &m.message, worker, options->epoch,
+                             (struct stop){.mode = m.mode, .at_once = m.comm->closes_at_once});
     *report = (struct manager_report){m.signal, m.n_came, end_n_left(&m), NULL};
     if (options->keeps_states)
         report->states = copy_states(&m);

@@ -42,6 +42,7 @@ struct manager_options /* all borrowed */
     size_t n_env_bytes;
     double grace_s;                   /* between TERM and KILL */
     double latency_wait_s;            /* how long a task's inputs are waited for */
+    double fence_s;                   /* see core/fence.h; 0: FENCE_S */
     uint32_t max_failures;            /* so many, and nothing new starts; 0: no limit */
     uint32_t max_failures_in_a_row;   /* likewise, without one that ended well between them */
     const struct registry *registry;  /* of functions; NULL: none */

@@ -4,12 +4,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/outcome.h"
-#include "io/orphans.h"
 #include "io/process.h"
-#include "io/tmpdir.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,7 +15,7 @@
 #define TEARDOWN_S 60.0 /* how long a teardown without a timeout of its own is waited for */
 #define HURRIED_S 10.0  /* the same, and at most, when the run was told to end */
 
-static struct node_entry *node_of(struct manager *m, uint32_t worker)
+struct node_entry *nodes_of(struct manager *m, uint32_t worker)
 {
     return &m->nodes[m->peers[worker].node];
 }
@@ -31,6 +28,7 @@ void nodes_open(struct manager *m)
     m->nodes = xcalloc(m->n_nodes, sizeof(*m->nodes));
     m->peers = xcalloc(m->comm->size, sizeof(*m->peers));
     m->coming_s = clock_now_s() + COMING_S;
+    losses_open(m);
 }
 
 void nodes_close(struct manager *m)
@@ -88,7 +86,7 @@ static void meet_node(struct manager *m, uint32_t node, const struct hello *hell
                                             .text = n->host});
 }
 
-static int welcome(struct manager *m, uint32_t worker, const struct hello *hello)
+static void welcome(struct manager *m, uint32_t worker, const struct hello *hello)
 {
     const struct manager_options *o = m->o;
     struct welcome w = {
@@ -102,11 +100,12 @@ static int welcome(struct manager *m, uint32_t worker, const struct hello *hello
         .origin_s = o->origin_s,
         .manager_pid = (uint32_t)getpid(),
         .latency_wait_s = o->latency_wait_s,
+        .fence_s = losses_fence_s(m),
     };
 
     message_begin(&m->message, MESSAGE_WELCOME, o->epoch, worker);
     message_add_welcome(&m->message, &w);
-    return comm_send(m->comm, worker, m->message.bytes, m->message.n, m->err);
+    manager_send(m, worker, false);
 }
 
 static void watch_worker(struct manager *m, uint32_t worker, pid_t pid)
@@ -124,6 +123,8 @@ static void admit(struct manager *m, uint32_t worker)
 {
     struct peer *peer = &m->peers[worker];
 
+    if (m->nodes[peer->node].is_set_aside)
+        return;
     peer->is_admitted = sched_add_worker(m->sched, worker, peer->node, peer->slot);
     if (!peer->is_admitted)
         error_set(m->err, ERROR_SYSTEM,
@@ -146,9 +147,9 @@ static void admit_all(struct manager *m, uint32_t node)
 }
 
 /* Sends what the workflow runs once on a node to one of its workers. */
-static void send_to_node(struct manager *m, uint32_t worker, task_id what)
+void nodes_send(struct manager *m, uint32_t worker, task_id what)
 {
-    struct node_entry *n = node_of(m, worker);
+    struct node_entry *n = nodes_of(m, worker);
     struct placement p = {.task = what, .attempt = 1, .worker = worker, .node = m->peers[worker].node,
                           .n_slots = 1, .slots = &m->peers[worker].slot};
 
@@ -160,15 +161,15 @@ static void send_to_node(struct manager *m, uint32_t worker, task_id what)
 
 static void begin_setup(struct manager *m, uint32_t worker)
 {
-    node_of(m, worker)->stage = NODE_SETTING_UP;
+    nodes_of(m, worker)->stage = NODE_SETTING_UP;
     m->n_setting_up++;
-    send_to_node(m, worker, TASK_SETUP);
+    nodes_send(m, worker, TASK_SETUP);
 }
 
 /* Its node may be new, being set up, ready, or of no use. */
 static void bring_in(struct manager *m, uint32_t worker)
 {
-    switch (node_of(m, worker)->stage) {
+    switch (nodes_of(m, worker)->stage) {
     case NODE_UNKNOWN:
         if (m->is_stopping)
             break; /* it comes too late */
@@ -215,8 +216,7 @@ void nodes_hear_hello(struct manager *m, uint32_t worker, struct cursor *c)
     m->n_came++;
     m->n_here++;
     watch_worker(m, worker, (pid_t)hello.pid);
-    if (welcome(m, worker, &hello) < 0)
-        return;
+    welcome(m, worker, &hello);
     event_emit(m->o->sinks, &(struct event){.kind = EVENT_WORKER_JOINED,
                                             .time_s = manager_epoch_s(m),
                                             .worker = worker,
@@ -227,6 +227,19 @@ void nodes_hear_hello(struct manager *m, uint32_t worker, struct cursor *c)
     if (m->mode > STOP_WHEN_DONE) /* it comes to a run that ends */
         manager_tell_to_stop(m->comm, &m->message, worker, m->o->epoch, (struct stop){.mode = m->mode});
     nodes_check_placeable(m);
+}
+
+void nodes_stop_expecting(struct manager *m)
+{
+    if (m->n_came == 0)
+        error_set(m->err, ERROR_SYSTEM, "no worker came within %g s", COMING_S);
+    else
+        log_warning("%u of %u workers have not come after %g s: the run goes on without them",
+                    manager_n_workers(m) - m->n_came, manager_n_workers(m), COMING_S);
+    m->coming_s = INFINITY;
+    nodes_check_placeable(m);
+    if (m->n_came > 0)
+        losses_check_some_are_left(m);
 }
 
 bool nodes_are_all_here(const struct manager *m)
@@ -256,7 +269,7 @@ void nodes_check_placeable(struct manager *m)
 
 /* ---- setup and teardown ---- */
 
-static uint32_t find_worker_on(const struct manager *m, uint32_t node)
+uint32_t nodes_find_worker_on(const struct manager *m, uint32_t node)
 {
     for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++)
         if (m->peers[worker].is_here && m->peers[worker].node == node)
@@ -279,7 +292,7 @@ static bool went_well(const struct task_result *result)
 }
 
 /* Its workers stay, and get nothing; a run that has no other node cannot go on. */
-static void refuse_node(struct manager *m, uint32_t node, const char *how)
+void nodes_refuse(struct manager *m, uint32_t node, const char *how)
 {
     struct node_entry *n = &m->nodes[node];
 
@@ -307,13 +320,12 @@ static void end_setup(struct manager *m, uint32_t worker, const struct task_resu
         m->nodes[node].stage = NODE_REFUSED; /* no wonder */
     } else {
         outcome_describe(result, how);
-        refuse_node(m, node, how);
+        nodes_refuse(m, node, how);
     }
     nodes_check_placeable(m);
 }
 
-/* Its teardown is waited for no longer. */
-static void end_wait(struct manager *m, struct node_entry *n)
+void nodes_end_wait(struct manager *m, struct node_entry *n)
 {
     n->stage = NODE_LEFT;
     m->n_tearing_down--;
@@ -321,10 +333,10 @@ static void end_wait(struct manager *m, struct node_entry *n)
 
 static void end_teardown(struct manager *m, uint32_t worker, const struct task_result *result)
 {
-    struct node_entry *n = node_of(m, worker);
+    struct node_entry *n = nodes_of(m, worker);
     char how[OUTCOME_BYTES];
 
-    end_wait(m, n);
+    nodes_end_wait(m, n);
     if (went_well(result))
         return;
     outcome_describe(result, how);
@@ -333,7 +345,7 @@ static void end_teardown(struct manager *m, uint32_t worker, const struct task_r
 
 void nodes_hear_done(struct manager *m, uint32_t worker, const struct done *done)
 {
-    const struct node_entry *n = node_of(m, worker);
+    const struct node_entry *n = nodes_of(m, worker);
     bool is_setup = done->task == TASK_SETUP;
 
     if (n->worker != worker || n->stage != (is_setup ? NODE_SETTING_UP : NODE_TEARING_DOWN))
@@ -381,14 +393,14 @@ void nodes_begin_teardown(struct manager *m)
 
     for (uint32_t node = 0; m->o->graph->teardown != NULL && node < m->n_nodes; node++) {
         struct node_entry *n = &m->nodes[node];
-        uint32_t worker = find_worker_on(m, node);
+        uint32_t worker = nodes_find_worker_on(m, node);
 
         if (n->stage != NODE_READY || worker == 0)
             continue;
         n->stage = NODE_TEARING_DOWN;
         m->n_tearing_down++;
         n->give_up_s = now_s + teardown_limit_s(m);
-        send_to_node(m, worker, TASK_TEARDOWN);
+        nodes_send(m, worker, TASK_TEARDOWN);
     }
 }
 
@@ -413,160 +425,7 @@ bool nodes_are_torn_down(struct manager *m)
         if (n->stage != NODE_TEARING_DOWN || now_s < n->give_up_s)
             continue;
         log_warning("node.teardown does not end on node %s: it is left", n->host);
-        end_wait(m, n);
+        nodes_end_wait(m, n);
     }
     return m->n_tearing_down == 0;
-}
-
-/* ---- going ---- */
-
-/* Its task may have done anything: it runs again, elsewhere, unless it has lost too many workers. */
-static void lose_task(struct manager *m, uint32_t worker, task_id task)
-{
-    struct task_result result = {.end = TASK_LOST, .start_s = NAN, .end_s = manager_epoch_s(m), .tail = ""};
-    uint32_t n_slots = sched_n_slots_of(m->sched, worker);
-    uint16_t *slots = xcalloc(n_slots, sizeof(*slots));
-    struct event event = {.kind = EVENT_TASK_RETRIED,
-                          .time_s = result.end_s,
-                          .task = task,
-                          .attempt = sched_attempt(m->sched, task),
-                          .worker = worker,
-                          .node = m->peers[worker].node,
-                          .n_slots = n_slots,
-                          .slots = memcpy(slots, sched_slots_of(m->sched, worker), n_slots * sizeof(*slots)),
-                          .result = &result};
-
-    if (task_is_call(manager_task(m, task)))
-        calls_tell_sent(m, worker, task);
-    sched_lose_worker(m->sched, worker);
-    if (sched_state(m->sched, task) == STATE_FAILED)
-        event.kind = EVENT_TASK_FAILED;
-    else if (m->is_stopping)
-        event.kind = EVENT_TASK_CANCELLED;
-    event_emit(m->o->sinks, &event);
-    free(slots);
-    if (event.kind == EVENT_TASK_FAILED)
-        manager_count_failure(m, task);
-}
-
-/* Does it run setup or teardown? */
-static bool runs_for_node(struct manager *m, uint32_t worker)
-{
-    const struct node_entry *n = node_of(m, worker);
-
-    return n->worker == worker && (n->stage == NODE_SETTING_UP || n->stage == NODE_TEARING_DOWN);
-}
-
-/* What it ran for its node, if it did. */
-static void lose_node_task(struct manager *m, uint32_t worker)
-{
-    struct node_entry *n = node_of(m, worker);
-    uint32_t other = find_worker_on(m, m->peers[worker].node);
-
-    if (!runs_for_node(m, worker))
-        return;
-    if (n->stage == NODE_TEARING_DOWN) {
-        log_warning("node.teardown did not end on node %s: its worker died", n->host);
-        end_wait(m, n);
-        return;
-    }
-    if (other != 0 && !m->is_stopping) {
-        send_to_node(m, other, TASK_SETUP);
-        return;
-    }
-    m->n_setting_up--;
-    if (m->is_stopping)
-        n->stage = NODE_REFUSED;
-    else
-        refuse_node(m, m->peers[worker].node, "its workers died");
-}
-
-/* Tasks that were to run on what is gone, and fit nowhere else, cannot be waited for. */
-void nodes_fail_unplaceable(struct manager *m)
-{
-    struct buffer wants = BUFFER_EMPTY;
-    struct task_result result = {.end = TASK_UNPLACEABLE, .start_s = NAN, .end_s = manager_epoch_s(m)};
-    task_id task;
-
-    if (m->n_here == m->n_came || m->is_stopping)
-        return; /* nothing is gone, or nothing is to start */
-    while (m->n_here > 0 && nodes_are_all_here(m) && m->n_setting_up == 0 &&
-           sched_next_unplaceable(m->sched, &task)) {
-        wants.n = 0;
-        graph_describe_resources(m->o->graph, &m->o->graph->resources[manager_task(m, task)->resource_class],
-                                 &wants);
-        result.tail = wants.bytes;
-        result.n_tail_bytes = (uint32_t)strlen(wants.bytes);
-        event_emit(m->o->sinks, &(struct event){.kind = EVENT_TASK_FAILED,
-                                                .time_s = result.end_s,
-                                                .task = task,
-                                                .result = &result});
-        manager_count_failure(m, task);
-    }
-    buffer_release(&wants);
-}
-
-static void check_that_some_are_left(struct manager *m)
-{
-    if (m->n_here > 0 || !nodes_are_all_here(m) || sched_is_over(m->sched))
-        return;
-    error_set(m->err, ERROR_SYSTEM, "all workers have died: the run ends; `--resume` continues it");
-    manager_stop_for_error(m);
-}
-
-void nodes_stop_expecting(struct manager *m)
-{
-    if (m->n_came == 0)
-        error_set(m->err, ERROR_SYSTEM, "no worker came within %g s", COMING_S);
-    else
-        log_warning("%u of %u workers have not come after %g s: the run goes on without them",
-                    manager_n_workers(m) - m->n_came, manager_n_workers(m), COMING_S);
-    m->coming_s = INFINITY;
-    nodes_check_placeable(m);
-    if (m->n_came > 0)
-        check_that_some_are_left(m);
-}
-
-/* What was on this node of a worker that is dead: whatever its task started, and its temporary directory. */
-static void clean_after(const struct manager *m, uint32_t worker)
-{
-    pid_t group = comm_group_of(m->comm, worker);
-
-    if (group > 0)
-        kill(-group, SIGKILL);
-    if (!comm_is_near(m->comm, worker))
-        return;
-    orphans_end_of(m->o->run_dir, m->o->epoch, worker);
-    tmpdir_remove_left(m->o->run_dir, m->o->epoch, worker);
-}
-
-void nodes_lose_worker(struct manager *m, uint32_t worker)
-{
-    struct peer *peer = &m->peers[worker];
-    uint32_t call = comm_call_of(m->comm, worker);
-    task_id task;
-
-    if (!peer->is_here)
-        return;
-    if (call != TASK_NONE)
-        sched_blame(m->sched, worker, call);
-    task = sched_task_of(m->sched, worker);
-    peer->is_here = false;
-    m->n_here--;
-    if (m->mode > STOP_WHEN_DONE && task == TASK_NONE && !runs_for_node(m, worker))
-        return; /* it was told to leave */
-    clean_after(m, worker);
-    event_emit(m->o->sinks, &(struct event){.kind = EVENT_WORKER_LOST,
-                                            .time_s = manager_epoch_s(m),
-                                            .worker = worker,
-                                            .node = peer->node,
-                                            .text = "its process ended"});
-    lose_node_task(m, worker);
-    if (sched_advance_of(m->sched, worker) != TASK_NONE)
-        manager_take_back(m, worker);
-    if (task != TASK_NONE)
-        lose_task(m, worker, task);
-    else if (peer->is_admitted)
-        sched_lose_worker(m->sched, worker);
-    check_that_some_are_left(m);
 }

@@ -1,6 +1,6 @@
 /* manager_parts: what the files of the manager share: manager.c (the loop, tasks, stopping), manager_nodes.c (who is
- * here, and what nodes have), manager_calls.c (functions) and manager_end.c (when the allocation ends). For nobody
- * else. */
+ * here, and what nodes have), manager_calls.c (functions), manager_losses.c (who is gone) and manager_end.c (when the
+ * allocation ends). For nobody else. */
 #ifndef GANGER_MANAGER_PARTS_H
 #define GANGER_MANAGER_PARTS_H
 
@@ -27,6 +27,7 @@ struct peer
     bool has_come; /* it said HELLO, … */
     bool is_here;  /* …, and is not known to be gone */
     bool is_admitted; /* the scheduler knows it: its node is ready */
+    bool is_lost;     /* it was here, and is never used again */
     uint32_t node;
     uint32_t cpu; /* UINT32_MAX: unknown, or on another node */
     uint16_t slot;
@@ -57,6 +58,12 @@ struct node_entry
     uint32_t worker;       /* that runs setup or teardown */
     uint32_t n_setups;     /* sent: more than one when workers died in it */
     double give_up_s;      /* when its teardown is waited for no longer */
+    double heard_s;        /* when one of its workers last said something; of other nodes than ours */
+    bool is_cut;           /* nothing reaches it: its silence has begun, and what it says does not end that */
+    bool is_set_aside;     /* its workers are alive, and get nothing: see losses_note_end */
+    uint32_t n_failed_in_a_row; /* attempts that failed there at once; and, before the first of those, … */
+    uint32_t n_done_before;     /* … attempts that ended well anywhere … */
+    uint32_t n_failed_before;   /* … or failed at once */
 };
 
 struct manager
@@ -71,6 +78,10 @@ struct manager
     uint32_t n_here;    /* of those, the ones that are not gone */
     uint32_t n_setting_up; /* nodes */
     uint32_t n_tearing_down;
+    uint32_t n_set_aside;
+    uint32_t n_attempts_done;
+    uint32_t n_attempts_failed; /* at once */
+    double look_s;      /* when to look for silent nodes */
     bool may_start;     /* every task fits on some node that is here */
     struct buffer message;
     struct buffer slots; /* of one RUN, encoded */
@@ -115,6 +126,9 @@ void manager_stop_for_error(struct manager *m);
 /* Nothing new starts; what runs is let be, or ended. */
 void manager_stop(struct manager *m, enum stop_mode mode, const char *why);
 void manager_send_run(struct manager *m, const struct placement *p, bool is_in_advance);
+/* Sends m->message; a node that cannot be reached is cut off, one of ours ends the run. */
+void manager_send(struct manager *m, uint32_t worker, bool quietly);
+void manager_recall(struct manager *m, uint32_t worker); /* what it was sent in advance */
 /* What it was sent in advance is ready again. */
 void manager_take_back(struct manager *m, uint32_t worker);
 /* A task failed for good: counted, unless it may; the run may stop for it. Tells of those that are skipped. */
@@ -162,12 +176,6 @@ void nodes_stop_expecting(struct manager *m);
 /* Starting waits until each task has a node that could hold it; that is decided when all are here. */
 void nodes_check_placeable(struct manager *m);
 
-/* A process of this node that was a worker has ended. */
-void nodes_lose_worker(struct manager *m, uint32_t worker);
-
-/* Ready tasks that only what is gone could have held fail. */
-void nodes_fail_unplaceable(struct manager *m);
-
 /* The end of node.setup or node.teardown on a node. */
 void nodes_hear_done(struct manager *m, uint32_t worker, const struct done *done);
 
@@ -179,6 +187,43 @@ double nodes_deadline_s(const struct manager *m);
 
 /* How long a teardown may take in a run that was told to end. */
 double nodes_hurried_teardown_s(const struct manager *m);
+
+/* For manager_losses.c. */
+struct node_entry *nodes_of(struct manager *m, uint32_t worker);
+uint32_t nodes_find_worker_on(const struct manager *m, uint32_t node); /* one that is here; 0: none */
+void nodes_send(struct manager *m, uint32_t worker, task_id what); /* setup or teardown, to one of its workers */
+void nodes_refuse(struct manager *m, uint32_t node, const char *how); /* its setup failed: nothing will run there */
+void nodes_end_wait(struct manager *m, struct node_entry *n); /* its teardown is waited for no longer */
+
+/* ---- manager_losses.c ---- */
+
+/* A worker is gone, or counts as gone: what it ran runs again. Never again is it used. `call`: the function that it was
+ * running; TASK_NONE: none, or nobody knows. */
+void losses_take(struct manager *m, uint32_t worker, task_id call, const char *why);
+void losses_check_some_are_left(struct manager *m);
+
+/* Of nodes other than ours: see core/fence.h. A message came from a worker; its leader saw another end; it asks. */
+void losses_hear_of(struct manager *m, uint32_t worker);
+void losses_hear_lost(struct manager *m, uint32_t leader, struct cursor *c);
+void losses_hear_heartbeat(struct manager *m, uint32_t worker, struct cursor *c);
+
+/* Something could not be sent to it: it is not heard any more, so that it leaves, and is given up in its time. */
+void losses_cut(struct manager *m, uint32_t worker);
+
+void losses_open(struct manager *m);
+
+/* Gives up nodes that have been silent for too long; when to look next. */
+void losses_look(struct manager *m);
+double losses_deadline_s(const struct manager *m);
+double losses_fence_s(const struct manager *m);
+
+/* An attempt ended there. A node on which tasks fail as soon as they begin, while others end well elsewhere, would eat
+ * the whole workflow: it is set aside. losses_retire: when a worker of such a node has nothing to do. */
+void losses_note_end(struct manager *m, uint32_t node, const struct task_result *result);
+void losses_retire(struct manager *m, uint32_t worker);
+
+/* Ready tasks that only what is gone could have held fail. */
+void losses_fail_unplaceable(struct manager *m);
 
 /* ---- manager_end.c ---- */
 

@@ -137,6 +137,7 @@ static int be_welcome(struct worker *w, const struct message_header *h, struct c
     w->output = output_open(w->run_dir_fd, dir, w->epoch, w->comm->nodes[w->comm->rank], comm_node_counter(w->comm),
                             err);
     free(dir);
+    around_open(w, welcome.fence_s);
     return w->output == NULL ? -1 : process_pipes_open(&w->pipes, err);
 }
 
@@ -165,6 +166,7 @@ static int be_stopped(struct worker *w, struct cursor *c, struct ganger_error *e
     if (message_next_stop(c, &stop, err) < 0)
         return -1;
     w->is_stopping |= !stop.stays;
+    w->comm->closes_at_once |= stop.at_once;
     if (give_advance_back(w, err) < 0)
         return -1;
     if (stop.mode == STOP_WHEN_DONE && !w->awaiting.is_on) /* what has not begun will not */
@@ -219,6 +221,7 @@ static int hear_message(struct worker *w, const char *bytes, size_t n, struct ga
     case MESSAGE_RECALL: return hear_recalls(w, h.n_records, &c, err);
     case MESSAGE_CANCEL: return be_cancelled(w, &c, err);
     case MESSAGE_CALL: return worker_calls_hear(w, h.n_records, &c, err);
+    case MESSAGE_HEARTBEAT: return around_hear_heartbeat(w, &c, err);
     default: break;
     }
     return error_set(err, ERROR_SYSTEM, "worker %u got a message of kind %d, which is not for workers",
@@ -250,6 +253,12 @@ static int be_told_to_end(struct worker *w, struct ganger_error *err)
     return worker_cancel_task(w, SIGTERM, fmin(w->grace_s, END_GRACE_S), err);
 }
 
+static void be_continued(struct worker *w)
+{
+    worker_shift_deadlines(w, clock_now_s() - w->awake_s);
+    around_forgive(w);
+}
+
 /* USR1 and USR2, which some launchers give to all ranks, are for the manager alone. */
 static int hear_signals(struct worker *w, struct ganger_error *err)
 {
@@ -259,7 +268,7 @@ static int hear_signals(struct worker *w, struct ganger_error *err)
     while (read(w->o->signal_fd, &info, sizeof(info)) == sizeof(info)) {
         must_end |= info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP;
         if (info.ssi_signo == SIGCONT)
-            worker_shift_deadlines(w, clock_now_s() - w->awake_s);
+            be_continued(w);
     }
     return must_end ? be_told_to_end(w, err) : 0;
 }
@@ -301,13 +310,14 @@ static int check_manager(struct worker *w, struct ganger_error *err)
             return -1;
     if (w->is_stopping && !worker_is_busy(w))
         return 0;
+    process_continue_parent(); /* its launcher may be gone, too, and have held mpirun */
     return error_set(err, ERROR_SYSTEM, "the manager is gone: worker %u ends its task and leaves",
                      w->comm->rank);
 }
 
 static double next_deadline_s(const struct worker *w)
 {
-    return fmin(worker_deadline_s(w), worker_calls_deadline_s(w));
+    return fmin(fmin(worker_deadline_s(w), worker_calls_deadline_s(w)), around_deadline_s(w));
 }
 
 static int loop(struct worker *w, struct ganger_error *err)
@@ -321,7 +331,7 @@ static int loop(struct worker *w, struct ganger_error *err)
             return error_set(err, ERROR_SYSTEM, "worker %u heard nothing from the manager for %g s",
                              w->comm->rank, FIRST_WORD_S);
         if (wait_for_one_thing(w, w->is_welcome ? next_deadline_s(w) : first_word_s, err) < 0 || act(w, err) < 0 ||
-            hear(w, err) < 0 || check_manager(w, err) < 0)
+            hear(w, err) < 0 || around_attend(w, err) < 0 || check_manager(w, err) < 0)
             return -1;
     }
     return 0;
@@ -330,7 +340,8 @@ static int loop(struct worker *w, struct ganger_error *err)
 int worker_run(const struct worker_options *options, struct ganger_error *err)
 {
     struct worker w = {.o = options, .comm = options->comm, .pipes = PROCESS_PIPES_CLOSED,
-                       .run_dir_fd = -1, .manager_watch = -1, .mean_cpu_s = INFINITY, .kill_again_s = INFINITY};
+                       .run_dir_fd = -1, .manager_watch = -1, .around = {.watch = -1}, .mean_cpu_s = INFINITY,
+                       .kill_again_s = INFINITY};
     int status;
 
     for (int i = 0; i < N_FDS; i++)
@@ -349,6 +360,7 @@ int worker_run(const struct worker_options *options, struct ganger_error *err)
         close(w.run_dir_fd);
     if (w.manager_watch >= 0)
         close(w.manager_watch);
+    around_close(&w);
     buffer_release(&w.message);
     buffer_release(&w.current_run);
     buffer_release(&w.task_cwd);

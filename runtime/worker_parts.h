@@ -24,7 +24,8 @@
 enum
 {
     FD_SIGNAL,
-    FD_MANAGER,
+    FD_MANAGER, /* it has ended, if it is on this node */
+    FD_SIBLINGS, /* somebody of this node has; see worker_node.c */
     FD_CHILD,
     FD_OUT,
     FD_ERR,
@@ -103,6 +104,17 @@ struct calls
     int taken_fd;
 };
 
+/* What a worker knows of a node that is not the manager's. */
+struct around
+{
+    int watch;        /* pidfds: its leader's or, if that is this worker, all others'; -1: none */
+    uint32_t leader;  /* the lowest worker that lives, as far as is known; 0: this is the manager's node */
+    double fence_s;
+    double heard_s;   /* when what the manager has answered was sent; the node may know better: comm_heard_s */
+    double beat_s;    /* when to ask again */
+    bool is_over;     /* so it was at the last look */
+};
+
 struct worker
 {
     const struct worker_options *o;
@@ -127,6 +139,7 @@ struct worker
     struct tmpdir tmpdir;
     struct pollfd fds[N_FDS];
     int manager_watch;
+    struct around around;
     struct attempt current;
     struct buffer current_run; /* its RUN, if that is looked at again: it declares inputs or outputs */
     struct awaiting awaiting;
@@ -183,6 +196,23 @@ enum memory_verdict memory_judge(struct memory_guard *g, bool was_ended, const s
 /* Its end, for people. */
 void memory_describe(const struct memory_guard *g, enum memory_verdict verdict, const struct process_end *end,
                      char *text, size_t size);
+
+/* ---- worker_node.c ---- */
+
+/* On another node than the manager's, once it is welcome: watches who is to be watched, asks from now on. */
+void around_open(struct worker *w, double fence_s);
+void around_close(struct worker *w);
+
+/* Looks after the node's dead, if it falls to us; asks the manager, when it is time. Fails when the lease is over: then
+ * this worker must end its task and leave. */
+int around_attend(struct worker *w, struct ganger_error *err);
+double around_deadline_s(const struct worker *w);
+
+/* The manager's answer. */
+int around_hear_heartbeat(struct worker *w, struct cursor *c, struct ganger_error *err);
+
+/* This process was stopped, its task was not, or was, too; nobody could ask. There is time to ask once more. */
+void around_forgive(struct worker *w);
 
 /* ---- worker_task.c ---- */
 

@@ -77,6 +77,7 @@ void message_add_welcome(struct buffer *b, const struct welcome *r)
     buffer_put_f64(b, r->origin_s);
     buffer_put_u32(b, r->manager_pid);
     buffer_put_f64(b, r->latency_wait_s);
+    buffer_put_f64(b, r->fence_s);
     end_record(b, start);
 }
 
@@ -161,12 +162,30 @@ void message_add_stop(struct buffer *b, const struct stop *r)
 
     buffer_put_u8(b, (uint8_t)r->mode);
     buffer_put_u8(b, r->stays);
+    buffer_put_u8(b, r->at_once);
+    end_record(b, start);
+}
+
+void message_add_lost(struct buffer *b, const struct lost *r)
+{
+    size_t start = begin_record(b);
+
+    buffer_put_u32(b, r->worker);
+    buffer_put_u32(b, r->call);
+    end_record(b, start);
+}
+
+void message_add_heartbeat(struct buffer *b, const struct heartbeat *r)
+{
+    size_t start = begin_record(b);
+
+    buffer_put_f64(b, r->clock_s);
     end_record(b, start);
 }
 
 static bool is_known(uint8_t kind)
 {
-    return (kind >= MESSAGE_HELLO && kind <= MESSAGE_CANCEL) || kind == MESSAGE_CALL || kind == MESSAGE_CALLED;
+    return (kind >= MESSAGE_HELLO && kind <= MESSAGE_HEARTBEAT) || kind == MESSAGE_CALL || kind == MESSAGE_CALLED;
 }
 
 /* ---- functions ---- */
@@ -318,9 +337,11 @@ int message_next_welcome(struct cursor *c, struct welcome *r, struct ganger_erro
     r->origin_s = cursor_f64(&record);
     r->manager_pid = cursor_u32(&record);
     r->latency_wait_s = cursor_f64(&record);
+    r->fence_s = cursor_f64(&record);
     if (check_record(&record, "WELCOME", err) < 0)
         return -1;
-    if (text_count_packed(r->env) == UINT32_MAX || !(r->grace_s >= 0) || !(r->latency_wait_s >= 0))
+    if (text_count_packed(r->env) == UINT32_MAX || !(r->grace_s >= 0) || !(r->latency_wait_s >= 0) ||
+        !(r->fence_s > 0))
         return error_set(err, ERROR_SYSTEM, "a WELCOME message contradicts itself");
     return 0;
 }
@@ -438,6 +459,7 @@ int message_next_stop(struct cursor *c, struct stop *r, struct ganger_error *err
     uint8_t mode = cursor_u8(&record);
 
     r->stays = cursor_u8(&record) != 0;
+    r->at_once = cursor_u8(&record) != 0;
     if (check_record(&record, "STOP", err) < 0)
         return -1;
     if (mode > STOP_KILL)
@@ -525,6 +547,23 @@ int message_next_called(struct cursor *c, struct call_report *r, struct ganger_e
         return error_set(err, ERROR_SYSTEM, "a CALLED message contradicts itself");
     r->result.end = (enum task_end)end;
     return 0;
+}
+
+int message_next_lost(struct cursor *c, struct lost *r, struct ganger_error *err)
+{
+    struct cursor record = next_record(c);
+
+    r->worker = cursor_u32(&record);
+    r->call = cursor_u32(&record);
+    return check_record(&record, "LOST", err);
+}
+
+int message_next_heartbeat(struct cursor *c, struct heartbeat *r, struct ganger_error *err)
+{
+    struct cursor record = next_record(c);
+
+    r->clock_s = cursor_f64(&record);
+    return check_record(&record, "HEARTBEAT", err);
 }
 
 uint16_t run_slot(const struct run *r, uint32_t i)

@@ -21,8 +21,7 @@
 #define MESSAGE_VERSION 1
 #define MESSAGE_HEADER_BYTES 16
 
-/* Numbers of kinds that are designed and not built: 10 LOST, 11 HEARTBEAT, 12 ADD, 13 FETCH,
- * 14 DATA, 15 DROP. A decoder refuses them. */
+/* Numbers of kinds that are designed and not built: 12 ADD, 13 FETCH, 14 DATA, 15 DROP. A decoder refuses them. */
 enum message_kind
 {
     MESSAGE_HELLO = 1,   /* worker -> manager, once: I am here, and this is what I have */
@@ -34,6 +33,8 @@ enum message_kind
     MESSAGE_RECALL = 7,  /* manager -> worker: give a task back that it was sent in advance */
     MESSAGE_RETURNED = 8, /* worker -> manager: it has not started, and will not */
     MESSAGE_CANCEL = 9,  /* manager -> worker: a signal for a task; if it ends badly, it was cancelled */
+    MESSAGE_LOST = 10,    /* a node's leader -> manager: a process of my node that was a worker has ended */
+    MESSAGE_HEARTBEAT = 11, /* worker of another node -> manager: my node is here; and back: so am I */
     MESSAGE_CALL = 16,    /* manager -> worker: functions to run, one after the other */
     MESSAGE_CALLED = 17,  /* worker -> manager: how they ended, in the order in which they did */
 };
@@ -82,6 +83,7 @@ struct welcome
     double origin_s;      /* CLOCK_MONOTONIC of the manager's node when the epoch began */
     uint32_t manager_pid; /* on its node */
     double latency_wait_s; /* how long a task's inputs are waited for */
+    double fence_s;        /* see core/fence.h */
 };
 
 struct run
@@ -171,6 +173,18 @@ struct stop
 {
     enum stop_mode mode;
     bool stays; /* it does not leave yet: its node is still to be torn down */
+    bool at_once; /* others are gone, or will leave without waiting: it leaves like that, too */
+};
+
+struct lost
+{
+    uint32_t worker;
+    task_id call; /* the function that it was running; TASK_NONE: none, or a command */
+};
+
+struct heartbeat
+{
+    double clock_s; /* of the worker's node, when it was sent; the answer has the same */
 };
 
 /* Writing: begin, add records of that kind, send the buffer's bytes. begin empties the buffer. */
@@ -183,6 +197,8 @@ void message_add_done(struct buffer *b, const struct done *r);
 void message_add_stop(struct buffer *b, const struct stop *r);
 void message_add_recall(struct buffer *b, const struct recall *r); /* also for RETURNED */
 void message_add_cancel(struct buffer *b, const struct cancel *r);
+void message_add_lost(struct buffer *b, const struct lost *r);
+void message_add_heartbeat(struct buffer *b, const struct heartbeat *r);
 void message_add_called(struct buffer *b, const struct call_report *r);
 
 /* A CALL's record is written in pieces: begin it, add its results, end it. `order->results` is not looked at, and
@@ -203,6 +219,8 @@ int message_next_done(struct cursor *c, struct done *r, struct ganger_error *err
 int message_next_stop(struct cursor *c, struct stop *r, struct ganger_error *err);
 int message_next_recall(struct cursor *c, struct recall *r, struct ganger_error *err);
 int message_next_cancel(struct cursor *c, struct cancel *r, struct ganger_error *err);
+int message_next_lost(struct cursor *c, struct lost *r, struct ganger_error *err);
+int message_next_heartbeat(struct cursor *c, struct heartbeat *r, struct ganger_error *err);
 int message_next_call(struct cursor *c, struct call_order *r, struct ganger_error *err);
 int message_next_called(struct cursor *c, struct call_report *r, struct ganger_error *err);
 

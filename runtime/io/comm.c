@@ -32,14 +32,37 @@ _Atomic uint64_t *comm_node_counter(struct comm *c)
 void comm_publish_group(struct comm *c, pid_t group)
 {
     if (c->groups != NULL)
-        atomic_store_explicit(&c->groups[c->group_places[c->rank]], group, memory_order_release);
+        atomic_store_explicit(&c->groups[c->node_places[c->rank]], group, memory_order_release);
 }
 
 static int32_t published(const struct comm *c, uint32_t rank)
 {
     if (c->groups == NULL || !comm_is_near(c, rank))
         return 0;
-    return atomic_load_explicit(&c->groups[c->group_places[rank]], memory_order_acquire);
+    return atomic_load_explicit(&c->groups[c->node_places[rank]], memory_order_acquire);
+}
+
+pid_t comm_pid_of(const struct comm *c, uint32_t rank)
+{
+    if (c->pids == NULL || !comm_is_near(c, rank))
+        return 0;
+    return atomic_load(&c->pids[c->node_places[rank]]);
+}
+
+void comm_note_heard(struct comm *c, double sent_s)
+{
+    uint64_t sent_us = sent_s > 0 ? (uint64_t)(sent_s * 1e6) : 0, known_us;
+
+    if (c->heard_us == NULL)
+        return;
+    known_us = atomic_load(c->heard_us);
+    while (known_us < sent_us && !atomic_compare_exchange_weak(c->heard_us, &known_us, sent_us))
+        ;
+}
+
+double comm_heard_s(const struct comm *c)
+{
+    return c->heard_us == NULL ? 0 : 1e-6 * (double)atomic_load(c->heard_us);
 }
 
 pid_t comm_group_of(const struct comm *c, uint32_t rank)

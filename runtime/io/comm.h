@@ -36,6 +36,9 @@ struct comm_ops
 
     /* Ends it: waits for others where its kind has to, unless `at_once`. Frees the comm. */
     void (*close)(struct comm *c, bool at_once);
+
+    /* A rank is gone: what is on its way to it or half here is waited for no longer. NULL: nothing to do. */
+    void (*forget)(struct comm *c, uint32_t rank);
 };
 
 struct comm
@@ -44,11 +47,13 @@ struct comm
     uint32_t rank;
     uint32_t size;         /* ranks, the manager included */
     const uint32_t *nodes; /* node of each rank, from 0; the manager's node is 0 */
-    /* Children's process groups, one place for each rank of this node, seen by all of them, so that
-     * a dead worker's child can be ended; NULL where that cannot be. See comm_publish_group. */
-    _Atomic int32_t *groups;
-    const uint32_t *group_places; /* place of each rank of this node in `groups` */
+    bool closes_at_once; /* some ranks are gone, or will leave like that: no end is to wait for others */
+    /* What the ranks of this node see of each other, one place for each; NULL where that cannot be. */
+    _Atomic int32_t *pids;   /* see comm_pid_of */
+    _Atomic int32_t *groups; /* children's process groups: see comm_publish_group */
+    const uint32_t *node_places; /* place of each rank of this node in those */
     _Atomic uint64_t *node_counter; /* see comm_node_counter */
+    _Atomic uint64_t *heard_us;     /* see comm_note_heard */
 };
 
 /* For a receiver that will soon look by itself; else it may take seconds until it does. */
@@ -89,6 +94,12 @@ static inline void comm_close(struct comm *c, bool at_once)
         c->ops->close(c, at_once);
 }
 
+static inline void comm_forget(struct comm *c, uint32_t rank)
+{
+    if (c->ops->forget != NULL)
+        c->ops->forget(c, rank);
+}
+
 /* Is `rank` on this rank's node? */
 bool comm_is_near(const struct comm *c, uint32_t rank);
 
@@ -108,13 +119,22 @@ uint32_t comm_call_of(const struct comm *c, uint32_t rank);
 /* What a rank of this node published last; 0 when none, or when it is elsewhere. */
 pid_t comm_group_of(const struct comm *c, uint32_t rank);
 
+/* The process that is a rank of this node; 0 when that is not known, or it is elsewhere. */
+pid_t comm_pid_of(const struct comm *c, uint32_t rank);
+
+/* Tells the node that the manager has answered what one of its ranks sent at this time of the node's clock. */
+void comm_note_heard(struct comm *c, double sent_s);
+
+/* The latest such time; 0 when there is none, or the node cannot be told. */
+double comm_heard_s(const struct comm *c);
+
 /* A number that all ranks of this node share, 0 when the comm is opened; what it counts is up to them.
  * Lives as long as the comm. Both kinds have one; a comm that a test scripts may have none (NULL). */
 _Atomic uint64_t *comm_node_counter(struct comm *c);
 
 /* Joins the MPI job this process was started in. Fails when the launcher's idea of the number of ranks
- * is not MPI's. To be called once. `leaves_at_once`: if they are all on one node, all ranks will be closed
- * that way, so that what MPI would remove at its end is removed now. */
+ * is not MPI's. To be called once. `leaves_at_once`: all ranks will be closed that way, or may have to, so that what
+ * MPI would remove at its end is removed now. */
 struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err);
 
 /* "Open MPI 4.1.4", "MPICH 4.0.2", …: the library this program is linked with. Works without opening. */

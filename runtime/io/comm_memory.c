@@ -169,7 +169,7 @@ static void memory_close(struct comm *c, bool at_once)
     free(m);
 }
 
-static const struct comm_ops memory_ops = {memory_send, memory_ring, memory_receive, memory_wait, memory_close};
+static const struct comm_ops memory_ops = {memory_send, memory_ring, memory_receive, memory_wait, memory_close, NULL};
 
 void comm_open_memory(struct comm **ends, uint32_t size)
 {
@@ -188,8 +188,13 @@ void comm_open_memory(struct comm **ends, uint32_t size)
         inbox->end = &inbox->first;
         inbox->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         shared->places[rank] = rank;
-        m->comm = (struct comm){&memory_ops,    rank,           size,            shared->zeros,
-                                shared->groups, shared->places, &shared->counter};
+        m->comm = (struct comm){.ops = &memory_ops,
+                                .rank = rank,
+                                .size = size,
+                                .nodes = shared->zeros,
+                                .groups = shared->groups,
+                                .node_places = shared->places,
+                                .node_counter = &shared->counter};
         m->shared = shared;
         ends[rank] = &m->comm;
     }

@@ -64,15 +64,17 @@ struct bell
     uint64_t key;
 };
 
-/* In a cache line of its own: places are written at each wait. */
-struct node_counter
+/* In cache lines of their own: places are written at each wait. */
+struct node_numbers
 {
-    _Alignas(64) _Atomic uint64_t n;
+    _Alignas(64) _Atomic uint64_t counter;
+    _Alignas(64) _Atomic uint64_t heard_us;
 };
 
 struct frame
 {
     MPI_Request request;
+    uint32_t to; /* of one that is being sent */
     char bytes[FRAME_BYTES];
 };
 
@@ -94,7 +96,7 @@ struct comm_mpi
     size_t n_spare;
     size_t spare_capacity;
 
-    struct place *places; /* of this node's ranks; the counter and `groups` follow */
+    struct place *places; /* of this node's ranks; its numbers, pids and groups follow */
     size_t page_bytes;
     uint32_t *place_of; /* by rank; meaningless for ranks elsewhere */
     int bell;
@@ -214,6 +216,19 @@ static void forget_sent(struct comm_mpi *m)
     m->n_sending = kept;
 }
 
+/* What is on its way to the dead never arrives. MPI may still read the frames: they are left to it. */
+static void mpi_forget(struct comm *c, uint32_t rank)
+{
+    struct comm_mpi *m = of(c);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < m->n_sending; i++)
+        if (m->sending[i]->to != rank)
+            m->sending[kept++] = m->sending[i];
+    m->n_sending = kept;
+    m->partial[rank].n = 0;
+}
+
 static socklen_t bell_address(struct sockaddr_un *address, const struct bell *bell)
 {
     int n;
@@ -258,6 +273,7 @@ static int mpi_send(struct comm *c, uint32_t to, const void *bytes, size_t n, st
         struct frame *f = new_frame(m);
         int flag = 0;
 
+        f->to = to;
         memcpy(f->bytes, next, n_frame);
         if (MPI_Isend(f->bytes, (int)n_frame, MPI_BYTE, (int)to, tag, MPI_COMM_WORLD, &f->request) !=
             MPI_SUCCESS)
@@ -548,10 +564,22 @@ static bool is_own_file(int fd)
     return status.st_uid == geteuid();
 }
 
+/* Finds its parts; and says who we are. */
+static void share_page(struct comm_mpi *m, uint32_t n_local)
+{
+    struct node_numbers *numbers = (struct node_numbers *)(m->places + n_local);
+
+    m->comm.node_counter = &numbers->counter;
+    m->comm.heard_us = &numbers->heard_us;
+    m->comm.pids = (_Atomic int32_t *)(numbers + 1);
+    m->comm.groups = m->comm.pids + n_local;
+    m->comm.node_places = m->place_of;
+    atomic_store(&m->comm.pids[m->place_of[m->comm.rank]], (int32_t)getpid());
+}
+
 /* The page that the node's ranks share. Its name exists only while they open it. Collective on `node`. */
 static int open_page(struct comm_mpi *m, MPI_Comm node, struct ganger_error *err)
 {
-    struct node_counter *counter;
     char name[64];
     int local_rank, n_local, fd;
 
@@ -559,8 +587,7 @@ static int open_page(struct comm_mpi *m, MPI_Comm node, struct ganger_error *err
     MPI_Comm_size(node, &n_local);
     snprintf(name, sizeof(name), "/ganger-%016llx-%u", (unsigned long long)m->token,
              m->comm.nodes[m->comm.rank]);
-    m->page_bytes = (size_t)n_local * (sizeof(struct place) + sizeof(*m->comm.groups)) +
-                    sizeof(struct node_counter);
+    m->page_bytes = (size_t)n_local * (sizeof(struct place) + 2 * sizeof(int32_t)) + sizeof(struct node_numbers);
     if (local_rank != 0)
         MPI_Barrier(node);
     fd = shm_open(name, local_rank == 0 ? O_RDWR | O_CREAT | O_EXCL : O_RDWR, 0600);
@@ -568,7 +595,9 @@ static int open_page(struct comm_mpi *m, MPI_Comm node, struct ganger_error *err
         m->places = mmap(NULL, m->page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (m->places == MAP_FAILED)
         m->places = NULL;
-    if (m->places == NULL)
+    if (m->places != NULL)
+        share_page(m, (uint32_t)n_local);
+    else
         error_set_errno(err, ERROR_SYSTEM, "rank %u cannot share memory with its node (/dev/shm%s)",
                         m->comm.rank, name);
     if (fd >= 0)
@@ -580,14 +609,10 @@ static int open_page(struct comm_mpi *m, MPI_Comm node, struct ganger_error *err
         shm_unlink(name);
     if (m->places == NULL)
         return -1;
-    counter = (struct node_counter *)(m->places + n_local);
-    m->comm.node_counter = &counter->n;
-    m->comm.groups = (_Atomic int32_t *)(counter + 1);
-    m->comm.group_places = m->place_of;
     return 0;
 }
 
-static const struct comm_ops mpi_ops = {mpi_send, mpi_ring, mpi_receive, mpi_wait, mpi_close};
+static const struct comm_ops mpi_ops = {mpi_send, mpi_ring, mpi_receive, mpi_wait, mpi_close, mpi_forget};
 
 /* Open MPI's segment of this rank in /dev/shm, 4 MiB, which would outlive a killed mpirun. By now all of
  * the node have attached to it, so its name is needed no more. Its name is VADER.host.uid.job.rank, the
@@ -663,10 +688,10 @@ static void stop_yielding(void)
         set_yield(false);
 }
 
-/* Open MPI's event loops wait in epoll (see comm_open_mpi), and what epoll waits in can be waited for itself: it is readable
- * when any of their sockets is. So a rank sleeps until the network has something, whatever connections come and go.
- * Networks without sockets tell nothing in this way; net_tells learns which it is. To be called before anybody else
- * in this process makes one. */
+/* Open MPI's event loops wait in epoll (see comm_open_mpi), and what epoll waits in can be waited for itself: it is
+ * readable when any of their sockets is. So a rank sleeps until the network has something, whatever connections come
+ * and go. Networks without sockets tell nothing in this way; net_tells learns which it is. To be called before anybody
+ * else in this process makes one. */
 static void find_net_fds(struct comm_mpi *m)
 {
     DIR *dir = m->has_far ? opendir("/proc/self/fd") : NULL;
@@ -714,7 +739,7 @@ struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err)
     is_open &= open_page(m, node, err) == 0; /* others wait for us in it, whatever came before */
     if (!is_open)
         goto fail;
-    if (leaves_at_once && comm_is_one_node(&m->comm))
+    if (leaves_at_once)
         trim(node);
     stop_yielding();
     find_net_fds(m);

@@ -643,6 +643,12 @@ bool process_is_orphan(void)
     return self.parent != 0 && getppid() != self.parent;
 }
 
+void process_continue_parent(void)
+{
+    if (getppid() > 1)
+        kill(getppid(), SIGCONT);
+}
+
 int process_watch_open(void)
 {
     return epoll_create1(EPOLL_CLOEXEC);

@@ -99,6 +99,9 @@ void process_die_with_parent(int signal);
 /* Has the parent that process_die_with_parent was called under died? */
 bool process_is_orphan(void);
 
+/* The parent goes on, if it is stopped: whoever stopped it, and would let it go on, is gone. */
+void process_continue_parent(void);
+
 /* Watching processes that are not our children. The set is one descriptor, readable when one of them
  * has ended; -1 on failure. Adding a process that is gone already makes it readable at once. */
 int process_watch_open(void);

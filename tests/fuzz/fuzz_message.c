@@ -30,6 +30,8 @@ static int next(enum message_kind kind, struct cursor *c)
         struct stop stop;
         struct recall recall;
         struct cancel cancel;
+        struct lost lost;
+        struct heartbeat heartbeat;
     } any;
 
     switch (kind) {
@@ -52,6 +54,8 @@ static int next(enum message_kind kind, struct cursor *c)
     case MESSAGE_RECALL:
     case MESSAGE_RETURNED: return message_next_recall(c, &any.recall, NULL);
     case MESSAGE_CANCEL: return message_next_cancel(c, &any.cancel, NULL);
+    case MESSAGE_LOST: return message_next_lost(c, &any.lost, NULL);
+    case MESSAGE_HEARTBEAT: return message_next_heartbeat(c, &any.heartbeat, NULL);
     }
     return -1;
 }

@@ -23,6 +23,7 @@
 
 #define EPOCH 4
 #define N_RANKS_MAX 8
+#define ASKED_S 17.5
 
 /* A script has one step a line:
  *
@@ -33,6 +34,8 @@
  *   W killed ID      the same, ended by us
  *   W started ID
  *   W returned ID    worker W gives back what it was sent in advance
+ *   W lost V         worker W, its node's leader, says that V's process has ended
+ *   W asks           worker W's heartbeat
  *   short            from now on tasks run for a millisecond, before for a second
  *   later N          N seconds pass
  *   signal N         the manager's process gets a signal
@@ -96,6 +99,7 @@ static int script_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
     struct stop stop;
     struct recall recall;
     struct cancel cancel;
+    struct heartbeat heartbeat;
 
     assert_int_equal(message_open(&h, &cursor, bytes, n, err), 0);
     assert_int_equal(h.worker, to);
@@ -122,6 +126,11 @@ static int script_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
     case MESSAGE_STOP:
         assert_int_equal(message_next_stop(&cursor, &stop, err), 0);
         buffer_printf(&s->transcript, "%u STOP %s%s\n", to, modes[stop.mode], stop.stays ? ", stay" : "");
+        break;
+    case MESSAGE_HEARTBEAT:
+        assert_int_equal(message_next_heartbeat(&cursor, &heartbeat, err), 0);
+        assert_true(heartbeat.clock_s == ASKED_S);
+        buffer_printf(&s->transcript, "%u answered\n", to);
         break;
     default: fail();
     }
@@ -204,6 +213,22 @@ static void prepare_returned(struct script *s, const char *id)
     message_add_recall(&s->message, &returned);
 }
 
+static void prepare_lost(struct script *s, uint32_t worker)
+{
+    struct lost lost = {worker, TASK_NONE};
+
+    message_begin(&s->message, MESSAGE_LOST, EPOCH, s->from);
+    message_add_lost(&s->message, &lost);
+}
+
+static void prepare_heartbeat(struct script *s)
+{
+    struct heartbeat heartbeat = {ASKED_S};
+
+    message_begin(&s->message, MESSAGE_HEARTBEAT, EPOCH, s->from);
+    message_add_heartbeat(&s->message, &heartbeat);
+}
+
 static void send_signal(const struct script *s, int number)
 {
     struct signalfd_siginfo info = {.ssi_signo = (uint32_t)number};
@@ -257,13 +282,17 @@ static int script_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
         prepare_started(s, id);
     } else if (strcmp(word, "returned") == 0) {
         prepare_returned(s, id);
+    } else if (strcmp(word, "lost") == 0) {
+        prepare_lost(s, (uint32_t)strtoul(id, NULL, 10));
+    } else if (strcmp(word, "asks") == 0) {
+        prepare_heartbeat(s);
     } else {
         prepare_done(s, id, attempt, strcmp(word, "done") == 0 ? TASK_EXITED : TASK_CANCELLED, code);
     }
     return poll(fds, n, 0) < 0 ? -1 : 0;
 }
 
-static const struct comm_ops script_ops = {script_send, script_ring, script_receive, script_wait, NULL};
+static const struct comm_ops script_ops = {script_send, script_ring, script_receive, script_wait, NULL, NULL};
 
 static void sink(void *data, const struct event *e)
 {
@@ -316,11 +345,12 @@ static void end_stand_ins(const struct script *s)
 }
 
 /* Runs the graph by the script, with that many workers, and compares the transcript. `asked` has what is asked
- * for beyond that. */
+ * for beyond that; its comm, if there is one, says on which nodes they are. */
 static struct outcome expect_with(struct graph *graph, uint32_t n_workers, const char *script,
                                   const char *transcript, const struct manager_options *asked)
 {
-    static const uint32_t nodes[N_RANKS_MAX] = {0};
+    static const uint32_t one_node[N_RANKS_MAX] = {0};
+    const uint32_t *nodes = asked->comm != NULL ? asked->comm->nodes : one_node;
     struct script s = {.comm = {.ops = &script_ops, .size = n_workers + 1, .nodes = nodes},
                        .graph = graph,
                        .next = script,
@@ -953,6 +983,101 @@ static void test_what_ran_in_earlier_allocations_tells_how_long_tasks_take(void 
     assert_int_equal(o.report.n_left, 1);
 }
 
+/* ---- several nodes ---- */
+
+#define FENCE_TEST_S 8 /* looks every 2 s, so that steps of 2 s are never late */
+#define TWO_SECONDS_9_TIMES "later 2\nlater 2\nlater 2\nlater 2\nlater 2\nlater 2\nlater 2\nlater 2\nlater 2\n"
+
+/* Worker 1 is on the manager's node, the others are on another. */
+static void expect_on_two_nodes(const char *graph_text, uint32_t n_workers, const char *script, const char *transcript)
+{
+    static const uint32_t nodes[N_RANKS_MAX] = {0, 0, 1, 1, 1, 1, 1, 1};
+    struct comm where = {.nodes = nodes};
+    const struct manager_options asked = {.fence_s = FENCE_TEST_S, .comm = &where};
+
+    expect_with(graph_from_text(graph_text), n_workers, script, transcript, &asked);
+}
+
+static void test_silent_node_is_given_up_after_twice_the_fence(void **unused)
+{
+    (void)unused;
+    expect_on_two_nodes("a\nb\n", 2,
+                        "1 hello\n2 hello\n1 done a 0\n" TWO_SECONDS_9_TIMES
+                        "2 done b 0\n" /* too late */
+                        "1 done b 0 2\n",
+                        "1 WELCOME\n1 RUN a\n2 WELCOME\n2 RUN b\ndone a\nlost 2\nretried b\n1 RUN b 2\ndone b\n"
+                        "1 STOP when done\n2 STOP when done\n");
+}
+
+static void test_node_that_asks_is_answered_and_kept(void **unused)
+{
+    (void)unused;
+    expect_on_two_nodes("a\nb\n", 3,
+                        "1 hello\n2 hello\n3 hello\n1 done a 0\nlater 2\nlater 2\nlater 2\nlater 2\n3 asks\nlater 2\n"
+                        "later 2\nlater 2\nlater 2\nlater 2\n2 done b 0\n",
+                        "1 WELCOME\n1 RUN a\n2 WELCOME\n2 RUN b\n3 WELCOME\ndone a\n3 answered\ndone b\n"
+                        "1 STOP when done\n2 STOP when done\n3 STOP when done\n");
+}
+
+static void test_who_was_given_up_is_told_to_leave_and_not_answered(void **unused)
+{
+    (void)unused;
+    expect_on_two_nodes("a\nb\n", 2,
+                        "1 hello\n2 hello\n1 done a 0\n" TWO_SECONDS_9_TIMES "2 asks\n2 hello\n1 done b 0 2\n",
+                        "1 WELCOME\n1 RUN a\n2 WELCOME\n2 RUN b\ndone a\nlost 2\nretried b\n1 RUN b 2\n"
+                        "2 STOP kill\ndone b\n1 STOP when done\n2 STOP when done\n");
+}
+
+static void test_manager_that_was_stopped_gives_nobody_up(void **unused)
+{
+    (void)unused;
+    expect_on_two_nodes("a\nb\n", 2,
+                        "1 hello\n2 hello\n1 done a 0\nlater 2\nlater 1000\nlater 2\n2 done b 0\n",
+                        "1 WELCOME\n1 RUN a\n2 WELCOME\n2 RUN b\ndone a\ndone b\n1 STOP when done\n"
+                        "2 STOP when done\n");
+}
+
+static void test_leader_tells_of_a_death_at_once(void **unused)
+{
+    (void)unused;
+    expect_on_two_nodes("a\nb\nc\n", 3,
+                        "1 hello\n2 hello\n3 hello\n2 lost 3\n2 lost 3\n2 lost 1\n2 lost 99\n2 done b 0\n2 done c 0 2\n"
+                        "1 done a 0\n",
+                        "1 WELCOME\n1 RUN a\n2 WELCOME\n2 RUN b\n3 WELCOME\n3 RUN c\nlost 3\nretried c\ndone b\n"
+                        "2 RUN c 2\ndone c\ndone a\n1 STOP when done\n2 STOP when done\n3 STOP when done\n");
+}
+
+/* Each of its workers has done two when worker 1 has done five. */
+static void test_node_on_which_all_fails_at_once_is_set_aside(void **unused)
+{
+    (void)unused;
+    expect_on_two_nodes("a\nb\nc\nd\ne\nf\ng\nh\ni\nj\nk\nl\nm\nn\n", 2,
+                        "1 hello\n2 hello\n"
+                        "2 done b 9\n1 done a 0\n2 done c 9\n1 done d 0\n2 done e 9\n"
+                        "1 done f 0\n2 done g 9\n1 done h 0\n"
+                        "1 done j 0\n1 done k 0\n2 done i 9\n1 done l 0\n1 done m 0\n1 done n 0\n",
+                        "1 WELCOME\n1 RUN a\n2 WELCOME\n2 RUN b\nfailed b\n2 RUN c\ndone a\n1 RUN d\nfailed c\n"
+                        "2 RUN e\ndone d\n1 RUN f\nfailed e\n2 RUN g\ndone f\n1 RUN h\nfailed g\n"
+                        "2 RUN i\ndone h\n1 RUN j\n"
+                        "done j\n1 RUN k\ndone k\n1 RUN l\nfailed i\ndone l\n1 RUN m\ndone m\n1 RUN n\ndone n\n"
+                        "1 STOP when done\n2 STOP when done\n");
+}
+
+static void test_node_is_kept_when_tasks_fail_everywhere(void **unused)
+{
+    (void)unused;
+    expect_on_two_nodes("a\nb\nc\nd\ne\nf\ng\nh\ni\nj\nk\nl\nm\nn\n", 2,
+                        "1 hello\n2 hello\n"
+                        "2 done b 9\n1 done a 0\n2 done c 9\n1 done d 9\n2 done e 9\n"
+                        "1 done f 0\n2 done g 9\n1 done h 9\n"
+                        "1 done j 0\n1 done k 9\n2 done i 9\n1 done l 0\n2 done m 0\n1 done n 0\n",
+                        "1 WELCOME\n1 RUN a\n2 WELCOME\n2 RUN b\nfailed b\n2 RUN c\ndone a\n1 RUN d\nfailed c\n"
+                        "2 RUN e\nfailed d\n1 RUN f\nfailed e\n2 RUN g\ndone f\n1 RUN h\nfailed g\n"
+                        "2 RUN i\nfailed h\n1 RUN j\n"
+                        "done j\n1 RUN k\nfailed k\n1 RUN l\nfailed i\n2 RUN m\ndone l\n1 RUN n\ndone m\ndone n\n"
+                        "1 STOP when done\n2 STOP when done\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1005,6 +1130,13 @@ int main(void)
         cmocka_unit_test(test_what_drains_is_cut_off_all_the_same),
         cmocka_unit_test(test_what_stopped_for_a_failure_is_not_for_the_next_allocation),
         cmocka_unit_test(test_what_ran_in_earlier_allocations_tells_how_long_tasks_take),
+        cmocka_unit_test(test_silent_node_is_given_up_after_twice_the_fence),
+        cmocka_unit_test(test_node_that_asks_is_answered_and_kept),
+        cmocka_unit_test(test_who_was_given_up_is_told_to_leave_and_not_answered),
+        cmocka_unit_test(test_manager_that_was_stopped_gives_nobody_up),
+        cmocka_unit_test(test_leader_tells_of_a_death_at_once),
+        cmocka_unit_test(test_node_on_which_all_fails_at_once_is_set_aside),
+        cmocka_unit_test(test_node_is_kept_when_tasks_fail_everywhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

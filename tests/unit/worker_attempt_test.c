@@ -89,12 +89,13 @@ static void end_close(struct comm *c, bool at_once)
     close(((struct end *)c)->fd);
 }
 
-static const struct comm_ops end_ops = {end_send, end_ring, end_receive, end_wait, end_close};
-static const uint32_t one_node[] = {0, 0};
+static const struct comm_ops end_ops = {end_send, end_ring, end_receive, end_wait, end_close, NULL};
+static const uint32_t one_node[] = {0, 0}, two_nodes[] = {0, 1};
 
-static void end_init(struct end *e, uint32_t rank, int fd)
+static void end_init(struct end *e, uint32_t rank, int fd, bool is_far)
 {
-    *e = (struct end){.comm = {.ops = &end_ops, .rank = rank, .size = 2, .nodes = one_node}, .fd = fd};
+    *e = (struct end){.comm = {.ops = &end_ops, .rank = rank, .size = 2, .nodes = is_far ? two_nodes : one_node},
+                      .fd = fd};
     e->comm.node_counter = &e->counter;
 }
 
@@ -111,6 +112,9 @@ struct fixture
     uint64_t max_output_bytes;
     double grace_s;
     double latency_wait_s;
+    double fence_s;
+    bool is_far; /* the worker is on another node than the manager */
+    struct heartbeat heartbeat; /* the last */
     struct buffer message;
     struct buffer gpus; /* of HELLO */
     struct buffer tail; /* of the last DONE */
@@ -126,7 +130,7 @@ static _Noreturn void be_worker(const struct fixture *f, int fd)
     struct ganger_error err = {0};
     int status;
 
-    end_init(&end, 1, fd);
+    end_init(&end, 1, fd, f->is_far);
     process_adopt_orphans();
     process_die_with_parent(SIGKILL); /* if an assertion fails */
     status = worker_run(&options, &err);
@@ -143,6 +147,8 @@ static void take(struct fixture *f, enum message_kind kind, struct cursor *c)
         assert_int_equal(message_next_hello(c, &hello, &f->err), 0);
         buffer_put(&f->gpus, hello.gpus.bytes, hello.gpus.n);
     }
+    if (kind == MESSAGE_HEARTBEAT)
+        assert_int_equal(message_next_heartbeat(c, &f->heartbeat, &f->err), 0);
     if (kind != MESSAGE_DONE)
         return;
     assert_int_equal(message_next_done(c, &f->done, &f->err), 0);
@@ -193,6 +199,7 @@ static void send_welcome(struct fixture *f)
                         .env = {env, sizeof(env) - 1},
                         .grace_s = f->grace_s,
                         .latency_wait_s = f->latency_wait_s,
+                        .fence_s = f->is_far ? f->fence_s : LONG_S,
                         .same_clock = true,
                         .origin_s = clock_now_s(),
                         .manager_pid = (uint32_t)getpid()};
@@ -220,7 +227,7 @@ static void start_worker(struct fixture *f)
         be_worker(f, fds[1]);
     }
     close(fds[1]);
-    end_init(&f->end, 0, fds[0]);
+    end_init(&f->end, 0, fds[0], f->is_far);
     expect(f, MESSAGE_HELLO);
     send_welcome(f);
 }
@@ -894,6 +901,81 @@ static void test_a_task_that_writes_more_than_it_may_is_ended(void **unused)
     end(&f);
 }
 
+/* ---- on another node than the manager's ---- */
+
+static void begin_far(struct fixture *f, double fence_s)
+{
+    *f = (struct fixture){.grace_s = 5, .gpus_per_node = 3, .is_far = true, .fence_s = fence_s};
+    start_worker(f);
+}
+
+static void answer(struct fixture *f)
+{
+    message_begin(&f->message, MESSAGE_HEARTBEAT, EPOCH, 1);
+    message_add_heartbeat(&f->message, &f->heartbeat);
+    send_message(f);
+}
+
+/* It must have ended by itself, with an error. */
+static void expect_left(struct fixture *f)
+{
+    int status = -1;
+
+    assert_int_equal(waitpid(f->worker, &status, 0), f->worker);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 1);
+    comm_close(&f->end.comm, false);
+    buffer_release(&f->message);
+    buffer_release(&f->tail);
+    buffer_release(&f->gpus);
+    nftw(f->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void test_worker_that_is_not_answered_ends_its_task_and_leaves(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin_far(&f, 0.4);
+    send_shell(&f, 1, "sleep 1000 & sleep 1000");
+    expect(&f, MESSAGE_HEARTBEAT);
+    answer(&f);
+    expect(&f, MESSAGE_HEARTBEAT);
+    expect_left(&f);
+    assert_int_equal(count_processes(f.word), 0);
+}
+
+static void test_worker_that_is_answered_stays(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin_far(&f, 2);
+    for (int i = 0; i < 6; i++) { /* three seconds */
+        expect(&f, MESSAGE_HEARTBEAT);
+        answer(&f);
+    }
+    send_shell(&f, 1, "exit 4");
+    expect_end(&f, TASK_EXITED, 4);
+    end(&f);
+}
+
+/* What counts is when it asked, not when the answer came. */
+static void test_old_answers_do_not_keep_a_worker(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin_far(&f, 0.4);
+    expect(&f, MESSAGE_HEARTBEAT);
+    f.heartbeat.clock_s -= 1;
+    for (int i = 0; i < 3; i++) {
+        answer(&f);
+        poll(NULL, 0, 100);
+    }
+    expect_left(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -923,6 +1005,9 @@ int main(void)
         cmocka_unit_test(test_memory_that_was_asked_for_is_used),
         cmocka_unit_test(test_a_task_that_is_killed_by_others_was_not_out_of_memory),
         cmocka_unit_test(test_a_task_that_writes_more_than_it_may_is_ended),
+        cmocka_unit_test(test_worker_that_is_not_answered_ends_its_task_and_leaves),
+        cmocka_unit_test(test_worker_that_is_answered_stays),
+        cmocka_unit_test(test_old_answers_do_not_keep_a_worker),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,8 @@ static void send_welcome(struct fixture *f, double grace_s)
                         .grace_s = grace_s,
                         .same_clock = true,
                         .origin_s = clock_now_s(),
-                        .manager_pid = (uint32_t)getpid()};
+                        .manager_pid = (uint32_t)getpid(),
+                        .fence_s = 1000};
 
     message_begin(&f->message, MESSAGE_WELCOME, EPOCH, 1);
     message_add_welcome(&f->message, &w);

@@ -74,7 +74,8 @@ static void put_welcome(struct buffer *b)
                         .same_clock = true,
                         .origin_s = 3,
                         .manager_pid = 4,
-                        .latency_wait_s = 0.5};
+                        .latency_wait_s = 0.5,
+                        .fence_s = 60};
 
     message_begin(b, MESSAGE_WELCOME, 5, 3);
     message_add_welcome(b, &w);
@@ -203,6 +204,7 @@ static void test_hello_and_welcome_come_back_as_they_went(void **unused)
     assert_true(w.same_clock);
     assert_int_equal(w.manager_pid, 4);
     assert_true(w.latency_wait_s == 0.5);
+    assert_true(w.fence_s == 60);
     buffer_release(&b);
 }
 
@@ -363,8 +365,12 @@ static void test_done_without_sound_times_is_refused(void **unused)
 
 static void test_welcome_that_contradicts_itself_is_refused(void **unused)
 {
-    static const struct welcome bad[] = {{.env = {"A=1\0B", 5}}, {.latency_wait_s = NAN}, {.latency_wait_s = -1},
-                                         {.grace_s = NAN}};
+    static const struct welcome bad[] = {{.env = {"A=1\0B", 5}, .fence_s = 1},
+                                         {.latency_wait_s = NAN, .fence_s = 1},
+                                         {.latency_wait_s = -1, .fence_s = 1},
+                                         {.grace_s = NAN, .fence_s = 1},
+                                         {.fence_s = NAN},
+                                         {.fence_s = 0}};
 
     (void)unused;
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
