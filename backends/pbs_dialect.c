@@ -156,11 +156,19 @@ static char *join_chunks(const char *theirs, const char *ours)
     return text.bytes;
 }
 
+/* What follows the key and its sign; "" when nothing does. */
+static const char *value_of(const char *option)
+{
+    size_t n = length_of_key(option);
+
+    return option + n + (option[n] != '\0');
+}
+
 /* A select of several chunks says of each what it is: ours, which is one chunk, takes its place. */
 static char *join_select(const char *theirs, const char *ours)
 {
     bool is_one_chunk = theirs != NULL && is_key(theirs, "-l select") && strchr(theirs, '+') == NULL;
-    char *chunk = join_chunks(is_one_chunk ? theirs + strlen("-l select=") : "", ours + strlen("-l select="));
+    char *chunk = join_chunks(is_one_chunk ? value_of(theirs) : "", value_of(ours));
     char *text = xasprintf("-l select=%s", chunk);
 
     free(chunk);
@@ -176,13 +184,13 @@ static char *join(const char *theirs, const char *ours)
     if (is_key(ours, "-l select"))
         return join_select(theirs, ours);
     if (is_key(ours, "-v") && theirs != NULL)
-        return xasprintf("%s,%s", theirs, ours + 3);
+        return xasprintf("%s,%s", theirs, value_of(ours));
     return xstrdup(ours);
 }
 
 static void put(struct buffer *text, const char *option)
 {
-    size_t n = strncmp(option, "-", 1) == 0 && strcspn(option, " ") == 2 ? 3 : 0;
+    size_t n = strncmp(option, "-", 1) == 0 && strcspn(option, " ") == 2 && option[2] == ' ' ? 3 : 0;
     const char *value = option + n;
 
     if (value[strcspn(value, " \t\"'\\#")] == '\0') {

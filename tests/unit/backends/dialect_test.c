@@ -90,6 +90,8 @@ static void test_lists_of_variables_are_put_together(void **state)
     joins(NULL, "-v C=2", "-v C=2");
     joins("-N theirs", "-N ours", "-N ours");
     joins("-N theirs", "-q ours", NULL);
+    joins("-v A", "-v", "-v A,"); /* what has no value does no harm */
+    joins("-l select", "-l select", "-l select=1");
 }
 
 static void puts_as(const struct dialect *d, const char *option, const char *wanted)
@@ -108,6 +110,8 @@ static void test_values_with_blanks_are_quoted(void **state)
     puts_as(&dialect_pbs, "-o /a b/c", "-o \"/a b/c\"");
     puts_as(&dialect_pbs, "-o /ab/c", "-o /ab/c");
     puts_as(&dialect_pbs, "-V", "-V");
+    puts_as(&dialect_pbs, "-", "-");
+    puts_as(&dialect_pbs, "", "");
     puts_as(&dialect_slurm, "--output=/a b/c\"d", "--output=\"/a b/c\\\"d\"");
     puts_as(&dialect_slurm, "--requeue", "--requeue");
 }
