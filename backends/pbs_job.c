@@ -24,7 +24,8 @@
 /* "13.head n1/8/4096+n2/8/4096": CPUs and MiB of each host. */
 #define LEARNED_VARIABLE "GANGER_PBS_JOB"
 #define RESTARTS_VARIABLE "GANGER_PBS_RESTARTS"
-#define LEARNED_MOST_BYTES 100000 /* one variable may have 128 KiB: some 5000 nodes */
+#define LEARNED_MOST_BYTES 130000 /* one variable may have 128 KiB: some 6000 nodes */
+#define LEARNED_TOO_MUCH "-"      /* for the ranks of more; their file of nodes is none of PBS's */
 #define NODEFILE_MOST_BYTES (64 << 20)
 
 char *pbs_find_job(void)
@@ -83,6 +84,13 @@ static bool describe_learned(struct allocation *a)
     return a->n_nodes > 0;
 }
 
+static bool is_too_much(void)
+{
+    const char *learned = getenv(LEARNED_VARIABLE);
+
+    return learned != NULL && strcmp(learned, LEARNED_TOO_MUCH) == 0;
+}
+
 /* ---- what the environment says ---- */
 
 char *pbs_read_file(const char *path)
@@ -138,7 +146,7 @@ int pbs_describe(struct allocation *a, struct ganger_error *err)
     if (describe_learned(a)) {
         free(job);
         job = NULL;
-    } else if (text == NULL) { /* a rank on another node, where the file is not */
+    } else if (text == NULL || is_too_much()) { /* or a rank on another node, where the file is not */
         *a = (struct allocation){.end_s = NAN};
         found = 0;
     } else {
@@ -198,12 +206,9 @@ static void write_learned(const struct allocation *a, const struct pbs_places *p
     buffer_put_u8(text, 0);
 }
 
-static void learn_from(const struct allocation *a, const struct pbs_record *record)
+static void learn_restarts(const struct pbs_record *record)
 {
-    const char *exec_host = pbs_record_find(record, "exec_host"), *vnodes = pbs_record_find(record, "exec_vnode");
     const char *runs = pbs_record_find(record, "run_count");
-    struct pbs_places places = {NULL, 0, 0};
-    struct buffer text = BUFFER_EMPTY;
     long n_runs;
 
     if (runs == NULL)
@@ -215,24 +220,34 @@ static void learn_from(const struct allocation *a, const struct pbs_record *reco
         setenv(RESTARTS_VARIABLE, restarts, 1);
         free(restarts);
     }
-    if (exec_host == NULL || pbs_read_places(exec_host, vnodes, &places, NULL) < 0)
-        return;
-    share_memory(record, &places);
+}
+
+static void learn_places(const struct pbs_record *record, struct pbs_places *places)
+{
+    const char *exec_host = pbs_record_find(record, "exec_host"), *vnodes = pbs_record_find(record, "exec_vnode");
+
+    if (exec_host != NULL && pbs_read_places(exec_host, vnodes, places, NULL) == 0)
+        share_memory(record, places);
+}
+
+/* Also when the server does not answer: the file of nodes that the ranks see will have a line more. */
+void pbs_learn(const struct allocation *a)
+{
+    struct pbs_records records = {NULL, 0, 0};
+    struct pbs_places places = {NULL, 0, 0};
+    struct buffer text = BUFFER_EMPTY;
+
+    unsetenv(RESTARTS_VARIABLE); /* of a job that submitted this one */
+    unsetenv(LEARNED_VARIABLE);
+    if (pbs_ask_record(a->job, &records, NULL) == 0 && records.n > 0) {
+        learn_restarts(&records.each[0]);
+        learn_places(&records.each[0], &places);
+    }
     write_learned(a, &places, &text);
     if (text.n < LEARNED_MOST_BYTES)
         setenv(LEARNED_VARIABLE, text.bytes, 1);
     buffer_release(&text);
     pbs_places_release(&places);
-}
-
-void pbs_learn(const struct allocation *a)
-{
-    struct pbs_records records = {NULL, 0, 0};
-
-    unsetenv(RESTARTS_VARIABLE); /* of a job that submitted this one */
-    unsetenv(LEARNED_VARIABLE);
-    if (pbs_ask_record(a->job, &records, NULL) == 0 && records.n > 0)
-        learn_from(a, &records.each[0]);
     pbs_records_release(&records);
 }
 
@@ -302,13 +317,15 @@ char **pbs_launch_variables(const struct allocation *a, const uint32_t *n_worker
     static const char *const names[] = {"PBS_NODEFILE", "OMPI_MCA_orte_default_hostfile",
                                         "PRTE_MCA_prte_default_hostfile", "HYDRA_HOST_FILE"};
     size_t n_names = sizeof(names) / sizeof(*names), n = 0;
-    char **variables = xcalloc(n_names + 3, sizeof(*variables)), *path;
+    char **variables = xcalloc(n_names + 4, sizeof(*variables)), *path;
 
     if (a->n_nodes == 1)
         return variables; /* mpirun starts them where it is */
     path = make_hostfile(a, n_workers, file_fd);
     for (size_t i = 0; path != NULL && i < n_names; i++)
         variables[n++] = xasprintf("%s=%s", names[i], path);
+    if (getenv(LEARNED_VARIABLE) == NULL)
+        variables[n++] = xstrdup(LEARNED_VARIABLE "=" LEARNED_TOO_MUCH);
     variables[n++] = name_environment(forwarded);
     free(path);
     return variables;

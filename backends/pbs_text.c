@@ -280,8 +280,9 @@ static void take_end(const struct pbs_record *r, struct job *job)
     const char *text = find_first(r, "Exit_status", "exit_status");
     long status = text != NULL ? strtol(text, NULL, 10) : 0;
 
-    if (text == NULL) { /* it never ran */
-        set_text(&job->word, "CANCELLED");
+    if (text == NULL) {
+        if (isnan(job->start_s) && strcmp(job->word, "FINISHED") == 0) /* it was deleted before it ran */
+            set_text(&job->word, "CANCELLED");
         return;
     }
     if (status >= 256)

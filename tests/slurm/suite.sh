@@ -1,6 +1,6 @@
 #!/bin/bash
 # ganger on a real Slurm of 3 nodes x 2 cores. GANGER is the program, GANGER_SOURCE_DIR its source, WORK a folder
-# that may be emptied. With words: only the tests of these names.
+# that may be emptied. With words: only the tests of these names. SUITE_TESTS is a file with others to run instead.
 set -u
 . "$GANGER_SOURCE_DIR/tests/slurm/cluster.sh"
 cluster_enter "$0" "$@"
@@ -376,6 +376,10 @@ test_requeue() {
 
 # --- running them ---
 
+if [ -n "${SUITE_TESTS:-}" ]; then
+    for test in $(declare -F | sed -n 's/^declare -f //p' | grep '^test_'); do unset -f "$test"; done
+    . "$SUITE_TESTS"
+fi
 tests=${*:-$(declare -F | sed -n 's/^declare -f test_//p')}
 mkdir -p "$WORK" && cd "$WORK" || exit 3
 rm -rf "${WORK:?}"/*
