@@ -54,6 +54,7 @@ struct run_options
     const char *run_dir; /* NULL: made from the workflow's name */
     bool resume;
     bool break_lock;
+    const char *changed; /* what makes a done task run again: "definition" or "content" */
     bool quiet;
     bool dry_run;
     bool help;
@@ -85,6 +86,8 @@ static const struct option_row rows[] = {
     ROW('r', "resume", NULL, OPTION_ON, resume, "go on with the run that is in the run directory"),
     ROW('\0', "break-lock", NULL, OPTION_ON, break_lock,
         "take the run directory from a run of another host that you know to be dead"),
+    ROW('\0', "changed", "WHAT", OPTION_TEXT, changed,
+        "by what --resume tells what must run again: definition (default), or content of inputs as well"),
     ROW('q', "quiet", NULL, OPTION_ON, quiet, "failures only: no progress, no summary of a run that went well"),
     ROW('\0', "progress-interval", "SECONDS", OPTION_SECONDS, progress_interval_s,
         "between lines of progress where there is no terminal; 0: none; default: 10, growing to 60"),
@@ -209,6 +212,11 @@ struct manager_rank
     uint32_t epoch;
 };
 
+static bool is_by_content(const struct run_options *options)
+{
+    return strcmp(options->changed, "content") == 0;
+}
+
 /* What its run directory is called after. */
 static const char *flow_of(const struct run_options *options)
 {
@@ -260,9 +268,11 @@ static int open_results(struct manager_rank *m, struct ganger_error *err)
 
 static int open_journal(struct manager_rank *m, struct ganger_error *err)
 {
-    struct journal_header header = {.name = m->workflow.name, .workflow_digest = m->workflow.digest};
+    struct journal_header header = {.name = m->workflow.name,
+                                    .workflow_digest = m->workflow.digest,
+                                    .by_content = is_by_content(m->options)};
 
-    if (journal_recover(m->dir.fd, m->dir.journal_path, m->workflow.graph, &m->past, err) < 0)
+    if (journal_recover(m->dir.fd, m->dir.journal_path, m->workflow.graph, header.by_content, &m->past, err) < 0)
         return -1;
     m->epoch = m->past.epoch + 1;
     if (end_earlier_epochs(m, err) < 0)
@@ -307,6 +317,7 @@ static int write_record(const struct manager_rank *m, struct ganger_error *err)
         .cwd = m->origin.cwd,
         .n_workers = m->comm->size - 1,
         .resume = o->resume,
+        .changed = o->changed,
         .grace_s = o->grace_s,
         .latency_wait_s = o->latency_wait_s,
         .max_failures = o->fail_fast ? 1 : o->max_failures,
@@ -349,6 +360,7 @@ static int manage(struct manager_rank *m, int signal_fd, struct ganger_error *er
         .graph = m->workflow.graph,
         .is_done = m->past.is_done,
         .ran_s = m->past.ran_s,
+        .reuse = m->past.reuse,
         .sinks = &m->sinks,
         .journal = m->journal,
         .progress = m->progress,
@@ -635,7 +647,7 @@ static int print_dry_run(const struct run_options *options, char **command, stru
     int status = load_workflow(options, &workflow, err);
 
     if (status == 0 && options->resume)
-        status = journal_recover(AT_FDCWD, journal, workflow.graph, &past, err);
+        status = journal_recover(AT_FDCWD, journal, workflow.graph, is_by_content(options), &past, err);
     free(run_dir);
     free(journal);
     if (status < 0) {
@@ -648,6 +660,9 @@ static int print_dry_run(const struct run_options *options, char **command, stru
             printf(" %s", *word);
     printf("\n# %u tasks, in the order in which one worker would run them:\n",
            workflow.graph->n_tasks - workflow.graph->n_joins - past.n_done);
+    if (past.reuse != NULL && reuse_n_candidates(past.reuse) > 0)
+        printf("# of them, %u were done, and run only if their inputs have changed:\n",
+               reuse_n_candidates(past.reuse));
     print_order(workflow.graph, past.is_done);
     journal_past_release(&past);
     workflow_release(&workflow);
@@ -805,6 +820,8 @@ static int choose_what_to_run(struct run_options *options, int first, int argc, 
         return -1;
     if (first == argc && !is_built)
         return error_set(err, ERROR_USAGE, "which workflow? See `ganger help run`");
+    if (!is_by_content(options) && strcmp(options->changed, "definition") != 0)
+        return error_set(err, ERROR_USAGE, "--changed takes definition or content, not \"%s\"", options->changed);
     if (memory_rule_of(options) == N_MEMORY_RULES)
         return error_set(err, ERROR_USAGE, "--memory-limit takes enforce, watch or off, not \"%s\"",
                          options->memory_limit);
@@ -837,7 +854,8 @@ static int run(struct run_options *options, char **rank_argv)
 
 int cmd_run(struct program *program, int argc, char **argv)
 {
-    struct run_options options = {.grace_s = 5, .end_margin_s = -1, .progress_interval_s = NAN, .latency_wait_s = 5,
+    struct run_options options = {.changed = "definition", .grace_s = 5, .end_margin_s = -1,
+                                  .progress_interval_s = NAN, .latency_wait_s = 5,
                                   .fence_s = FENCE_S, .memory_limit = memory_rules[MEMORY_ENFORCE],
                                   .program = program};
     struct ganger_error err = {0};

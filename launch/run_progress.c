@@ -72,6 +72,11 @@ static void set_word(struct words *w, const struct record_fields *f)
 
 /* ---- lines ---- */
 
+static bool is_done(enum record_kind kind)
+{
+    return kind == RECORD_DONE || kind == RECORD_UNCHANGED;
+}
+
 /* Tasks that were under way when an epoch broke off are under way no more. Of those that were done before the last
  * epoch its record says how many still count: it may run other tasks, or changed ones. */
 static void begin_epoch(struct run_progress *p, struct words *w, const struct record_fields *f,
@@ -80,7 +85,7 @@ static void begin_epoch(struct run_progress *p, struct words *w, const struct re
     bool is_recorded = recorded->n_kept >= 0 && f->epoch == recorded->epoch;
 
     for (size_t i = 0; i < w->n_places; i++)
-        if (w->places[i].hash != 0 && (is_recorded || w->places[i].kind != RECORD_DONE))
+        if (w->places[i].hash != 0 && (is_recorded || !is_done(w->places[i].kind)))
             w->places[i].kind = RECORD_RETURNED; /* waits, as all that is not done */
     *p = (struct run_progress){.epoch = f->epoch, .start_s = f->start_s, .first_task_s = NAN};
     p->n_done = is_recorded ? (uint32_t)recorded->n_kept : 0;
@@ -118,6 +123,7 @@ static void take_line(struct run_progress *p, struct words *w, const struct reco
     case RECORD_FAILED:
     case RECORD_CANCELLED:
     case RECORD_SKIPPED:
+    case RECORD_UNCHANGED:
     case RECORD_NOT_NEEDED:
         if (f->n_task > 0)
             set_word(w, f);
@@ -137,6 +143,7 @@ static void count_words(struct run_progress *p, const struct words *w)
         if (w->places[i].hash == 0)
             continue;
         switch (w->places[i].kind) {
+        case RECORD_UNCHANGED:
         case RECORD_DONE: p->n_done++; break;
         case RECORD_FAILED: p->n_failed++; break;
         case RECORD_CANCELLED: p->n_cancelled++; break;

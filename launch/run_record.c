@@ -88,6 +88,7 @@ static json_t *options_of(const struct run_asked *asked)
 
     for (size_t i = 0; i < asked->amounts->n; i++)
         json_array_append_new(amounts, text_of(asked->amounts->each[i]));
+    add_text(options, "changed", asked->changed);
     json_object_set_new(options, "targets", targets);
     for (size_t i = 0; i < asked->targets.n; i++)
         json_array_append_new(targets, text_of(asked->targets.each[i]));

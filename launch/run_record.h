@@ -21,6 +21,7 @@ struct run_asked
     const char *cwd; /* where it was typed */
     uint32_t n_workers;
     bool resume;
+    const char *changed; /* "definition" or "content" */
     double grace_s;
     double latency_wait_s;
     uint32_t max_failures;          /* 0: no limit; with --fail-fast 1 */

@@ -226,6 +226,10 @@ void manager_send_run(struct manager *m, const struct placement *p, bool is_in_a
 
     if (setting->files != NULL)
         add_files(&run, setting->files);
+    if (m->o->reuse != NULL && p->task < m->o->graph->n_tasks) {
+        run.wants_fingerprint = run.inputs.n > 0;
+        run.fingerprint = reuse_expected(m->o->reuse, p->task);
+    }
     m->slots.n = 0;
     for (uint32_t i = 0; i < p->n_slots; i++)
         buffer_put_u16(&m->slots, p->slots[i]);
@@ -360,6 +364,12 @@ static void note_end_of(struct manager *m, task_id task)
         results_note_end(m->o->results, task);
 }
 
+void manager_note_ran(struct manager *m, task_id task)
+{
+    if (m->o->reuse != NULL)
+        reuse_note_ran(m->o->reuse, task);
+}
+
 void manager_tell_skipped(struct manager *m)
 {
     struct event event = {.time_s = manager_epoch_s(m)};
@@ -367,6 +377,8 @@ void manager_tell_skipped(struct manager *m)
 
     while (sched_next_skipped(m->sched, &event.task, &event.cause, &not_needed)) {
         event.kind = not_needed ? EVENT_TASK_NOT_NEEDED : EVENT_TASK_SKIPPED;
+        if (!not_needed)
+            manager_note_ran(m, event.task);
         event_emit(m->o->sinks, &event);
         note_end_of(m, event.task);
     }
@@ -387,6 +399,7 @@ static void stop_at_limit(struct manager *m)
 
 void manager_count_failure(struct manager *m, task_id task)
 {
+    manager_note_ran(m, task);
     manager_tell_skipped(m);
     if (m->o->graph->policies[manager_task(m, task)->policy].may_fail)
         return;
@@ -415,6 +428,20 @@ static enum task_state judge(const struct manager *m, task_id task, const struct
     return STATE_FAILED;
 }
 
+/* Its worker has looked at its inputs, and found it done. */
+static enum task_state keep_task(struct manager *m, uint32_t worker, const struct done *done)
+{
+    struct event event = {.kind = EVENT_TASK_RETURNED, .time_s = manager_epoch_s(m), .task = done->task,
+                          .attempt = done->attempt, .worker = worker, .node = m->peers[worker].node};
+
+    event_emit(m->o->sinks, &event);
+    event.kind = EVENT_TASK_UNCHANGED;
+    event_emit(m->o->sinks, &event);
+    sched_finish(m->sched, done->task, STATE_DONE, NAN);
+    note_end_of(m, done->task);
+    return STATE_DONE;
+}
+
 /* The attempt ended: tells everybody, the scheduler last. */
 static enum task_state end_task(struct manager *m, uint32_t worker, const struct done *done)
 {
@@ -432,6 +459,8 @@ static enum task_state end_task(struct manager *m, uint32_t worker, const struct
                                             .n_slots = sched_n_slots_of(m->sched, worker),
                                             .slots = sched_slots_of(m->sched, worker),
                                             .result = result});
+    if (state != STATE_CANCELLED)
+        manager_note_ran(m, done->task);
     sched_finish(m->sched, done->task, state, run_s);
     sched_note_delay(m->sched, worker, result->delay_s, run_s);
     if (state == STATE_DONE || state == STATE_FAILED)
@@ -451,12 +480,13 @@ static void stop_for_lost_output(struct manager *m, const struct done *done)
 
 void manager_note_end(struct manager *m, uint32_t worker, const struct done *done)
 {
-    enum task_state state = end_task(m, worker, done);
+    enum task_state state = (done->result.is_unchanged ? keep_task : end_task)(m, worker, done);
 
     begin_advance(m, worker, done);
-    losses_note_end(m, m->peers[worker].node, &done->result);
+    if (!done->result.is_unchanged) /* it tells nothing of its node */
+        losses_note_end(m, m->peers[worker].node, &done->result);
     losses_retire(m, worker);
-    if (state == STATE_DONE)
+    if (state == STATE_DONE && !done->result.is_unchanged)
         m->n_failed_in_a_row = 0;
     if (state == STATE_FAILED)
         manager_count_failure(m, done->task);

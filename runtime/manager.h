@@ -9,6 +9,7 @@
 #include "core/graph.h"
 #include "core/registry.h"
 #include "core/results.h"
+#include "core/reuse.h"
 #include "io/comm.h"
 #include "io/journal.h"
 #include "io/progress.h"
@@ -20,6 +21,7 @@ struct manager_options /* all borrowed */
 {
     struct comm *comm;
     const struct graph *graph;        /* sealed */
+    struct reuse *reuse;              /* tasks that may turn out to be done; NULL: none, and inputs are not looked at */
     const bool *is_done;              /* n_tasks elements: done in an earlier epoch; NULL: none */
     const float *ran_s;               /* n_tasks elements: how long they took, or, negative, had run when they were cut
                                        * off; 0: not known. NULL: nothing is */

@@ -200,6 +200,7 @@ static void note_done(struct manager *m, const struct call_report *r)
         results_put(m->o->results, r->task, r->bytes.bytes, r->bytes.n);
         results_note_end(m->o->results, r->task);
     }
+    manager_note_ran(m, r->task);
     sched_finish(m->sched, r->task, STATE_DONE, run_s);
 }
 

@@ -138,6 +138,9 @@ bool manager_is_current(const struct manager *m, uint32_t worker, task_id task, 
 /* A current attempt has ended, and how. */
 void manager_note_end(struct manager *m, uint32_t worker, const struct done *done);
 void manager_tell_skipped(struct manager *m);
+
+/* The task is not as it was: what waits for it may have to run again, too. */
+void manager_note_ran(struct manager *m, task_id task);
 /* The worker may be sent more behind what it has. */
 void manager_be_fed(struct manager *m, uint32_t worker);
 

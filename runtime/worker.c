@@ -169,7 +169,7 @@ static int be_stopped(struct worker *w, struct cursor *c, struct ganger_error *e
     w->comm->closes_at_once |= stop.at_once;
     if (give_advance_back(w, err) < 0)
         return -1;
-    if (stop.mode == STOP_WHEN_DONE && !w->awaiting.is_on) /* what has not begun will not */
+    if (stop.mode == STOP_WHEN_DONE && !worker_is_preparing(w)) /* what has not begun will not */
         return 0;
     if (worker_calls_cancel(w, stop.mode == STOP_KILL ? 0 : w->grace_s, err) < 0)
         return -1;
@@ -349,12 +349,14 @@ int worker_run(const struct worker_options *options, struct ganger_error *err)
     w.fds[FD_SIGNAL].fd = options->signal_fd;
     w.bytes = xmalloc(OUTPUT_CHUNK_BYTES);
     worker_calls_open(&w);
+    fingerprint_init(&w.looking.print);
     status = loop(&w, err);
     worker_end_all(&w);
     worker_calls_close(&w);
     process_pipes_close(&w.pipes);
     tmpdir_close(&w.tmpdir);
     memory_close(&w.memory);
+    fingerprint_release(&w.looking.print);
     output_close(w.output);
     if (w.run_dir_fd >= 0)
         close(w.run_dir_fd);

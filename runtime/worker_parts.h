@@ -10,6 +10,7 @@
 #include "core/message.h"
 #include "core/record.h"
 #include "io/cgroup.h"
+#include "io/fingerprint.h"
 #include "io/process.h"
 #include "io/runner.h"
 #include "io/tmpdir.h"
@@ -84,6 +85,14 @@ struct awaiting
     uint32_t n_seen; /* bytes of the packed inputs that are there */
 };
 
+/* The current task, while its inputs are read. */
+struct looking
+{
+    bool is_on;
+    uint64_t found; /* FINGERPRINT_NONE: nothing was read */
+    struct fingerprint print;
+};
+
 /* Functions. One runs, or is the current task, being isolated; others wait. */
 struct calls
 {
@@ -143,6 +152,7 @@ struct worker
     struct attempt current;
     struct buffer current_run; /* its RUN, if that is looked at again: it declares inputs or outputs */
     struct awaiting awaiting;
+    struct looking looking;
     struct memory_guard memory;
     double kill_again_s; /* INFINITY: nothing that tasks left is left */
     double mean_cpu_s; /* of its tasks; INFINITY: there was none */
@@ -158,10 +168,16 @@ static inline bool worker_is_running(const struct worker *w)
     return w->current.process.pid > 0;
 }
 
+/* Has it a current task that does not run yet? */
+static inline bool worker_is_preparing(const struct worker *w)
+{
+    return w->awaiting.is_on || w->looking.is_on;
+}
+
 /* Has it a current task? */
 static inline bool worker_is_busy(const struct worker *w)
 {
-    return worker_is_running(w) || w->awaiting.is_on || w->calls.is_running || w->calls.first != NULL;
+    return worker_is_running(w) || worker_is_preparing(w) || w->calls.is_running || w->calls.first != NULL;
 }
 
 static inline bool worker_has_advance(const struct worker *w)

@@ -22,6 +22,7 @@
 #define KILL_AGAIN_S 1.0    /* how soon what could not be killed is tried again, by an idle worker */
 #define DELAYED_BY 2.0      /* a task that ran so many times longer than tasks compute is asked for its delay */
 #define READS_PER_ROUND 16  /* chunks taken from one pipe before looking at anything else */
+#define BYTES_PER_ROUND ((size_t)64 * 1024 * 1024) /* of inputs, before looking at anything else */
 #define READS_AT_END 64     /* enough for the largest pipe (1 MiB), with small reads */
 
 static double since_origin_s(const struct worker *w, double now_s)
@@ -43,10 +44,16 @@ static int say_started(struct worker *w, struct ganger_error *err)
     return comm_send(w->comm, MANAGER, w->message.bytes, w->message.n, err);
 }
 
+/* What it starts when the current one has ended. */
+static task_id next_task(const struct worker *w)
+{
+    return worker_has_advance(w) ? w->advance_task : TASK_NONE;
+}
+
 static int say_done(struct worker *w, const struct task_result *result, struct ganger_error *err)
 {
     struct done done = {w->current.task, w->current.number, *result,
-                        worker_has_advance(w) ? w->advance_task : TASK_NONE};
+                        next_task(w)};
 
     message_begin(&w->message, MESSAGE_DONE, w->epoch, w->comm->rank);
     message_add_done(&w->message, &done);
@@ -300,6 +307,56 @@ static int say_input_missing(struct worker *w, const struct run *run, const char
     return say_not_run(w, TASK_INPUT_MISSING, number, why, err);
 }
 
+/* It would only do again what it has done. */
+static int say_unchanged(struct worker *w, struct ganger_error *err)
+{
+    double now_s = since_origin_s(w, clock_now_s());
+    struct task_result result = {.end = TASK_EXITED, .start_s = now_s, .end_s = now_s, .is_unchanged = true};
+
+    return say_done(w, &result, err);
+}
+
+/* Has it made what it has to? */
+static bool has_outputs(struct worker *w, const struct run *run)
+{
+    int number;
+
+    return presence_find_missing(cwd_of(w, run), run->outputs.bytes, run->outputs.n, false, &number) == NULL;
+}
+
+/* Reads some more of its inputs. */
+static int look_into_inputs(struct worker *w, const struct run *run, struct ganger_error *err)
+{
+    struct looking *l = &w->looking;
+
+    l->is_on = !fingerprint_step(&l->print, BYTES_PER_ROUND);
+    if (l->is_on)
+        return 0;
+    l->found = fingerprint_value(&l->print);
+    return l->found == run->fingerprint && has_outputs(w, run) ? say_unchanged(w, err) : start_task(w, run, err);
+}
+
+/* Its inputs are there. */
+static int prepare_task(struct worker *w, const struct run *run, struct ganger_error *err)
+{
+    w->looking.found = FINGERPRINT_NONE;
+    if (run->fingerprint == FINGERPRINT_ANY && has_outputs(w, run))
+        return say_unchanged(w, err);
+    if (!run->wants_fingerprint)
+        return start_task(w, run, err);
+    fingerprint_begin(&w->looking.print, cwd_of(w, run), run->inputs.bytes, run->inputs.n);
+    return look_into_inputs(w, run, err);
+}
+
+static int go_on_looking(struct worker *w, struct ganger_error *err)
+{
+    struct run run;
+
+    if (reopen_run(&w->current_run, &run, err) < 0 || look_into_inputs(w, &run, err) < 0)
+        return -1;
+    return worker_is_busy(w) ? 0 : start_advance(w, err);
+}
+
 /* Looks for what was missing: starts the task if all is there, gives it up if its time is over. */
 static int look_for_inputs(struct worker *w, struct ganger_error *err)
 {
@@ -321,9 +378,9 @@ static int look_for_inputs(struct worker *w, struct ganger_error *err)
         return 0;
     }
     a->is_on = false;
-    if ((path == NULL ? start_task(w, &run, err) : say_input_missing(w, &run, path, number, err)) < 0)
+    if ((path == NULL ? prepare_task(w, &run, err) : say_input_missing(w, &run, path, number, err)) < 0)
         return -1;
-    return worker_is_running(w) ? 0 : start_advance(w, err);
+    return worker_is_busy(w) ? 0 : start_advance(w, err);
 }
 
 /* The first look; true: nothing is missing. */
@@ -374,7 +431,7 @@ int worker_take_task(struct worker *w, const struct run *run, struct ganger_erro
     w->current_run.n = 0;
     if (run->inputs.n > 0 || run->outputs.n > 0)
         keep_run(w, &w->current_run, run);
-    return has_inputs(w, run) ? start_task(w, run, err) : 0;
+    return has_inputs(w, run) ? prepare_task(w, run, err) : 0;
 }
 
 /* Starts what was sent in advance. */
@@ -482,6 +539,8 @@ static int end_task(struct worker *w, struct ganger_error *err)
     judge_memory(w, &end, &result, why);
     if (check_outputs(w, &result, why, err) < 0)
         return -1;
+    if (w->looking.found != FINGERPRINT_NONE)
+        result.fingerprint = fingerprint_is_current(&w->looking.print) ? w->looking.found : FINGERPRINT_UNSURE;
     result.cpu_s = end.cpu_s;
     result.delay_s = end.delay_s;
     result.max_rss_bytes = end.max_rss_bytes;
@@ -512,8 +571,8 @@ static void end_process(struct worker *w, int signal, double grace_s)
 
 int worker_cancel_task(struct worker *w, int signal, double grace_s, struct ganger_error *err)
 {
-    if (w->awaiting.is_on) {
-        w->awaiting.is_on = false;
+    if (worker_is_preparing(w)) {
+        w->awaiting.is_on = w->looking.is_on = false;
         return say_not_run(w, TASK_CANCELLED, 0, NULL, err);
     }
     if (!worker_is_running(w))
@@ -598,6 +657,8 @@ int worker_attend(struct worker *w, struct ganger_error *err)
         return attend_process(w, err);
     if (w->awaiting.is_on)
         return w->awaiting.look_s <= clock_now_s() ? look_for_inputs(w, err) : 0;
+    if (w->looking.is_on)
+        return go_on_looking(w, err);
     kill_again(w);
     return 0;
 }
@@ -608,6 +669,8 @@ double worker_deadline_s(const struct worker *w)
 
     if (w->awaiting.is_on)
         return w->awaiting.look_s;
+    if (w->looking.is_on)
+        return 0; /* at once */
     if (!worker_is_running(w))
         return w->kill_again_s;
     return fmin(fmin(fmin(a->tell_started_s, a->orphans_s), fmin(a->kill_s, a->timeout_s)), w->memory.look_s);

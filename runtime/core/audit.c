@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "core/past.h"
+#include "core/reuse.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -83,6 +84,7 @@ struct audit
     void *data;
     struct past *past;
     bool *is_kept;
+    struct reuse *reuse; /* of an epoch that looks at what tasks' inputs contain; NULL: it does not */
     struct audit_result result;
 
     uint64_t line;       /* the present one */
@@ -155,6 +157,7 @@ void audit_free(struct audit *a)
         return;
     clear_epoch(a);
     past_free(a->past);
+    reuse_free(a->reuse);
     free(a->is_kept);
     free(a->tasks);
     free(a->flights);
@@ -537,6 +540,8 @@ static void note_end(struct audit *a, const struct record_fields *f)
         land(a, task);
     }
     check_end(a, task, f);
+    if (a->reuse != NULL && f->kind != RECORD_CANCELLED)
+        reuse_note_ran(a->reuse, task);
     switch (f->kind) {
     case RECORD_DONE: settle(a, task, DONE, f->end_s); break;
     case RECORD_FAILED: settle(a, task, FAILED, f->end_s); break;
@@ -570,7 +575,28 @@ static void note_given_up(struct audit *a, const struct record_fields *f)
         report(a, "task \"%s\" was skipped for a failure of \"%s\", which did not fail", f->task, f->cause);
     if (a->tasks[task].state == IN_FLIGHT)
         land(a, task);
+    if (a->reuse != NULL && is_skipped)
+        reuse_note_ran(a->reuse, task);
     settle(a, task, is_skipped ? SKIPPED : NOT_NEEDED, 0);
+}
+
+/* What its inputs contained nobody can say any more; but whether that was to decide. */
+static void note_unchanged(struct audit *a, const struct record_fields *f)
+{
+    task_id task = task_of(a, f);
+
+    if (task == TASK_NONE)
+        return;
+    if (a->reuse == NULL)
+        report(a, "task \"%s\" is said to be unchanged, but nobody was to look", f->task);
+    else if (a->tasks[task].n_unmet > 0)
+        report(a, "task \"%s\" is said to be unchanged before %s had ended as it waits for it", f->task,
+               unmet_parent(a, task));
+    else if (a->tasks[task].state != BLOCKED || reuse_expected(a->reuse, task) == FINGERPRINT_NONE)
+        report(a, "task \"%s\" is said to be unchanged, but had to run", f->task);
+    if (a->tasks[task].state == IN_FLIGHT)
+        land(a, task);
+    settle(a, task, DONE, f->time_s);
 }
 
 /* --- epochs --- */
@@ -589,11 +615,13 @@ static void end_epoch(struct audit *a)
 }
 
 /* What need not run any more has ended already. */
-static void begin_tasks(struct audit *a)
+static void begin_tasks(struct audit *a, bool by_content)
 {
     const struct graph *g = a->graph;
 
     past_settle(a->past, a->is_kept);
+    reuse_free(a->reuse);
+    a->reuse = by_content ? reuse_new(g, a->past, a->is_kept) : NULL;
     for (task_id t = 0; t < g->n_tasks; t++)
         a->tasks[t] = (struct task_audit){.state = BLOCKED, .n_unmet = g->n_parents[t]};
     for (task_id t = 0; t < g->n_tasks; t++)
@@ -614,7 +642,7 @@ static void begin_epoch(struct audit *a, const struct record_fields *f)
     a->result.n_other_epochs += !a->is_ours;
     a->clock_s = SAME_CLOCK_S;
     if (a->is_ours)
-        begin_tasks(a);
+        begin_tasks(a, f->by_content);
 }
 
 static void note_node(struct audit *a, const struct record_fields *f)
@@ -643,6 +671,8 @@ static void note_task(struct audit *a, const struct record_fields *f)
         note_return(a, f);
     else if (record_is_end(f->kind))
         note_end(a, f);
+    else if (f->kind == RECORD_UNCHANGED)
+        note_unchanged(a, f);
     else
         note_given_up(a, f);
 }

@@ -146,6 +146,31 @@ static void add_edge(struct dag *d, struct dag_edge e)
 
 /* ---- to and from a graph ---- */
 
+/* The edges from one parent to one child, on whatever conditions. */
+static void add_edges_between(struct dag *d, const struct graph *g, task_id parent, task_id child)
+{
+    uint64_t low = g->child_first[parent], high = g->child_first[parent + 1];
+
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        if (g->children[middle] < child)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < g->child_first[parent + 1] && g->children[low] == child; low++)
+        add_edge(d, edge_of(parent, child, graph_condition_at(g, low)));
+}
+
+/* Functions are given the results of their parents in the order in which these were declared. */
+static void add_edges_as_declared(struct dag *d, const struct graph *g)
+{
+    for (task_id t = 0; t < g->n_tasks; t++)
+        for (uint64_t e = g->parent_first[t]; e < g->parent_first[t + 1]; e++)
+            add_edges_between(d, g, g->parents[e], t);
+}
+
 struct dag *dag_from_graph(const struct graph *g)
 {
     struct dag *d = dag_new();
@@ -153,7 +178,9 @@ struct dag *dag_from_graph(const struct graph *g)
 
     for (task_id t = 0; t < g->n_tasks; t++)
         add_vertex(d, task_is_join(&g->tasks[t]) ? NULL : g->tasks[t].id, &g->tasks[t]);
-    for (task_id t = 0; t < g->n_tasks; t++)
+    if (g->parents != NULL)
+        add_edges_as_declared(d, g);
+    for (task_id t = 0; g->parents == NULL && t < g->n_tasks; t++)
         for (uint64_t e = g->child_first[t]; e < g->child_first[t + 1]; e++)
             add_edge(d, edge_of(t, g->children[e], graph_condition_at(g, e)));
     for (uint32_t i = 0; i < g->n_tasks; i++)

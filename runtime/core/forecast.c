@@ -291,6 +291,7 @@ void forecast_hear(struct forecast *f, const struct event *e)
         end_task(f, e->task, e->kind == EVENT_TASK_DONE ? run_time_s(e) : NAN);
         break;
     case EVENT_TASK_KEPT:
+    case EVENT_TASK_UNCHANGED:
     case EVENT_TASK_SKIPPED:
     case EVENT_TASK_NOT_NEEDED: end_task(f, e->task, NAN); break;
     default: break;

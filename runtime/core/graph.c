@@ -623,6 +623,10 @@ void graph_reopen(struct graph *g, const bool *kept, task_id *numbers)
 
     assert(g->is_sealed);
     drop_index(g);
+    free(g->parent_first);
+    free(g->parents);
+    g->parent_first = NULL;
+    g->parents = NULL;
     name_index_release(&g->index);
     g->n_tasks = g->n_joins = 0;
     g->n_edges = 0;

@@ -103,6 +103,8 @@ void message_add_run(struct buffer *b, const struct run *r)
     put_text(b, r->inputs);
     put_text(b, r->outputs);
     buffer_put_u64(b, r->memory_bytes);
+    buffer_put_u8(b, r->wants_fingerprint);
+    buffer_put_u64(b, r->fingerprint);
     end_record(b, start);
 }
 
@@ -134,6 +136,8 @@ void message_add_done(struct buffer *b, const struct done *r)
     buffer_put_u32(b, r->next);
     buffer_put_f64(b, r->result.delay_s);
     buffer_put_u64(b, r->result.text_bytes);
+    buffer_put_u64(b, r->result.fingerprint);
+    buffer_put_u8(b, r->result.is_unchanged);
     end_record(b, start);
 }
 
@@ -399,6 +403,8 @@ int message_next_run(struct cursor *c, struct run *r, struct ganger_error *err)
     r->inputs = get_text(&record);
     r->outputs = get_text(&record);
     r->memory_bytes = cursor_u64(&record);
+    r->wants_fingerprint = cursor_u8(&record) != 0;
+    r->fingerprint = cursor_u64(&record);
     if (check_record(&record, "RUN", err) < 0)
         return -1;
     if (!is_consistent(r))
@@ -445,6 +451,8 @@ int message_next_done(struct cursor *c, struct done *r, struct ganger_error *err
     r->next = cursor_u32(&record);
     r->result.delay_s = cursor_f64(&record);
     r->result.text_bytes = cursor_u64(&record);
+    r->result.fingerprint = cursor_u64(&record);
+    r->result.is_unchanged = cursor_u8(&record) != 0;
     if (check_record(&record, "DONE", err) < 0)
         return -1;
     if (end >= N_TASK_ENDS || tail.n > TASK_TAIL_BYTES || !has_sound_times(&r->result))

@@ -106,6 +106,8 @@ struct run
     struct text inputs;   /* paths, each ended by a NUL */
     struct text outputs;
     uint64_t memory_bytes; /* that it asked for; 0: it did not say */
+    bool wants_fingerprint; /* of its inputs */
+    uint64_t fingerprint;   /* it need not run if that is it; FINGERPRINT_ANY: it need not, FINGERPRINT_NONE: it must */
 };
 
 struct started

@@ -29,6 +29,8 @@ struct past
     uint32_t *done_at; /* for each task: the line that said last that it was done, or not needed; 0: not so */
     uint8_t *marks;
     float *ran_s;      /* see past_ran_s */
+    uint8_t *marks_before;  /* that it was started last */
+    uint64_t *fingerprints; /* of its inputs, when it was done last; NULL: none was said */
     uint32_t n_lines;
     uint32_t n_known;
     uint32_t n_unknown;
@@ -85,6 +87,7 @@ struct past *past_new(const struct graph *g)
     p->done_at = xcalloc(g->n_tasks, sizeof(*p->done_at));
     p->marks = xcalloc(g->n_tasks, sizeof(*p->marks));
     p->ran_s = xcalloc(g->n_tasks, sizeof(*p->ran_s));
+    p->marks_before = xcalloc(g->n_tasks, sizeof(*p->marks_before));
     if (g->ids_are_places)
         sort_places(p);
     return p;
@@ -97,6 +100,8 @@ void past_free(struct past *p)
     free(p->done_at);
     free(p->marks);
     free(p->ran_s);
+    free(p->marks_before);
+    free(p->fingerprints);
     free(p->places);
     free(p->unknown);
     name_index_release(&p->unknown_index);
@@ -140,7 +145,15 @@ static void note_done_digest(struct past *p, uint64_t digest, float ran_s)
     p->n_unknown++;
 }
 
-/* A task was done, was not needed, or (started) is not as settled as it was. */
+static void note_fingerprint(struct past *p, task_id task, uint64_t fingerprint)
+{
+    if (p->fingerprints == NULL && fingerprint != FINGERPRINT_NONE)
+        p->fingerprints = xcalloc(p->graph->n_tasks, sizeof(*p->fingerprints));
+    if (p->fingerprints != NULL)
+        p->fingerprints[task] = fingerprint;
+}
+
+/* A task was done, was not needed, or (started) is not as settled as it was, or (unchanged) is so again. */
 static void note_task(struct past *p, const struct record_fields *f)
 {
     task_id task = graph_find(p->graph, f->task, f->n_task);
@@ -151,14 +164,20 @@ static void note_task(struct past *p, const struct record_fields *f)
         return;
     }
     if (f->kind == RECORD_START) {
+        if (p->marks[task] != 0) /* else it was started before, and did not end */
+            p->marks_before[task] = p->marks[task];
         p->done_at[task] = 0;
         p->marks[task] = 0;
+    } else if (f->kind == RECORD_UNCHANGED) {
+        p->done_at[task] = p->n_lines;
+        p->marks[task] = p->marks_before[task];
     } else if (f->kind == RECORD_DONE) {
         p->n_known += p->done_at[task] == 0;
         p->done_at[task] = p->n_lines;
         p->marks[task] = f->digest == p->graph->tasks[task].digest ? WAS_DONE : WAS_DONE_OTHERWISE;
         p->ran_s[task] = p->marks[task] == WAS_DONE ? length_of(f) : 0;
         p->marks[task] |= f->result.text != NULL ? HAS_RESULT : 0;
+        note_fingerprint(p, task, f->fingerprint);
     } else if (f->kind == RECORD_CANCELLED) { /* what was lost with its worker has no such line, or no length */
         if (f->digest == p->graph->tasks[task].digest && f->end != TASK_LOST)
             p->ran_s[task] = -length_of(f);
@@ -172,7 +191,7 @@ void past_note(struct past *p, const struct record_fields *line)
 {
     p->n_lines++;
     if (line->kind != RECORD_DONE && line->kind != RECORD_START && line->kind != RECORD_NOT_NEEDED &&
-        line->kind != RECORD_CANCELLED)
+        line->kind != RECORD_CANCELLED && line->kind != RECORD_UNCHANGED)
         return;
     if (p->places == NULL)
         note_task(p, line);
@@ -211,11 +230,12 @@ static void tell_child(struct past *p, task_id parent, bool is_parent_settled, u
 
 /* A function that runs needs what its parents returned: of those that are done, it must be recorded. A parent that
  * runs again for that may need its own parents', so children come first. */
-static void redo_what_is_needed(const struct past *p, const task_id *order, bool *is_done)
+void past_redo_what_is_needed(const struct past *p, bool *is_done)
 {
     const struct graph *g = p->graph;
+    task_id *order = graph_has_functions(g) ? graph_topological_order(g) : NULL;
 
-    for (uint32_t i = g->n_tasks; i-- > 0;) {
+    for (uint32_t i = order != NULL ? g->n_tasks : 0; i-- > 0;) {
         task_id t = order[i];
         bool needs_results = !is_done[t] && (task_is_call(&g->tasks[t]) || task_is_join(&g->tasks[t]));
 
@@ -227,6 +247,7 @@ static void redo_what_is_needed(const struct past *p, const task_id *order, bool
                 is_done[parent] = false;
         }
     }
+    free(order);
 }
 
 void past_settle(struct past *p, bool *is_done)
@@ -251,9 +272,8 @@ void past_settle(struct past *p, bool *is_done)
             tell_child(p, t, settled, e);
         is_done[t] = settled && (is_join || (p->marks[t] & WAS_DONE) != 0);
     }
-    if (graph_has_functions(g))
-        redo_what_is_needed(p, order, is_done);
     free(order);
+    past_redo_what_is_needed(p, is_done);
 }
 
 const float *past_ran_s(const struct past *p)
@@ -264,6 +284,21 @@ const float *past_ran_s(const struct past *p)
 bool past_was_done(const struct past *p, task_id task)
 {
     return (p->marks[task] & (WAS_DONE | WAS_DONE_OTHERWISE)) != 0;
+}
+
+bool past_has_definition(const struct past *p, task_id task)
+{
+    return (p->marks[task] & WAS_DONE) != 0;
+}
+
+uint32_t past_done_at(const struct past *p, task_id task)
+{
+    return p->done_at[task];
+}
+
+uint64_t past_fingerprint(const struct past *p, task_id task)
+{
+    return p->fingerprints != NULL ? p->fingerprints[task] : FINGERPRINT_NONE;
 }
 
 uint32_t past_n_known(const struct past *p)

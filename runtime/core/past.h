@@ -2,7 +2,8 @@
  *
  * Is told the lines of the journal one after the other, and says which tasks need not run again. A task is done when
  *  - the last line that says so gives the definition that it has now, and it was not started since:
- *    its files may be half written again (no other end undoes that it was done);
+ *    its files may be half written again (no other end undoes that it was done), unless a line says that it was only
+ *    looked at, and is unchanged;
  *  - all its parents are done, and were so before it, whatever it waits for: a parent that ran again later, even
  *    in a run that did not get as far as this task, has made other results than this task has seen. A parent that
  *    failed runs again. One that was not needed, and still is not, holds nobody up.
@@ -35,6 +36,21 @@ const float *past_ran_s(const struct past *past);
 
 /* Did the last lines about it say that it was done, whatever its definition was, or its parents are? */
 bool past_was_done(const struct past *past, task_id task);
+
+/* ---- what core/reuse goes by */
+
+/* Of what is done, clears the functions whose results are needed by others that are not, and not recorded. */
+void past_redo_what_is_needed(const struct past *past, bool *is_done);
+
+/* Did its last line say that it was done, with the definition that it has now? */
+bool past_has_definition(const struct past *past, task_id task);
+
+/* Which line that was; the larger, the later; 0: none. Of a join, once past_settle was asked, the last of its
+ * parents'. */
+uint32_t past_done_at(const struct past *past, task_id task);
+
+/* What its inputs contained then; FINGERPRINT_NONE: not known. */
+uint64_t past_fingerprint(const struct past *past, task_id task);
 
 uint32_t past_n_known(const struct past *past);   /* tasks that were done, and that the workflow has */
 uint32_t past_n_unknown(const struct past *past); /* … and that it has not */

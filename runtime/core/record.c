@@ -108,7 +108,7 @@ static char *put_crc(char *p, const char *line)
 }
 
 char *record_put_header(char *p, uint32_t epoch, const char *name, uint64_t workflow_digest,
-                        double wall_s)
+                        double wall_s, bool by_content)
 {
     char *line = p;
 
@@ -122,6 +122,8 @@ char *record_put_header(char *p, uint32_t epoch, const char *name, uint64_t work
     p = put_hex(p, workflow_digest, 16);
     p = PUT(p, "\",\"start\":");
     p = put_seconds(p, wall_s);
+    if (by_content)
+        p = PUT(p, ",\"changed\":\"content\"");
     p = PUT(p, ",\"ganger\":\"" GANGER_VERSION "\"");
     return put_crc(p, line);
 }
@@ -246,6 +248,11 @@ static char *put_end(char *p, const struct graph *g, const struct event *e, uint
     p = PUT(p, ",\"digest\":\"");
     p = put_hex(p, g->tasks[e->task].digest, 16);
     *p++ = '"';
+    if (e->kind == EVENT_TASK_DONE && e->result != NULL && e->result->fingerprint != FINGERPRINT_NONE) {
+        p = PUT(p, ",\"fingerprint\":\"");
+        p = put_hex(p, e->result->fingerprint, 16);
+        *p++ = '"';
+    }
     p = put_place(p, e);
     if (e->n_calls > 0)
         p = put_returned(PUT(p, ",\"result\":"), g, e->calls);
@@ -326,6 +333,11 @@ char *record_put_event(char *p, const struct graph *g, const struct event *e, ui
         p = put_node_end(PUT(p, "{\"event\":\"teardown\""), e, epoch);
         return put_crc(p, line);
     case EVENT_TASK_SKIPPED: p = put_skipped(PUT(p, "{\"event\":\"skipped\""), g, e); break;
+    case EVENT_TASK_UNCHANGED:
+        p = put_task(p, "{\"event\":\"unchanged\",\"task\":", g, e->task);
+        p = PUT(p, ",\"index\":");
+        p = put_number(p, e->task);
+        break;
     case EVENT_TASK_NOT_NEEDED: p = put_skipped(PUT(p, "{\"event\":\"not_needed\""), g, e); break;
     case EVENT_NODE_JOINED: p = put_node(p, e); break;
     case EVENT_WORKER_JOINED:
@@ -419,6 +431,7 @@ bool record_has_event(const struct graph *g, const struct event *e)
     case EVENT_TASK_CANCELLED:
     case EVENT_TASK_RETRIED:
     case EVENT_TASK_NOT_NEEDED:
+    case EVENT_TASK_UNCHANGED:
     case EVENT_TASK_SKIPPED: return !task_is_join(&g->tasks[e->task]);
     case EVENT_CALLS_DONE:
     case EVENT_NODE_JOINED:
@@ -644,6 +657,7 @@ static const struct field_row
     FIELD("slots", FIELD_NUMBERS, slots),
     FIELD("time", FIELD_SECONDS, time_s),
     FIELD("digest", FIELD_HEX, digest),
+    FIELD("fingerprint", FIELD_HEX, fingerprint),
     FIELD("start", FIELD_SECONDS, start_s),
     FIELD("end", FIELD_SECONDS, end_s),
     FIELD("max_rss", FIELD_U64, max_rss_bytes),
@@ -665,6 +679,7 @@ static const char *const kind_names[N_RECORD_KINDS] = {
     [RECORD_DONE] = "done",         [RECORD_FAILED] = "failed",         [RECORD_CANCELLED] = "cancelled",
     [RECORD_RETRIED] = "retried",   [RECORD_SKIPPED] = "skipped",       [RECORD_NOT_NEEDED] = "not_needed",
     [RECORD_CALLS] = "calls",
+    [RECORD_UNCHANGED] = "unchanged",
     [RECORD_SETUP] = "setup",       [RECORD_TEARDOWN] = "teardown",     [RECORD_STOPPING] = "stopping",
     [RECORD_END] = "end",           [RECORD_UNKNOWN] = "?",
 };
@@ -801,6 +816,8 @@ static void store_member(struct span key, struct span value, struct record_field
     }
     if (is_text(key, "output", 6))
         store_output(value, &f->output);
+    else if (is_text(key, "changed", 7))
+        f->by_content = is_text(value, "\"content\"", 9);
     else
         store_outcome(key, value, f);
 }
@@ -857,7 +874,7 @@ bool record_read(const struct record *r, struct record_fields *f)
     if (f->kind == RECORD_RUN)
         return f->epoch > 0;
     if (f->kind == RECORD_START || f->kind == RECORD_RETURNED || record_is_end(f->kind) ||
-        f->kind == RECORD_SKIPPED || f->kind == RECORD_NOT_NEEDED)
+        f->kind == RECORD_SKIPPED || f->kind == RECORD_NOT_NEEDED || f->kind == RECORD_UNCHANGED)
         return f->n_task > 0;
     return true;
 }

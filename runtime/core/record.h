@@ -26,7 +26,7 @@ size_t record_bytes_max(uint32_t n_numbers);
  * Any text is welcome: what is no UTF-8 becomes U+FFFD; what is no time becomes 0. The header line
  * begins with RECORD_HEADER_START and a number, whatever the format. */
 char *record_put_header(char *p, uint32_t epoch, const char *name, uint64_t workflow_digest,
-                        double wall_s);
+                        double wall_s, bool by_content);
 char *record_put_event(char *p, const struct graph *g, const struct event *e, uint32_t epoch);
 char *record_put_end(char *p, int exit_status, double time_s);
 
@@ -73,6 +73,7 @@ enum record_kind
     RECORD_SKIPPED,
     RECORD_NOT_NEEDED,
     RECORD_CALLS,
+    RECORD_UNCHANGED,
     RECORD_SETUP,
     RECORD_TEARDOWN,
     RECORD_STOPPING,
@@ -121,6 +122,7 @@ struct record_fields
     char cause[RECORD_ID_BYTES + 1]; /* id */
     size_t n_task;                   /* bytes; 0: it is about no task */
     uint64_t digest;                 /* of the task's definition */
+    uint64_t fingerprint;            /* of its inputs */
     uint32_t index;                  /* of the task in its epoch; TASK_NONE: not said */
     uint32_t attempt;
     uint32_t worker;
@@ -143,6 +145,7 @@ struct record_fields
     uint32_t format;
     uint32_t epoch;
     uint64_t workflow_digest;
+    bool by_content;                 /* of an epoch: tasks that were done were looked at (core/reuse.h) */
 };
 
 /* Reads what it can: members that are not what is expected there are passed over, and after what is no JSON there

@@ -116,6 +116,11 @@ enum task_end
 
 #define TASK_TAIL_BYTES 2048
 
+/* What a task's inputs contained when it ran, as one number (io/fingerprint.h); three of them mean something else. */
+#define FINGERPRINT_NONE UINT64_C(0)   /* nobody asked, or it has no inputs */
+#define FINGERPRINT_UNSURE UINT64_C(1) /* they changed meanwhile, or could not be read */
+#define FINGERPRINT_ANY UINT64_C(2)    /* whatever they contain */
+
 /* Does `tail` say why it failed, instead of what it wrote? */
 static inline bool task_end_has_reason(enum task_end end)
 {
@@ -137,6 +142,8 @@ struct task_result
     uint64_t output_offset; /* its chunks lie from here in its node's output file, … */
     uint64_t output_bytes;  /* … within so many bytes, which may hold others' between; 0: it wrote nothing */
     uint64_t text_bytes;    /* what it wrote there itself, chunks' headers not counted */
+    uint64_t fingerprint;   /* of its inputs, if it ended well */
+    bool is_unchanged;      /* it was not run: its inputs have the fingerprint that was expected */
     const char *tail;       /* last bytes of its output when it failed; borrowed */
     uint32_t n_tail_bytes;  /* at most TASK_TAIL_BYTES */
 };

@@ -185,7 +185,7 @@ static int write_header(int dir_fd, int fd, const char *path, const struct journ
 {
     char *line = xmalloc(record_bytes_max(0));
     char *end = record_put_header(line, header->epoch, header->name, header->workflow_digest,
-                                  header->wall_s);
+                                  header->wall_s, header->by_content);
     bool is_written = file_write(fd, line, (size_t)(end - line)) == 0 && fdatasync(fd) == 0;
 
     if (!is_written)
@@ -635,7 +635,7 @@ static void warn_of_strangers(const struct past *lines, const char *path)
                     n_unknown + n_known);
 }
 
-static int recover_from(int fd, const struct graph *g, struct journal_past *past, const char *path,
+static int recover_from(int fd, const struct graph *g, bool by_content, struct journal_past *past, const char *path,
                         struct ganger_error *err)
 {
     struct past *lines = past_new(g);
@@ -655,13 +655,25 @@ static int recover_from(int fd, const struct graph *g, struct journal_past *past
         if (scan.epoch > 0)
             past_settle(lines, past->is_done);
         memcpy(past->ran_s, past_ran_s(lines), g->n_tasks * sizeof(*past->ran_s));
+        if (by_content)
+            past->reuse = reuse_new(g, lines, past->is_done);
         count_past(past, lines, g);
     }
     past_free(lines);
     return status;
 }
 
-int journal_recover(int dir_fd, const char *path, const struct graph *g, struct journal_past *past,
+/* Nothing was done, so that nothing is looked at; what is done now is recorded with its fingerprint. */
+static struct reuse *new_reuse_of_nothing(const struct graph *g, bool *is_done)
+{
+    struct past *nothing = past_new(g);
+    struct reuse *reuse = reuse_new(g, nothing, is_done);
+
+    past_free(nothing);
+    return reuse;
+}
+
+int journal_recover(int dir_fd, const char *path, const struct graph *g, bool by_content, struct journal_past *past,
                     struct ganger_error *err)
 {
     int fd = open_to_read(dir_fd, path, err);
@@ -672,9 +684,11 @@ int journal_recover(int dir_fd, const char *path, const struct graph *g, struct 
         return -1;
     past->is_done = xcalloc(g->n_tasks, sizeof(*past->is_done));
     past->ran_s = xcalloc(g->n_tasks, sizeof(*past->ran_s));
-    if (fd < 0)
+    if (fd < 0) {
+        past->reuse = by_content ? new_reuse_of_nothing(g, past->is_done) : NULL;
         return 0;
-    status = recover_from(fd, g, past, path, err);
+    }
+    status = recover_from(fd, g, by_content, past, path, err);
     close(fd);
     if (status != 0)
         journal_past_release(past);
@@ -685,6 +699,7 @@ void journal_past_release(struct journal_past *past)
 {
     free(past->is_done);
     free(past->ran_s);
+    reuse_free(past->reuse);
     *past = (struct journal_past){.epoch = 0};
 }
 

@@ -14,6 +14,7 @@
 #include "core/graph.h"
 #include "core/record.h"
 #include "core/results.h"
+#include "core/reuse.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,14 +29,15 @@ struct journal_past
     uint32_t n_done;    /* without joins, as the two below */
     uint32_t n_changed; /* were done, but their definition changed, or a parent runs again */
     uint32_t n_unknown; /* done tasks that the workflow no longer has */
+    struct reuse *reuse; /* tasks that may turn out to be done; NULL: that was not asked for */
     uint32_t n_damaged; /* lines whose checksum is wrong: ignored */
 };
 
 /* Reads the journal at `path`, of which the last part is looked for in the directory `dir_fd` (AT_FDCWD: as any path);
- * core/past.h says which tasks are done. A missing file is no error; one that is no
- * journal, or is of a newer format, is. Warns (log) of a torn end, of damaged lines, and when most of what it says
- * is done is unknown to the workflow. */
-int journal_recover(int dir_fd, const char *path, const struct graph *g, struct journal_past *past,
+ * core/past.h says which tasks are done, and with `by_content` core/reuse.h, which may be. A missing file is no error;
+ * one that is no journal, or is of a newer format, is. Warns (log) of a torn end, of damaged lines, and when most of
+ * what it says is done is unknown to the workflow. */
+int journal_recover(int dir_fd, const char *path, const struct graph *g, bool by_content, struct journal_past *past,
                     struct ganger_error *err);
 void journal_past_release(struct journal_past *past);
 
@@ -47,6 +49,7 @@ struct journal_header
     const char *name; /* of the workflow */
     uint64_t workflow_digest;
     double wall_s;    /* when the epoch began, seconds since 1970 */
+    bool by_content;  /* as in journal_recover */
 };
 
 /* Opens the file (as journal_recover does) for appending, cuts off a torn end (`keep_bytes` is what journal_recover

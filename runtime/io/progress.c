@@ -612,7 +612,7 @@ static void count_task(struct progress *p, const struct event *e)
     if (e->task >= p->graph->n_tasks || task_is_join(&p->graph->tasks[e->task]))
         return;
     is_allowed = failure_is_allowed(p->graph, e);
-    p->n_kept += e->kind == EVENT_TASK_KEPT;
+    p->n_kept += e->kind == EVENT_TASK_KEPT || e->kind == EVENT_TASK_UNCHANGED;
     p->n_done += e->kind == EVENT_TASK_DONE;
     p->n_failed += e->kind == EVENT_TASK_FAILED && !is_allowed;
     p->n_allowed += is_allowed;
@@ -648,6 +648,7 @@ void progress_sink(void *data, const struct event *event)
     case EVENT_TASK_RETURNED:
     case EVENT_TASK_STARTED: break;
     case EVENT_TASK_KEPT:
+    case EVENT_TASK_UNCHANGED:
     case EVENT_TASK_DONE:
     case EVENT_TASK_CANCELLED:
     case EVENT_TASK_SKIPPED:

@@ -227,7 +227,8 @@ static void count_task(struct summary *s, const struct event *e)
     if (task_is_join(t))
         return;
     switch (e->kind) {
-    case EVENT_TASK_KEPT: s->n_kept++; return;
+    case EVENT_TASK_KEPT:
+    case EVENT_TASK_UNCHANGED: s->n_kept++; return;
     case EVENT_TASK_SKIPPED: count_skipped(s, e); return;
     case EVENT_TASK_NOT_NEEDED: s->n_not_needed++; return;
     case EVENT_TASK_DONE: s->n_done++; break;
@@ -265,6 +266,7 @@ void summary_sink(void *data, const struct event *event)
     case EVENT_WORKER_JOINED: count_worker(s, event); break;
     case EVENT_WORKER_LOST: note_absence(s, event->time_s, EVER_S); break;
     case EVENT_TASK_KEPT:
+    case EVENT_TASK_UNCHANGED:
     case EVENT_TASK_DONE:
     case EVENT_TASK_FAILED:
     case EVENT_TASK_CANCELLED:

@@ -157,7 +157,7 @@ static void recover(const char *bytes, size_t n)
     struct journal_past past;
 
     write_file(journal_path, bytes, n);
-    if (journal_recover(AT_FDCWD, journal_path, graph, &past, NULL) == 0) {
+    if (journal_recover(AT_FDCWD, journal_path, graph, false, &past, NULL) == 0) {
         if (past.n_bytes > n || past.n_done > 3 || (past.n_done > 0 && past.epoch == 0))
             abort();
         journal_past_release(&past);

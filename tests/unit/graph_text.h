@@ -2,7 +2,7 @@
  *
  *   one task a line:  ID [WORD]... [: PARENT...]
  *   WORD:     cores=N mem=MiB gpus=N NAME=N (of a named resource) queue=NAME tokens=N cost=S program=NAME
- *             prio=N retries=N may_fail join
+ *             prio=N retries=N may_fail join input (it declares one)
  *   PARENT:   ID, any:ID or notok:ID
  *   declared before:  !queue NAME TOKENS|- [strict]     !total NAME N     !each NAME N (on each node)      */
 #ifndef GANGER_TESTS_GRAPH_TEXT_H
@@ -17,6 +17,8 @@
 #define GRAPH_TEXT_AMOUNTS_MAX 4
 
 static const struct task_setting graph_text_setting = {.env = ""};
+static const struct task_files graph_text_files = {.inputs = "in", .n_inputs = 1, .n_inputs_bytes = 3};
+static const struct task_setting graph_text_with_input = {.env = "", .files = &graph_text_files};
 
 struct graph_text_task
 {
@@ -96,6 +98,8 @@ static inline void graph_text_word(struct graph *g, char *word, struct graph_tex
         graph_text_pair(g, word, t);
     else if (strcmp(word, "join") == 0)
         t->task.n_argv = 0;
+    else if (strcmp(word, "input") == 0)
+        t->task.setting = &graph_text_with_input;
     else if (strcmp(word, "may_fail") == 0)
         t->policy.may_fail = true;
     else if (t->task.id == NULL)

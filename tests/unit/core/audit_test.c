@@ -60,7 +60,7 @@ static enum event_kind kind_of(const char *word)
         {"retried", EVENT_TASK_RETRIED},    {"lost", EVENT_TASK_RETRIED},    {"cancelled", EVENT_TASK_CANCELLED},
         {"gone", EVENT_TASK_CANCELLED},
         {"returned", EVENT_TASK_RETURNED},  {"skipped", EVENT_TASK_SKIPPED}, {"node", EVENT_NODE_JOINED},
-        {"not-needed", EVENT_TASK_NOT_NEEDED},
+        {"not-needed", EVENT_TASK_NOT_NEEDED}, {"unchanged", EVENT_TASK_UNCHANGED},
     };
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
@@ -85,7 +85,8 @@ static size_t make_line(char *bytes, struct graph *g, const char *line)
 
     sscanf(line, "%15s %63s", word, id);
     if (strcmp(word, "run") == 0)
-        return (size_t)(record_put_header(bytes, (uint32_t)atoi(id), "flow", number_of(line, " digest=", DIGEST), 1) -
+        return (size_t)(record_put_header(bytes, (uint32_t)atoi(id), "flow", number_of(line, " digest=", DIGEST), 1,
+                                          strstr(line, " by_content") != NULL) -
                         bytes);
     if (strcmp(word, "end") == 0)
         return (size_t)(record_put_end(bytes, 0, 9) - bytes);
@@ -94,6 +95,8 @@ static size_t make_line(char *bytes, struct graph *g, const char *line)
     snprintf(time, sizeof(time), "%s", value_of(line, " t=", "1-2"));
     result.start_s = strtod(time, &end);
     result.end_s = *end == '-' ? strtod(end + 1, NULL) : result.start_s;
+    e.time_s = result.end_s;
+    result.fingerprint = number_of(line, " print=", 0);
     result.code = (int)number_of(line, " status=", strcmp(word, "failed") == 0 || strcmp(word, "retried") == 0);
     if (strcmp(word, "lost") == 0 || strcmp(word, "gone") == 0)
         result.end = TASK_LOST;
@@ -232,6 +235,30 @@ static void test_what_must_run_again_may(void **state)
                                 "run 3\nstart b\ndone b\nend");
 }
 
+/* In an epoch that looks at what inputs contain. */
+static void test_what_is_unchanged_was_to_be_looked_at(void **state)
+{
+    static const char before[] = "run 1 by_content\nstart a\ndone a print=9\nstart b\ndone b t=2-3\nend\n";
+    char *journal;
+
+    (void)state;
+    journal = xasprintf("%srun 2 by_content\nstart a\nreturned a\nunchanged a\nstart b\nreturned b\nunchanged b t=2-3\n"
+                        "end", before);
+    assert_complete("a input\nb : a", journal);
+    free(journal);
+    journal = xasprintf("%srun 2 by_content\nstart a\ndone a\nstart b\ndone b t=2-3\nend", before);
+    assert_complete("a input\nb : a", journal);
+    free(journal);
+    journal = xasprintf("%srun 2 by_content\nstart a\ndone a\nstart b\nreturned b\nunchanged b t=2-3\nend", before);
+    assert_problem("a input\nb : a", journal, "task \"b\" is said to be unchanged, but had to run");
+    free(journal);
+    journal = xasprintf("%srun 2 by_content\nstart a\nunchanged b\nreturned a\nunchanged a\nend", before);
+    assert_problem("a input\nb : a", journal, "task \"b\" is said to be unchanged before a had ended");
+    free(journal);
+    assert_problem("a input", "run 1\nstart a\ndone a print=9\nend\nrun 2\nunchanged a\nend",
+                   "task \"a\" is said to be unchanged, but nobody was to look");
+}
+
 static void test_retries_and_losses_are_counted_apart(void **state)
 {
     (void)state;
@@ -340,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_conditions_are_looked_at),
         cmocka_unit_test(test_a_task_that_runs_twice_is_found),
         cmocka_unit_test(test_what_must_run_again_may),
+        cmocka_unit_test(test_what_is_unchanged_was_to_be_looked_at),
         cmocka_unit_test(test_retries_and_losses_are_counted_apart),
         cmocka_unit_test(test_what_was_lost_when_the_run_ended_began_at_no_known_time),
         cmocka_unit_test(test_what_was_taken_back_may_be_sent_again),

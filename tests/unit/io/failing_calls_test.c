@@ -483,7 +483,7 @@ static int write_epoch(struct world *w)
     struct journal_header header = {.name = "flow", .workflow_digest = 5, .wall_s = 1};
     struct journal *j;
 
-    if (journal_recover(AT_FDCWD, w->journal, w->g, &past, &w->err) < 0)
+    if (journal_recover(AT_FDCWD, w->journal, w->g, false, &past, &w->err) < 0)
         return -1;
     header.epoch = past.epoch + 1;
     j = journal_open(AT_FDCWD, w->journal, w->g, &header, past.n_bytes, &w->err);
@@ -520,7 +520,7 @@ static void check_journal(struct world *w, bool succeeded)
     struct journal_past past;
     struct ganger_error err = {0};
 
-    if (journal_recover(AT_FDCWD, w->journal, w->g, &past, &err) < 0)
+    if (journal_recover(AT_FDCWD, w->journal, w->g, false, &past, &err) < 0)
         fail_msg("the journal cannot be read any more: %s", err.text);
     assert_int_equal(past.n_damaged, 0);
     assert_false(past.is_done[1]);
@@ -536,7 +536,7 @@ static void check_second_epoch(struct world *w, bool succeeded)
     struct journal_past past;
 
     (void)succeeded;
-    assert_int_equal(journal_recover(AT_FDCWD, w->journal, w->g, &past, NULL), 0);
+    assert_int_equal(journal_recover(AT_FDCWD, w->journal, w->g, false, &past, NULL), 0);
     assert_true(past.epoch >= 1);
     journal_past_release(&past);
     check_journal(w, false);

@@ -100,7 +100,7 @@ static void draw(struct world *w, const char *text)
 
 static void begin(struct world *w, uint32_t epoch, uint64_t keep_bytes)
 {
-    const struct journal_header header = {epoch, "flow", 0xabc, 1700000000.25};
+    const struct journal_header header = {epoch, "flow", 0xabc, 1700000000.25, false};
 
     w->j = journal_open(AT_FDCWD, w->path, w->g, &header, keep_bytes, &w->err);
     assert_non_null(w->j);
@@ -139,7 +139,7 @@ static void play(struct world *w, const char *text)
     char *rest = NULL;
 
     journal_past_release(&w->past);
-    assert_int_equal(journal_recover(AT_FDCWD, w->path, w->g, &w->past, &w->err), 0);
+    assert_int_equal(journal_recover(AT_FDCWD, w->path, w->g, false, &w->past, &w->err), 0);
     begin(w, w->past.epoch + 1, w->past.n_bytes);
     journal_past_release(&w->past);
     for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
@@ -165,7 +165,7 @@ static void recover(struct world *w)
 {
     journal_past_release(&w->past);
     w->err.cause = ERROR_NONE;
-    assert_int_equal(journal_recover(AT_FDCWD, w->path, w->g, &w->past, &w->err), 0);
+    assert_int_equal(journal_recover(AT_FDCWD, w->path, w->g, false, &w->past, &w->err), 0);
 }
 
 /* Recovers, and compares the ids of done tasks, in the order of the graph. */
@@ -418,7 +418,7 @@ static void test_each_line_is_json(void **state)
 static void test_file_is_for_its_owner_only_and_no_link_is_followed(void **state)
 {
     struct world *w = *state;
-    const struct journal_header header = {1, "flow", 0, 0};
+    const struct journal_header header = {1, "flow", 0, 0, false};
     char *elsewhere = xasprintf("%s/elsewhere", w->scratch);
     struct stat status;
 
@@ -873,7 +873,7 @@ static void assert_no_journal(struct world *w, const char *text, const char *wor
 {
     scratch_write(w->path, text, strlen(text));
     w->err.cause = ERROR_NONE;
-    assert_int_equal(journal_recover(AT_FDCWD, w->path, w->g, &w->past, &w->err), -1);
+    assert_int_equal(journal_recover(AT_FDCWD, w->path, w->g, false, &w->past, &w->err), -1);
     assert_int_equal(w->err.cause, ERROR_USAGE);
     assert_non_null(strstr(w->err.text, words));
     assert_null(w->past.is_done);
@@ -891,7 +891,7 @@ static void test_other_files_are_refused(void **state)
     unlink(w->path);
     assert_int_equal(mkdir(w->path, 0700), 0);
     w->err.cause = ERROR_NONE;
-    assert_int_equal(journal_recover(AT_FDCWD, w->path, w->g, &w->past, &w->err), -1);
+    assert_int_equal(journal_recover(AT_FDCWD, w->path, w->g, false, &w->past, &w->err), -1);
 }
 
 static void test_a_newer_format_is_refused_even_if_its_checksum_is_another(void **state)
