@@ -14,13 +14,13 @@ int cmd_run(struct program *program, int argc, char **argv);
 int cmd_check(struct program *program, int argc, char **argv);
 int cmd_graph(struct program *program, int argc, char **argv);
 int cmd_verify(struct program *program, int argc, char **argv);
+int cmd_logs(struct program *program, int argc, char **argv);
 int cmd_call(struct program *program, int argc, char **argv);
 
 int cmd_submit(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_cancel(int argc, char **argv);
 int cmd_topo(int argc, char **argv);
-int cmd_logs(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 
 #endif

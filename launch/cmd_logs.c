@@ -9,6 +9,7 @@
 #include "io/rundir.h"
 #include "launch/options.h"
 #include "launch/run_index.h"
+#include "launch/skipped.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -26,6 +27,7 @@ struct logs_options
     bool wants_json;
     uint32_t attempt; /* 0: the last */
     bool help;
+    const struct program *program; /* what it brings, as its run did */
     const char *run;
     char **tasks; /* n_tasks of them; none: all */
     uint32_t n_tasks;
@@ -182,6 +184,17 @@ static bool is_wanted(const struct printer *p, uint32_t task)
     return !p->options->wants_failed || (last != NULL && last->kind == RECORD_FAILED);
 }
 
+static void print_given_up(const struct printer *p, bool is_skipped)
+{
+    struct buffer why = BUFFER_EMPTY;
+
+    if (is_skipped)
+        skipped_explain(p->options->program, p->dir, p->index, p->task, &why);
+    log_note("task \"%s\" was %s%s: it wrote nothing", p->task, is_skipped ? "skipped" : "not needed",
+             is_skipped ? why.bytes : "");
+    buffer_release(&why);
+}
+
 static void print_missing_attempt(struct printer *p, uint32_t task)
 {
     const struct attempt *last = last_line_about(p->index, task);
@@ -195,8 +208,7 @@ static void print_missing_attempt(struct printer *p, uint32_t task)
     } else if (last == NULL) {
         log_note("task \"%s\" has not been started: it was sent to a worker and taken back", p->task);
     } else {
-        log_note("task \"%s\" was %s: it wrote nothing", p->task,
-                 last->kind == RECORD_NOT_NEEDED ? "not needed" : "skipped");
+        print_given_up(p, last->kind != RECORD_NOT_NEEDED);
     }
 }
 
@@ -360,9 +372,9 @@ static int print_logs(const struct logs_options *o, struct ganger_error *err)
     return status != 0 ? error_exit_status(err) : printer.exit_status;
 }
 
-int cmd_logs(int argc, char **argv)
+int cmd_logs(struct program *program, int argc, char **argv)
 {
-    struct logs_options options = {0};
+    struct logs_options options = {.program = program};
     struct ganger_error err = {0};
     int first = options_read(rows, N_ROWS, &options, argc, argv, &err), status = 0;
 

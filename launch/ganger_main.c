@@ -31,7 +31,7 @@ static const struct command commands[] = {
     {"check", NULL, "look a workflow over without running it", cmd_check},
     {"graph", NULL, "draw what depends on what", cmd_graph},
     {"topo", cmd_topo, "say what slots, memory and GPUs this machine gives", NULL},
-    {"logs", cmd_logs, "print what the tasks of a run wrote", NULL},
+    {"logs", NULL, "print what the tasks of a run wrote", cmd_logs},
     {"verify", NULL, "prove that a run did what its workflow asks for", cmd_verify},
     {"import", cmd_import, "write another system's workflow as one of ganger's", NULL},
     {"help", cmd_help, "explain a command", NULL},
