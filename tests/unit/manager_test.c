@@ -54,6 +54,7 @@ struct script
     bool ran_out;
     double run_s;
     pid_t pids[N_RANKS_MAX]; /* of processes that stand for workers; 0: none */
+    bool is_unchanged; /* what the next DONE says */
 };
 
 /* In place of base/clock.c: here seconds may pass at once. */
@@ -190,7 +191,8 @@ static task_id find_task(const struct script *s, const char *id)
 static void prepare_done(struct script *s, const char *id, uint32_t attempt, enum task_end how, int code)
 {
     struct done done = {.task = find_task(s, id), .attempt = attempt,
-                        .result = {.end = how, .code = code, .tail = "", .end_s = s->run_s},
+                        .result = {.end = how, .code = code, .tail = "", .end_s = s->run_s,
+                                   .is_unchanged = s->is_unchanged},
                         .next = TASK_NONE};
 
     message_begin(&s->message, MESSAGE_DONE, EPOCH, s->from);
@@ -286,6 +288,10 @@ static int script_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
         prepare_lost(s, (uint32_t)strtoul(id, NULL, 10));
     } else if (strcmp(word, "asks") == 0) {
         prepare_heartbeat(s);
+    } else if (strcmp(word, "unchanged") == 0) {
+        s->is_unchanged = true;
+        prepare_done(s, id, attempt, TASK_EXITED, 0);
+        s->is_unchanged = false;
     } else {
         prepare_done(s, id, attempt, strcmp(word, "done") == 0 ? TASK_EXITED : TASK_CANCELLED, code);
     }
@@ -299,6 +305,7 @@ static void sink(void *data, const struct event *e)
     struct script *s = data;
 
     switch (e->kind) {
+    case EVENT_TASK_UNCHANGED: buffer_printf(&s->transcript, "unchanged %s\n", name_of_task(s, e->task)); break;
     case EVENT_TASK_KEPT: buffer_printf(&s->transcript, "kept %s\n", name_of_task(s, e->task)); break;
     case EVENT_TASK_DONE: buffer_printf(&s->transcript, "done %s\n", name_of_task(s, e->task)); break;
     case EVENT_TASK_FAILED: buffer_printf(&s->transcript, "failed %s\n", name_of_task(s, e->task)); break;
@@ -535,6 +542,14 @@ static void test_kept_tasks_do_not_run_again(void **unused)
     (void)unused;
     expect("a\nb: a\nc", 1, "1 hello\n1 done b 0\n",
            "kept a\nkept c\n1 WELCOME\n1 RUN b\ndone b\n1 STOP when done\n", false, is_done);
+}
+
+static void test_what_its_worker_found_unchanged_is_done(void **state)
+{
+    (void)state;
+    expect("a\nb: a\nc : notok:a", 1, "1 hello\n1 unchanged a 0\n1 done b 0\n",
+           "1 WELCOME\n1 RUN a\nreturned a\nunchanged a\nnot needed c for a\n1 RUN b\ndone b\n1 STOP when done\n",
+           false, NULL);
 }
 
 static void test_run_with_everything_kept_ends_at_once(void **unused)
@@ -1081,6 +1096,7 @@ static void test_node_is_kept_when_tasks_fail_everywhere(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_its_worker_found_unchanged_is_done),
         cmocka_unit_test(test_workers_are_welcomed_and_get_tasks_as_they_come),
         cmocka_unit_test(test_failure_skips_and_the_rest_goes_on),
         cmocka_unit_test(test_fail_fast_starts_nothing_more_and_lets_the_rest_finish),

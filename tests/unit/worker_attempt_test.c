@@ -726,6 +726,92 @@ static void test_waiting_for_inputs_does_not_make_deaf(void **unused)
     release(&f);
 }
 
+/* ---- what inputs contain ---- */
+
+static void test_the_fingerprint_of_inputs_comes_with_the_end(void **unused)
+{
+    struct run run = run_with_inputs(1, "in", 3);
+    struct fixture f;
+    uint64_t first;
+
+    (void)unused;
+    begin_with(&f, 5, 0);
+    put_file(&f, "in", "one");
+    send_run(&f, &run, "true");
+    expect_end(&f, TASK_EXITED, 0);
+    assert_int_equal(f.done.result.fingerprint, FINGERPRINT_NONE); /* nobody asked */
+    run.wants_fingerprint = true;
+    send_run(&f, &run, "true");
+    expect_end(&f, TASK_EXITED, 0);
+    first = f.done.result.fingerprint;
+    assert_true(first > FINGERPRINT_ANY);
+    send_run(&f, &run, "echo more >in");
+    expect_end(&f, TASK_EXITED, 0);
+    assert_int_equal(f.done.result.fingerprint, FINGERPRINT_UNSURE);
+    send_run(&f, &run, "true");
+    expect_end(&f, TASK_EXITED, 0);
+    assert_int_not_equal(f.done.result.fingerprint, first);
+    send_shell(&f, 2, "true");
+    expect_end(&f, TASK_EXITED, 0);
+    assert_int_equal(f.done.result.fingerprint, FINGERPRINT_NONE); /* not that of the one before */
+    end(&f);
+}
+
+static void test_a_task_whose_inputs_are_as_expected_does_not_run(void **unused)
+{
+    struct run run = run_with_inputs(1, "in", 3);
+    struct fixture f;
+
+    (void)unused;
+    begin_with(&f, 5, 0);
+    put_file(&f, "in", "one");
+    run.wants_fingerprint = true;
+    run.outputs = text_of("out");
+    run.outputs.n++;
+    send_run(&f, &run, "echo x >>out");
+    expect_end(&f, TASK_EXITED, 0);
+    assert_false(f.done.result.is_unchanged);
+    run.fingerprint = f.done.result.fingerprint;
+    send_run(&f, &run, "exit 9");
+    send_shell(&f, 2, "exit 4"); /* the next one is not forgotten */
+    expect_end(&f, TASK_EXITED, 0);
+    assert_true(f.done.result.is_unchanged);
+    expect_end(&f, TASK_EXITED, 4);
+    assert_false(f.done.result.is_unchanged);
+    unlink(path_in(&f, "out")); /* it must be made again */
+    send_run(&f, &run, "exit 9");
+    expect_end(&f, TASK_EXITED, 9);
+    put_file(&f, "out", "");
+    put_file(&f, "in", "two");
+    send_run(&f, &run, "exit 9");
+    expect_end(&f, TASK_EXITED, 9);
+    run.fingerprint = FINGERPRINT_ANY;
+    send_run(&f, &run, "exit 9");
+    expect_end(&f, TASK_EXITED, 0);
+    assert_true(f.done.result.is_unchanged);
+    end(&f);
+}
+
+static void test_reading_inputs_does_not_make_deaf(void **unused)
+{
+    struct run run = run_with_inputs(1, "endless", 8);
+    struct fixture f;
+
+    (void)unused;
+    begin_with(&f, LONG_S, LONG_S);
+    put_file(&f, "endless", "");
+    assert_int_equal(truncate(path_in(&f, "endless"), (off_t)1 << 42), 0);
+    run.wants_fingerprint = true;
+    send_run(&f, &run, "true");
+    send_shell(&f, 2, "true");
+    send_recall(&f, 2);
+    expect(&f, MESSAGE_RETURNED);
+    send_stop(&f, STOP_WHEN_DONE); /* what is being looked at has not begun */
+    expect_end(&f, TASK_CANCELLED, 0);
+    assert_int_equal(f.done.task, 1);
+    release(&f);
+}
+
 static void test_what_fails_to_start_after_waiting_lets_the_next_run(void **unused)
 {
     struct run run = run_with_inputs(1, "late", 5);
@@ -997,6 +1083,9 @@ int main(void)
         cmocka_unit_test(test_inputs_are_relative_to_the_task_s_directory),
         cmocka_unit_test(test_a_relative_directory_starts_from_the_run_s),
         cmocka_unit_test(test_waiting_for_inputs_does_not_make_deaf),
+        cmocka_unit_test(test_the_fingerprint_of_inputs_comes_with_the_end),
+        cmocka_unit_test(test_a_task_whose_inputs_are_as_expected_does_not_run),
+        cmocka_unit_test(test_reading_inputs_does_not_make_deaf),
         cmocka_unit_test(test_what_fails_to_start_after_waiting_lets_the_next_run),
         cmocka_unit_test(test_outputs_must_be_there_at_the_end),
         cmocka_unit_test(test_a_task_sees_the_gpus_that_it_was_given),
