@@ -203,6 +203,66 @@ GANGER_API int ganger_workflow_refuse(struct ganger_workflow *w, const char *for
 /* NULL, or why it is refused. */
 GANGER_API const char *ganger_workflow_error(const struct ganger_workflow *w);
 
+/* ---- changing a workflow that is built in C, and asking about it ----
+ *
+ * During the call of `build`; of a refused workflow they change nothing and find nothing. A number that is no task, or
+ * that of one which was pruned, refuses the workflow. Numbers of tasks stay as they are while it is built, whatever is
+ * taken out; in the run there are no gaps: find tasks there by their ids. Beside ganger_workflow_update, which costs
+ * about a microsecond for each dependency in whatever order they come, each costs what it looks at: at most O(tasks +
+ * dependencies). Once one of these was called, a dependency that makes a cycle refuses the workflow as it is added. */
+
+enum ganger_direction
+{
+    GANGER_BACK, /* to what a task waits for */
+    GANGER_FORTH, /* to what waits for it */
+};
+
+/* `task` waits for these as well, until they have ended well, after those that it waits for already. What it waits
+ * for is not said twice, and nothing is taken away. Where that would make a cycle, it returns -1 and none of them is
+ * added; the workflow is not refused. `why` (n_why bytes; may be NULL) then holds a sentence with a shortest cycle. */
+GANGER_API int ganger_workflow_update(struct ganger_workflow *w, ganger_task_number task,
+                                      const ganger_task_number *after, size_t n_after, char *why, size_t n_why);
+
+/* Takes these tasks out. What waited for one waits, in its place, for what that waited for; of two conditions on the
+ * way, the one that is not GANGER_ON_OK counts. In one call, please, not one by one. */
+GANGER_API void ganger_workflow_prune(struct ganger_workflow *w, const ganger_task_number *tasks, size_t n);
+
+/* Takes out all but these tasks and what they need: all that they wait for, and so on. */
+GANGER_API void ganger_workflow_keep(struct ganger_workflow *w, const ganger_task_number *tasks, size_t n);
+
+/* Each dependency the other way: what waited is waited for. */
+GANGER_API void ganger_workflow_reverse(struct ganger_workflow *w);
+
+/* The closure: sets reached[n] for `task` and for all tasks n that can be reached from it; leaves the others. `reached`
+ * has ganger_workflow_n_tasks elements. What is set already is not looked at again. */
+GANGER_API void ganger_workflow_reach(struct ganger_workflow *w, ganger_task_number task, enum ganger_direction to,
+                                      bool *reached);
+
+/* A path with the fewest dependencies from a task to one that waits for it, directly or not; both ends are on it.
+ * Writes the first n_most of it, and returns how many tasks it has; 0: there is none. */
+GANGER_API size_t ganger_workflow_find_path(struct ganger_workflow *w, ganger_task_number from, ganger_task_number to,
+                                            ganger_task_number *path, size_t n_most);
+
+/* A tag marks a task; NULL takes it away. It means nothing to the run. */
+GANGER_API void ganger_workflow_set_tag(struct ganger_workflow *w, ganger_task_number task, const char *tag);
+
+/* NULL when it has none. Good until the workflow is changed. */
+GANGER_API const char *ganger_workflow_tag(struct ganger_workflow *w, ganger_task_number task);
+
+/* A tagged task, and how many dependencies away it is. */
+struct ganger_context
+{
+    ganger_task_number task;
+    uint32_t distance;
+};
+
+/* The context of a task: what is tagged and can be reached from it without passing another tagged task, the nearest
+ * first; of those equally near, what was added first. So the first one is the tag that governs the task. A tagged
+ * task is its own context, alone. Writes the first n_most, and returns how many these are. */
+GANGER_API size_t ganger_workflow_find_context(struct ganger_workflow *w, ganger_task_number task,
+                                               enum ganger_direction to, struct ganger_context *context,
+                                               size_t n_most);
+
 /* ---- a run that is over ---- */
 
 /* Valid during the call of `finished`. */

@@ -4,6 +4,7 @@
 #define GANGER_GANGER_PARTS_H
 
 #include "base/error.h"
+#include "core/dag.h"
 #include "core/graph.h"
 #include "core/registry.h"
 #include "core/results.h"
@@ -15,6 +16,9 @@ struct ganger_workflow
 {
     struct graph *graph;
     struct ganger_error err; /* the first one */
+    struct dag *dag;         /* what waits for what, in place of the draft's; NULL: nobody changed it, or asked */
+    uint32_t *vertices;      /* of each task; DAG_NONE: it was pruned */
+    size_t vertices_capacity;
     bool has_conditions;
 };
 
@@ -23,6 +27,17 @@ void ganger_workflow_release(struct ganger_workflow *w);
 
 /* The graph, sealed, which the caller frees; NULL and the reason when it was refused or has a cycle. */
 struct graph *ganger_workflow_seal(struct ganger_workflow *w, struct ganger_error *err);
+
+/* Tells the dag, if there is one, of a task that was added last, and of a dependency. */
+void ganger_workflow_note_task(struct ganger_workflow *w);
+void ganger_workflow_note_dependency(struct ganger_workflow *w, task_id parent, task_id child,
+                                     enum graph_condition on);
+
+/* Was it taken out? */
+bool ganger_workflow_is_pruned(const struct ganger_workflow *w, task_id task);
+
+/* The sealed graph becomes what the dag says. */
+void ganger_workflow_apply_changes(struct ganger_workflow *w);
 
 /* A run that is over: all borrowed. */
 struct ganger_run

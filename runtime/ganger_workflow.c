@@ -21,7 +21,9 @@ void ganger_workflow_init(struct ganger_workflow *w)
 void ganger_workflow_release(struct ganger_workflow *w)
 {
     graph_free(w->graph);
-    w->graph = NULL;
+    dag_free(w->dag);
+    free(w->vertices);
+    *w = (struct ganger_workflow){.graph = NULL};
 }
 
 struct graph *ganger_workflow_seal(struct ganger_workflow *w, struct ganger_error *err)
@@ -36,6 +38,8 @@ struct graph *ganger_workflow_seal(struct ganger_workflow *w, struct ganger_erro
     }
     if (graph_seal(g, err) < 0)
         return NULL;
+    if (w->dag != NULL)
+        ganger_workflow_apply_changes(w);
     w->graph = NULL;
     return g;
 }
@@ -285,8 +289,9 @@ ganger_task_number ganger_workflow_add(struct ganger_workflow *w, const struct g
         ganger_workflow_refuse(w, "the id \"%s\" is taken by an earlier task; give each its own", id);
         return GANGER_NO_TASK;
     }
+    ganger_workflow_note_task(w);
     for (size_t i = 0; i < t->n_after; i++)
-        graph_add_dependency(w->graph, t->after[i], number);
+        ganger_workflow_add_dependency(w, t->after[i], number, GANGER_ON_OK);
     return number;
 }
 
@@ -298,6 +303,8 @@ void ganger_workflow_add_dependency(struct ganger_workflow *w, ganger_task_numbe
     if (parent >= w->graph->n_tasks || child >= w->graph->n_tasks)
         ganger_workflow_refuse(w, "a dependency of task number %u on task number %u: there are %u tasks so far", child,
                                parent, w->graph->n_tasks);
+    else if (w->dag != NULL)
+        ganger_workflow_note_dependency(w, parent, child, (enum graph_condition)on);
     else
         graph_add_condition(w->graph, parent, child, (enum graph_condition)on);
 }
@@ -331,5 +338,7 @@ uint32_t ganger_workflow_n_tasks(const struct ganger_workflow *w)
 
 ganger_task_number ganger_workflow_find(const struct ganger_workflow *w, const char *id)
 {
-    return graph_find(w->graph, id, strlen(id));
+    task_id task = graph_find(w->graph, id, strlen(id));
+
+    return task != TASK_NONE && ganger_workflow_is_pruned(w, task) ? GANGER_NO_TASK : task;
 }

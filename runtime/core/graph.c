@@ -97,6 +97,13 @@ void graph_add_condition(struct graph *g, task_id parent, task_id child, enum gr
     g->has_conditions |= on != ON_OK;
 }
 
+struct graph_edge graph_drafted_edge(const struct graph *g, uint64_t i, enum graph_condition *on)
+{
+    assert(!g->is_sealed && i < g->n_edges);
+    *on = (enum graph_condition)(g->edges[i].child >> CONDITION_SHIFT);
+    return (struct graph_edge){g->edges[i].parent, g->edges[i].child & CHILD_MASK};
+}
+
 static uint64_t round_up_to_eighth(uint64_t bytes)
 {
     uint64_t step = 1;

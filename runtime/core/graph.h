@@ -111,6 +111,9 @@ task_id graph_find(const struct graph *g, const char *id, size_t n_bytes);
 void graph_add_dependency(struct graph *g, task_id parent, task_id child);
 void graph_add_condition(struct graph *g, task_id parent, task_id child, enum graph_condition on);
 
+/* The i-th of the n_edges dependencies of a draft: its parent and its child. */
+struct graph_edge graph_drafted_edge(const struct graph *g, uint64_t i, enum graph_condition *on);
+
 /* The class of equal requests; `amounts` are copied. So that classes stay few, memory is rounded up (to 1/8
  * of its power of two) once there are many; before, a request for all memory of a node must not become
  * larger. O(1). */

@@ -32,6 +32,13 @@ FINISHED_SAYS=7 g 7 run -q --backend none -d says.run -- 1
 g 0 run -q --backend thread -n 2 -d order.run -- 1 order
 says out "joined: done a - c -"
 
+# What the program takes out again is bridged, and results come as if it had never been there.
+g 0 run -q --backend thread -n 2 -d changed.run -- 1 changed
+says out "joined: done b a"
+g 0 check -- 1 changed
+says out "tasks          3"
+g 0 verify changed.run
+
 # A file: any input, `for`, wildcards.
 cat >flow.json <<'FLOW'
 {"tasks": [

@@ -1,7 +1,7 @@
 /* What tests/cli/t05*.sh run: a program of a user of libganger, with functions that do what functions may do.
  *
  *     program run [-- N [SHAPE]]: N tasks as SHAPE: squares (their sum in the task "sum"), chain, spread, order, sizes,
- *     counted */
+ *     changed, counted */
 #include "ganger.h"
 
 #include <stdio.h>
@@ -204,6 +204,18 @@ static void add_sizes(struct ganger_workflow *w)
     }
 }
 
+/* Two, of which a third hears when what stands between them is taken out. */
+static void add_changed(struct ganger_workflow *w)
+{
+    ganger_task_number ends[2], middle;
+
+    ends[0] = add_echo(w, "b");
+    ends[1] = add_echo(w, "a");
+    middle = ganger_workflow_add(w, &(struct ganger_task){.function = "nothing", .after = ends, .n_after = 2});
+    ganger_workflow_add(w, &(struct ganger_task){.id = "joined", .function = "join", .after = &middle, .n_after = 1});
+    ganger_workflow_prune(w, &middle, 1);
+}
+
 static void add_counted(struct ganger_workflow *w, int n)
 {
     for (int i = 0; i < n; i++)
@@ -228,6 +240,8 @@ static int build(struct ganger_workflow *w, int argc, char **argv, void *data)
         add_order(w);
     else if (strcmp(shape, "sizes") == 0)
         add_sizes(w);
+    else if (strcmp(shape, "changed") == 0)
+        add_changed(w);
     else if (strcmp(shape, "counted") == 0)
         add_counted(w, n);
     else
