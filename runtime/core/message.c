@@ -551,7 +551,7 @@ int message_next_called(struct cursor *c, struct call_report *r, struct ganger_e
     }
     if (check_record(&record, "CALLED", err) < 0)
         return -1;
-    if (end >= N_TASK_ENDS || r->result.n_tail_bytes > TASK_TAIL_BYTES)
+    if (end >= N_TASK_ENDS || r->result.n_tail_bytes > TASK_TAIL_BYTES || !has_sound_times(&r->result))
         return error_set(err, ERROR_SYSTEM, "a CALLED message contradicts itself");
     r->result.end = (enum task_end)end;
     return 0;

@@ -433,7 +433,7 @@ static int game_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadli
     return 0;
 }
 
-static const struct comm_ops game_ops = {game_send, game_ring, game_receive, game_wait, NULL};
+static const struct comm_ops game_ops = {game_send, game_ring, game_receive, game_wait, NULL, NULL};
 
 /* ---- what is recorded ---- */
 
@@ -511,7 +511,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     struct game g = {.comm.ops = &game_ops, .run_s = 1, .comm.nodes = g.nodes};
     struct manager_report report;
     struct manager_options o = {.comm = &g.comm, .launcher_fd = -1, .signal_fd = signals[0], .epoch = EPOCH,
-                                .run_dir = "/run", .cwd = "/", .env = "", .grace_s = GRACE_S};
+                                .run_dir = "/run", .cwd = "/", .env = "", .grace_s = GRACE_S, .end_fd = -1,
+                                .end_ask_fd = -1};
     struct ganger_error err = {0};
     struct event_sinks sinks = {0};
     int status;
@@ -524,7 +525,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     g.end = bytes + n;
     g.graph = o.graph = workflows[bytes[0] % N_DOCUMENTS].graph;
     g.comm.size = 2 + bytes[2] % (RANKS_MAX - 1);
-    for (uint32_t rank = 0; rank < g.comm.size && (bytes[2] & 64) != 0; rank++)
+    g.has_lied = (bytes[2] & 64) != 0; /* by silence: those elsewhere send no heartbeats, and are given up in the end */
+    for (uint32_t rank = 0; rank < g.comm.size && g.has_lied; rank++)
         g.nodes[rank] = rank > 2;
     choose_options(&o, bytes[1]);
     event_add_sink(&sinks, sink, &g);

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -16,6 +17,18 @@ static void make_environment(const struct run *run, struct text base)
     environment_set_base(&e, base);
     environment_make(&e, run, &place);
     environment_release(&e);
+}
+
+/* What the decoder lets pass has all the results that it says. */
+static void read_results(const struct call_order *order)
+{
+    struct cursor results = order->results;
+    struct text result;
+
+    for (uint32_t i = 0; i < order->n_results; i++)
+        call_order_next_result(&results, &result);
+    if (results.failed)
+        abort();
 }
 
 static int next(enum message_kind kind, struct cursor *c)
@@ -32,6 +45,8 @@ static int next(enum message_kind kind, struct cursor *c)
         struct cancel cancel;
         struct lost lost;
         struct heartbeat heartbeat;
+        struct call_order order;
+        struct call_report report;
     } any;
 
     switch (kind) {
@@ -56,6 +71,12 @@ static int next(enum message_kind kind, struct cursor *c)
     case MESSAGE_CANCEL: return message_next_cancel(c, &any.cancel, NULL);
     case MESSAGE_LOST: return message_next_lost(c, &any.lost, NULL);
     case MESSAGE_HEARTBEAT: return message_next_heartbeat(c, &any.heartbeat, NULL);
+    case MESSAGE_CALL:
+        if (message_next_call(c, &any.order, NULL) < 0)
+            return -1;
+        read_results(&any.order);
+        return 0;
+    case MESSAGE_CALLED: return message_next_called(c, &any.report, NULL);
     }
     return -1;
 }

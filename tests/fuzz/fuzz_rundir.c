@@ -4,6 +4,7 @@
  * The first byte says what: 'l' the lock, 'r' run.json, 's' submit.json, 'i' a journal and, after the line "GOUT", a
  * file of output, both with their checksums added, of which the index is made; 'n' a node as `check --node` takes it,
  * 'c' a list of cores, 't' a job template. */
+#include "backends/backend.h"
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/log.h"
@@ -259,8 +260,8 @@ static void change_template(const char *text)
     static char *launch[] = {(char *)(uintptr_t) "ganger", (char *)(uintptr_t) "run", (char *)(uintptr_t) "it's",
                              NULL};
     struct text_list directives = {directive, 2, 2}, lines = {line, 1, 1};
-    struct template_changes changes = {.directive = "#SBATCH", .directives = &directives, .before = &lines,
-                                       .after = &lines, .cwd = "/a b", .launch = launch, .dropped = "--time"};
+    struct template_changes changes = {.dialect = backend_slurm.dialect, .directives = &directives, .before = &lines,
+                                       .after = &lines, .cwd = "/a b", .launch = launch, .drops_time = true};
     struct ganger_error err = {0};
     char *script = template_change(text, "fuzz", &changes, &err);
 

@@ -195,7 +195,7 @@ static void say_recall(struct game *g, task_id task)
 
 static void say_stop(struct game *g, enum stop_mode mode, bool stays)
 {
-    struct stop stop = {mode, stays};
+    struct stop stop = {.mode = mode, .stays = stays};
 
     message_begin(&g->message, MESSAGE_STOP, g->is_welcome ? EPOCH : 0, 1);
     message_add_stop(&g->message, &stop);
@@ -288,7 +288,7 @@ static int game_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadli
     return poll(fds, n, limit_ms) < 0 && errno != EINTR ? -1 : 0;
 }
 
-static const struct comm_ops game_ops = {game_send, game_ring, game_receive, game_wait, NULL};
+static const struct comm_ops game_ops = {game_send, game_ring, game_receive, game_wait, NULL, NULL};
 
 /* ---- what must be true ---- */
 

@@ -353,12 +353,20 @@ static void test_done_without_sound_times_is_refused(void **unused)
         struct message_header h;
         struct cursor c;
         struct done d = {.task = 1, .attempt = 1, .result = bad[i]};
+        struct call_report report = {.task = 1, .attempt = 1};
 
         message_begin(&b, MESSAGE_DONE, 5, 3);
         message_add_done(&b, &d);
         c = open_message(&b, &h);
         assert_int_equal(message_next_done(&c, &d, &err), -1);
         assert_non_null(strstr(err.text, "contradicts"));
+        if (i > 2) /* CALLED says no other times */
+            continue;
+        report.result = bad[i];
+        message_begin(&b, MESSAGE_CALLED, 5, 3);
+        message_add_called(&b, &report);
+        c = open_message(&b, &h);
+        assert_int_equal(message_next_called(&c, &report, &err), -1);
     }
     buffer_release(&b);
 }
