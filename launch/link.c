@@ -11,10 +11,13 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 extern char **environ;
+
+#define TALK_S 10 /* what is said takes no longer */
 
 /* What is no exit status. */
 #define SAID_WITH_LOSS 0x100u /* beside an exit status */
@@ -39,6 +42,15 @@ static bool is_same_user(int fd, pid_t *pid)
         return false;
     *pid = peer.pid;
     return true;
+}
+
+/* The other end may be stopped; whoever waits for it must stay able to hear of that. */
+static void limit_waits(int fd)
+{
+    static const struct timeval limit = {TALK_S, 0};
+
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 }
 
 static int send_all(int fd, const char *bytes, size_t n)
@@ -132,6 +144,7 @@ int link_accept(struct link *l, struct ganger_error *err)
             close(fd);
         return 0;
     }
+    limit_waits(fd);
     if (getcwd(cwd, sizeof(cwd)) == NULL)
         snprintf(cwd, sizeof(cwd), "/");
     buffer_put_u32(&origin, 0);
@@ -246,6 +259,7 @@ int link_connect(struct link_origin *o, struct ganger_error *err)
         o->fd = -1; /* the launcher is on another host */
         return 0;
     }
+    limit_waits(o->fd);
     readable = (struct pollfd){o->fd, POLLIN, 0};
     if (poll(&readable, 1, 10000) == 1 && receive_descriptors(o->fd, &o->out_fd, &o->err_fd) == 0 &&
         receive_origin(o) == 0)
