@@ -94,7 +94,8 @@ static int local_check(const struct group *g, struct resource_set *set, struct b
 
 /* What a batch system does: begins when the job before has ended, tells a job when its time is over, ends it. */
 static const char keeper[] =
-    "[ -z \"$1\" ] || while kill -0 \"$1\" 2>/dev/null; do sleep 0.1; done\n"
+    "lives() { read -r _ _ state _ 2>/dev/null <\"/proc/$1/stat\" && [ \"$state\" != Z ]; }\n"
+    "[ -z \"$1\" ] || while lives \"$1\"; do sleep 0.1; done\n"
     "export GANGER_LOCAL_JOB=$$ GANGER_LOCAL_END=\n"
     "[ -n \"$2\" ] || exec /bin/bash \"$3\"\n"
     "GANGER_LOCAL_END=$(awk -v a=\"${EPOCHREALTIME/,/.}\" -v b=\"$2\" 'BEGIN { printf \"%.3f\", a + b }')\n"

@@ -2,11 +2,13 @@
 #include "backends/backend.h"
 #include "base/log.h"
 #include "io/rundir.h"
+#include "launch/chain.h"
 #include "launch/cmd.h"
 #include "launch/options.h"
 #include "launch/submission.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct cancel_options
 {
@@ -33,6 +35,31 @@ static void print_help(void)
            "time.\n");
 }
 
+/* Its job may just have handed in the next one of a chain, before it could know. */
+static int release(struct submission *s, const struct backend *backend, double within_s, struct ganger_error *err)
+{
+    for (;;) {
+        struct submission now;
+        bool is_last;
+
+        if (backend->release(&s->set, within_s, err) < 0)
+            return -1;
+        if (s->chain.n_most == 0)
+            return submission_write(s, err);
+        if (submission_read(&now, s->run, err) <= 0)
+            return -1;
+        is_last = strcmp(now.set.job, s->set.job) == 0;
+        if (is_last) {
+            submission_release(&now);
+            return submission_write(s, err);
+        }
+        submission_release(s);
+        *s = now;
+        if (chain_cancel(s, backend, err) < 0)
+            return -1;
+    }
+}
+
 static int cancel(const char *path, double within_s, struct ganger_error *err)
 {
     const struct backend *backend;
@@ -51,9 +78,11 @@ static int cancel(const char *path, double within_s, struct ganger_error *err)
     if (status < 0)
         return -1;
     backend = backend_find(s.set.type, err);
-    status = backend != NULL && backend->release != NULL ? backend->release(&s.set, within_s, err) : -1;
+    status = backend != NULL && backend->release != NULL ? 0 : -1;
     if (status == 0)
-        status = submission_write(&s, err);
+        status = chain_cancel(&s, backend, err);
+    if (status == 0)
+        status = release(&s, backend, within_s, err);
     if (status == 0 && *s.set.job != '\0')
         printf("%s job %s is over: %s\n", s.set.type, s.set.job, s.run);
     else if (status == 0)

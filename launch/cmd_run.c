@@ -16,6 +16,7 @@
 #include "io/summary.h"
 #include "io/tmpdir.h"
 #include "io/workflow.h"
+#include "launch/chain.h"
 #include "launch/cmd.h"
 #include "launch/finished.h"
 #include "launch/launcher.h"
@@ -41,6 +42,10 @@
 #include <sys/stat.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#define SYSTEM_STATUS 3
+
+extern char **environ;
 
 struct run_options
 {
@@ -68,6 +73,7 @@ struct run_options
     uint32_t n_restarts;
     double end_margin_s; /* negative: as it sees fit */
     const char *end_signal;
+    bool requeue;
     uint32_t gpus_per_node; /* 0: those that are found */
     const char *memory_limit; /* a word of memory_rules */
     uint64_t max_output_bytes; /* 0: no limit */
@@ -104,6 +110,8 @@ static const struct option_row rows[] = {
         "for running tasks, so long before they are ended with the allocation"),
     ROW('\0', "end-margin", "SECONDS", OPTION_SECONDS, end_margin_s,
         "what is left of the allocation when they are; default: 2 % of it, 10 s to 60 s"),
+    ROW('\0', "requeue", NULL, OPTION_ON, requeue,
+        "put the batch job back into the queue when it ends and work is left"),
     ROW('\0', "latency-wait", "SECONDS", OPTION_SECONDS, latency_wait_s,
         "how long a task's inputs are waited for; default: 5"),
     ROW('\0', "memory-limit", "RULE", OPTION_TEXT, memory_limit,
@@ -266,11 +274,25 @@ static int open_results(struct manager_rank *m, struct ganger_error *err)
     return journal_read_results(m->dir.journal_path, g, m->past.is_done, &m->results, err);
 }
 
+/* The batch job that this is, "slurm job 12"; NULL: none. The caller frees it. */
+static char *name_job(void)
+{
+    char *id, *name = NULL;
+    const struct backend *backend = getenv("GANGER_TASK_ID") == NULL ? backend_find_job(&id) : NULL;
+
+    if (backend != NULL) {
+        name = xasprintf("%s job %s", backend->name, id);
+        free(id);
+    }
+    return name;
+}
+
 static int open_journal(struct manager_rank *m, struct ganger_error *err)
 {
     struct journal_header header = {.name = m->workflow.name,
                                     .workflow_digest = m->workflow.digest,
                                     .by_content = is_by_content(m->options)};
+    char *job;
 
     if (journal_recover(m->dir.fd, m->dir.journal_path, m->workflow.graph, header.by_content, &m->past, err) < 0)
         return -1;
@@ -283,7 +305,9 @@ static int open_journal(struct manager_rank *m, struct ganger_error *err)
         return -1;
     if (rundir_note_epoch(&m->dir, m->epoch, err) < 0)
         return -1;
+    header.job = job = name_job();
     m->journal = journal_open(m->dir.fd, m->dir.journal_path, m->workflow.graph, &header, m->past.n_bytes, err);
+    free(job);
     return m->journal == NULL ? -1 : 0;
 }
 
@@ -479,13 +503,29 @@ static int find_origin(struct link_origin *origin, struct ganger_error *err)
     return 0;
 }
 
-static int be_rank(const struct run_options *options)
+/* This rank's own is that of its MPI launcher, and not to be handed on to the next job. Borrows the texts, for good. */
+static void use_environment(const struct buffer *env)
+{
+    size_t n = 0;
+    char **variables;
+
+    for (size_t i = 0; i < env->n; i++)
+        n += env->bytes[i] == '\0';
+    variables = xcalloc(n + 1, sizeof(*variables));
+    n = 0;
+    for (char *variable = env->bytes; variable < env->bytes + env->n; variable += strlen(variable) + 1)
+        variables[n++] = variable;
+    environ = variables;
+}
+
+/* `link`: of a job that has no launcher of ours to see to what comes next. */
+static int be_rank(const struct run_options *options, struct chain_link *link)
 {
     struct ganger_error err = {0};
     struct link_origin origin = {.fd = -1, .out_fd = STDOUT_FILENO, .err_fd = STDERR_FILENO};
     int signal_fd = signals_open();
     struct comm *comm;
-    bool should_tell, exits;
+    bool should_tell, exits, is_broken;
     uint32_t rank;
     int status;
 
@@ -503,16 +543,22 @@ static int be_rank(const struct run_options *options)
     if (rank == 0)
         layout_count_workers(comm->size - 1);
     status = rank == 0 ? be_manager(options, comm, signal_fd, &origin) : be_worker(options, comm, signal_fd);
-    buffer_release(&origin.env);
     free(origin.cwd);
     /* The launcher has the manager's word; MPI_Finalize costs 50 ms, and hangs after a loss. Without one, on several
      * nodes: Open MPI's daemons do not tell mpirun of ranks that leave by _exit, and it could not clean up. */
     exits = launcher_allows_exit() && (comm_is_one_node(comm) || comm->closes_at_once);
+    is_broken = status >= SYSTEM_STATUS && status != EXIT_STATUS_UNFINISHED;
     fflush(NULL); /* what functions printed */
-    comm_close(comm, exits || status >= 3);
+    comm_close(comm, exits || is_broken);
+    if (rank == 0 && link->run != NULL) {
+        use_environment(&origin.env);
+        chain_leave(link, status);
+    } else {
+        buffer_release(&origin.env);
+    }
     if (exits)
         _exit(0);
-    if (status >= 3)
+    if (is_broken)
         _exit(status);
     if (launcher_allows_exit()) /* it has the manager's word; mpirun would only make words of its own of it */
         return 0;
@@ -687,7 +733,6 @@ static char **rank_command(const struct program *program, int argc, char **argv)
 
 /* ---- starting again */
 
-#define SYSTEM_STATUS 3
 #define PAUSE_MAX_S 60 /* it doubles from 1 s */
 
 /* Puts --resume behind "run", once. There is room. */
@@ -761,7 +806,30 @@ static int launch(const struct run_options *options, const struct layout *layout
     }
 }
 
-static int start_ranks(const struct run_options *options, char **rank_argv)
+/* As a job of a chain, if it is one. */
+static int launch_in_chain(struct run_options *options, const struct layout *layout, const char *run_dir,
+                           char **rank_argv, int *exit_status, struct ganger_error *err)
+{
+    struct chain_link link;
+    bool was_asked = options->resume;
+
+    if (chain_enter(&link, options->program, run_dir, options->requeue, &options->resume, exit_status)) {
+        chain_leave(&link, *exit_status);
+        return 0;
+    }
+    if (options->resume && !was_asked)
+        add_resume(rank_argv);
+    if (rundir_check(run_dir, options->resume, err) < 0) {
+        chain_leave(&link, 2);
+        return -1;
+    }
+    cgroup_settle(&cgroup_this_machine);
+    *exit_status = launch(options, layout, run_dir, rank_argv);
+    chain_leave(&link, *exit_status);
+    return 0;
+}
+
+static int start_ranks(struct run_options *options, char **rank_argv)
 {
     struct ganger_error err = {0};
     char *run_dir = choose_run_dir(options);
@@ -777,15 +845,25 @@ static int start_ranks(const struct run_options *options, char **rank_argv)
 
         status = print_dry_run(options, command, &err);
         free(command);
-    } else if (owner_release(run_dir, options->break_lock, &err) == 0 &&
-               rundir_check(run_dir, options->resume, &err) == 0) {
-        cgroup_settle(&cgroup_this_machine);
-        exit_status = launch(options, &layout, run_dir, rank_argv);
-        status = 0;
+    } else if (owner_release(run_dir, options->break_lock, &err) == 0) {
+        status = launch_in_chain(options, &layout, run_dir, rank_argv, &exit_status, &err);
     }
     layout_release(&layout);
     free(run_dir);
     return status < 0 ? print_error(&err) : exit_status;
+}
+
+/* Under an mpirun or srun of the user's there is no launcher of ours: the manager's rank is the one to see to it. */
+static int be_rank_in_chain(struct run_options *options)
+{
+    struct chain_link link = {.run = NULL};
+    char *run_dir = choose_run_dir(options);
+    int exit_status;
+
+    if (launcher_is_first_rank() && getenv(LINK_VARIABLE) == NULL)
+        chain_enter(&link, options->program, run_dir, options->requeue, &options->resume, &exit_status);
+    free(run_dir);
+    return be_rank(options, &link);
 }
 
 /* A batch system that starts a job again gives it the same words. */
@@ -847,7 +925,7 @@ static int run(struct run_options *options, char **rank_argv)
     if (is_in_one_process(options) && !options->dry_run)
         status = run_here(options);
     else
-        status = launcher_is_rank() ? be_rank(options) : start_ranks(options, rank_argv);
+        status = launcher_is_rank() ? be_rank_in_chain(options) : start_ranks(options, rank_argv);
     free(options->helper);
     return status;
 }

@@ -143,6 +143,12 @@ static json_t *tasks_to_json(const struct run_progress *p)
                      (int)p->n_retried);
 }
 
+static json_t *chain_to_json(const struct chain *chain)
+{
+    return json_pack("{s:i, s:i, s:b, s:i, s:b}", "most", (int)chain->n_most, "jobs", (int)chain->n_jobs, "up_front",
+                     chain->is_up_front, "not_begun", (int)chain->n_later, "cancelled", chain->is_cancelled);
+}
+
 /* Null where nobody knows how many there will be: whole nodes whose cores differ. */
 static json_t *all_started(const struct picture *x)
 {
@@ -159,6 +165,8 @@ static json_t *picture_to_json(const struct picture *x)
     json_object_set_new(object, "state", json_string(stage_name(x->stage)));
     if (x->is_submitted)
         json_object_set_new(object, "job", job_to_json(&x->job, x->s.set.type));
+    if (x->s.chain.n_most > 0)
+        json_object_set_new(object, "chain", chain_to_json(&x->s.chain));
     json_object_set_new(object, "tasks", tasks_to_json(&x->p));
     json_object_set_new(object, "epoch", json_integer(x->p.epoch));
     json_object_set_new(object, "nodes", json_integer(x->p.n_nodes));
@@ -250,6 +258,16 @@ static void print_tasks(const struct run_progress *p)
     printf("\n");
 }
 
+static void print_chain(const struct chain *chain)
+{
+    printf("%8s  ", "chain");
+    if (chain->is_up_front)
+        printf("of %u jobs, %zu of which have not begun", chain->n_most, chain->n_later);
+    else
+        printf("job %u of at most %u", chain->n_jobs, chain->n_most);
+    printf("%s\n", chain->is_cancelled ? ", cancelled" : "");
+}
+
 static void print_workers(const struct picture *x)
 {
     if (x->p.epoch == 0 || x->p.has_ended || x->stage == STAGE_CUT_OFF)
@@ -284,6 +302,8 @@ static void print_picture(const struct picture *x)
     printf("%8s  %s\n", "state", stage_name(x->stage));
     if (x->is_submitted)
         print_job(x);
+    if (x->s.chain.n_most > 0)
+        print_chain(&x->s.chain);
     if (x->p.n_tasks > 0)
         print_tasks(&x->p);
     print_workers(x);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "io/rundir.h"
+#include "launch/chain.h"
 #include "launch/cmd.h"
 #include "launch/flow.h"
 #include "launch/follow.h"
@@ -44,6 +45,8 @@ struct submit_options
     struct option_list after;
     const char *prefix;
     const char *template;
+    uint32_t n_chain;
+    bool up_front;
     bool resume;
     bool dry_run;
     bool wait;
@@ -60,7 +63,9 @@ static const struct option_row rows[] = {
     ROW('\0', "tasks-per-node", "N", OPTION_COUNT, n_tasks, "the same, as Slurm calls it"),
     ROW('m', "memory", "SIZE", OPTION_TEXT, memory, "on each node: 64GiB, 500MB"),
     ROW('g', "gpus-per-node", "N", OPTION_COUNT, n_gpus, "GPUs on each node"),
-    ROW('t', "time", "TIME", OPTION_TEXT, time, "limit of the job: 90m, 1h30m, 2d; or with colons: 1:30:00"),
+    ROW('t', "time", "TIME", OPTION_TEXT, time, "limit of the job: 90m, 1h30m, 2d; 1:30:00; 90 are minutes"),
+    ROW('\0', "chain", "N", OPTION_COUNT, n_chain, "go on in further jobs until all is done: at most N jobs"),
+    ROW('\0', "up-front", NULL, OPTION_ON, up_front, "hand all jobs of the chain in now, for sites that want that"),
     ROW('p', "partition", "NAME", OPTION_TEXT, partition, "partition, or several with commas; of PBS the queue"),
     ROW('A', "account", "NAME", OPTION_TEXT, account, "account that pays"),
     ROW('q', "qos", "NAME", OPTION_TEXT, qos, "quality of service"),
@@ -85,7 +90,8 @@ static void print_help(void)
            "while the job waits. `ganger status FLOW.run` tells how far it is, `ganger cancel FLOW.run` ends it.\n\n");
     options_print(rows, N_ROWS, stdout);
     printf("\nExit status: 0 submitted (with --wait: all done); 1 with --wait, some task failed; 2 usage, a bad\n"
-           "workflow, or more than can be given; 3 the batch system failed, or the job ended without the run.\n");
+           "workflow, or more than can be given; 3 the batch system failed, or the job ended without the run;\n"
+           "75 with --wait, the job or the last of the chain ended and work is left.\n");
 }
 
 /* All of one submission, from the words to the job. */
@@ -109,13 +115,16 @@ static char *copy_of(const char *text)
     return text != NULL ? xstrdup(text) : NULL;
 }
 
-/* "90m" as everywhere in ganger, "1:30:00" or "1-00:00:00" as Slurm has it. A lone number would be minutes for
- * one and nothing for the other: it is refused. */
+/* "90m" as everywhere in ganger; "90" (minutes), "1:30:00" or "1-00:00:00" as sbatch's --time has it. */
 static int read_time(const char *text, double *seconds, struct ganger_error *err)
 {
     unsigned d = 0, h = 0, m = 0, s = 0;
     int n = 0;
 
+    if (sscanf(text, "%9u%n", &m, &n) == 1 && text[n] == '\0') {
+        *seconds = 60.0 * m;
+        return m > 0 ? 0 : error_set(err, ERROR_USAGE, "--time %s: no time at all", text);
+    }
     if (amount_read_duration(text, seconds) && *seconds > 0)
         return 0;
     if ((sscanf(text, "%9u-%9u:%9u:%9u%n", &d, &h, &m, &s, &n) == 4 && text[n] == '\0') ||
@@ -123,7 +132,8 @@ static int read_time(const char *text, double *seconds, struct ganger_error *err
         *seconds = ((d * 24.0 + h) * 60 + m) * 60 + s;
         return *seconds > 0 ? 0 : error_set(err, ERROR_USAGE, "--time %s: no time at all", text);
     }
-    return error_set(err, ERROR_USAGE, "--time %s: write it with units, like 90m, 1h30m or 2d, or as 1:30:00", text);
+    return error_set(err, ERROR_USAGE,
+                     "--time %s: write it with units, like 90m, 1h30m or 2d, as 1:30:00, or in minutes", text);
 }
 
 static int set_group(struct submit *x, const char *name, struct ganger_error *err)
@@ -294,6 +304,8 @@ static void set_names(struct submit *x, const char *flow, uint32_t n_tasks)
         .log = xasprintf("%s/%s", s->run, x->backend->job_in_log),
         .host = xstrdup(""),
     };
+    s->chain.n_most = x->options->n_chain;
+    s->chain.n_jobs = s->chain.n_most > 0;
     s->set.comment = xasprintf("ganger:%s:%s", s->set.token, s->run);
     free(run);
 }
@@ -355,12 +367,17 @@ static void forget_job(const struct submit *x)
 static int check_earlier(struct submit *x, struct ganger_error *err)
 {
     struct job job;
+    const char *later;
     int found = submission_read(&x->earlier, x->s.run, err), status;
 
     if (found <= 0)
         return found;
     status = follow_ask(&x->earlier, &job, err);
-    if (status == 0 && job.state != JOB_ENDED && job.state != JOB_UNKNOWN)
+    if (status == 0 && chain_is_alive(&x->earlier, &later))
+        status = error_set(err, ERROR_USAGE,
+                           "%s: job %s of this run is in the queue; `ganger cancel` it first, or give another "
+                           "--run-dir", x->s.run, later);
+    else if (status == 0 && job.state != JOB_ENDED && job.state != JOB_UNKNOWN)
         status = error_set(err, ERROR_USAGE,
                            "%s: this run is submitted already, and its job %s is %s; `ganger cancel` it first, or give "
                            "another --run-dir", x->s.run, job.id, job_state_name(job.state));
@@ -447,11 +464,11 @@ static void unstore(const struct submit *x)
 /* The record is there before the job can start; afterwards it learns the job's id. */
 static int hand_in(struct submit *x, struct ganger_error *err)
 {
-    if (store(x, err) < 0 || x->backend->request(&x->s.set, NULL, err) < 0) {
+    if (store(x, err) < 0 || chain_request_first(&x->s, x->backend, err) < 0) {
         unstore(x);
         return -1;
     }
-    if (submission_write(&x->s, err) == 0)
+    if (submission_write(&x->s, err) == 0 && (!x->s.chain.is_up_front || chain_hand_in(&x->s, x->backend, err) == 0))
         return 0;
     if (x->backend->release(&x->s.set, 60, NULL) == 0) {
         unstore(x);
@@ -496,6 +513,20 @@ static int check(struct submit *x, struct ganger_error *err)
     return status;
 }
 
+/* Where jobs may not hand in jobs, all of a chain are handed in now. */
+static void choose_chain(struct submit *x)
+{
+    struct ganger_error why = {0};
+    struct chain *chain = &x->s.chain;
+
+    chain->is_up_front = chain->n_most > 0 && x->options->up_front;
+    if (chain->n_most == 0 || chain->is_up_front || x->backend->may_chain == NULL ||
+        !x->backend->available(NULL) || x->backend->may_chain(&x->s.group, &why))
+        return;
+    log_note("%s: all %u jobs are handed in now, and run one after another", why.text, chain->n_most);
+    chain->is_up_front = true;
+}
+
 /* Returns 0 or -1; with --wait sets the exit status of the run. */
 static int submit(struct submit *x, const char *flow, int *exit_status, struct ganger_error *err)
 {
@@ -506,6 +537,7 @@ static int submit(struct submit *x, const char *flow, int *exit_status, struct g
     is_there = x->backend->available(NULL);
     if (is_there && check(x, err) < 0)
         return -1;
+    choose_chain(x);
     if (x->options->template != NULL) /* it may ask for what we were not told */
         x->s.set.n_workers = 0;
     if (!is_there)
@@ -519,6 +551,10 @@ static int submit(struct submit *x, const char *flow, int *exit_status, struct g
     if (check_earlier(x, err) < 0 || hand_in(x, err) < 0)
         return -1;
     printf("%s job %s: %s\n", x->backend->name, x->s.set.job, x->s.run);
+    if (x->s.chain.is_up_front)
+        printf("and %zu more, which go on with it\n", x->s.chain.n_later);
+    else if (x->s.chain.n_most > 0)
+        printf("and further jobs as long as tasks are left, at most %u in all\n", x->s.chain.n_most);
     fflush(stdout);
     if (!x->options->wait)
         return 0;
@@ -531,6 +567,8 @@ static int read_words(struct submit_options *options, int argc, char **argv, str
 
     if (first >= 0 && !options->help && first == argc)
         return error_set(err, ERROR_USAGE, "which workflow? See `ganger help submit`");
+    if (first >= 0 && options->up_front && options->n_chain == 0)
+        return error_set(err, ERROR_USAGE, "--up-front is for --chain N: how many jobs?");
     return first;
 }
 

@@ -61,7 +61,7 @@ enum stage stage_of_end(const struct run_progress *p)
     return p->exit_status == 1 ? STAGE_FAILED : p->exit_status > 128 ? STAGE_CANCELLED : STAGE_BROKEN;
 }
 
-enum stage stage_of(const struct submission *s, const struct job *job, const struct run_progress *p)
+static enum stage stage_of_job(const struct submission *s, const struct job *job, const struct run_progress *p)
 {
     bool is_begun = has_begun(s, job, p);
 
@@ -83,6 +83,15 @@ enum stage stage_of(const struct submission *s, const struct job *job, const str
     if (is_begun)
         return stage_of_end(p);
     return s->set.is_released ? STAGE_CANCELLED : STAGE_CUT_OFF;
+}
+
+enum stage stage_of(const struct submission *s, const struct job *job, const struct run_progress *p)
+{
+    enum stage stage = stage_of_job(s, job, p);
+
+    if (s->chain.n_later > 0 && (stage == STAGE_UNFINISHED || stage == STAGE_CUT_OFF || stage == STAGE_CANCELLED))
+        return STAGE_WAITING; /* the next job of its chain does */
+    return stage;
 }
 
 /* ---- waiting ---- */
@@ -127,7 +136,21 @@ static int look(const struct submission *s, const struct rundir *dir, bool asks,
     return run_progress_read(p, dir, err);
 }
 
-int follow_to_end(const struct submission *s, int *exit_status, struct ganger_error *err)
+/* Has another job of the chain taken over? It is written down before the one before it ends. */
+static bool is_taken_over(struct submission *s)
+{
+    struct submission now;
+    bool is;
+
+    if (s->chain.n_most == 0 || submission_read(&now, s->run, NULL) <= 0)
+        return false;
+    is = strcmp(now.set.job, s->set.job) != 0;
+    submission_release(s);
+    *s = now;
+    return is;
+}
+
+int follow_to_end(struct submission *s, int *exit_status, struct ganger_error *err)
 {
     struct rundir dir = {.path = NULL};
     struct run_progress p = {.epoch = 0};
@@ -156,6 +179,11 @@ int follow_to_end(const struct submission *s, int *exit_status, struct ganger_er
         took_s = clock_now_s();
         status = look(s, &dir, asks, &job, &p, err);
         took_s = clock_now_s() - took_s;
+        if (asks && is_taken_over(s)) {
+            next_s = clock_now_s();
+            pause_s = ASK_FIRST_S;
+            continue;
+        }
         /* The job's state is needed, too: one that is driven away ends in order, and comes again. */
         if (status < 0 || (asks && is_over(stage_of(s, &job, &p)) && job.state != JOB_RUNNING))
             break;

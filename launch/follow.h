@@ -34,8 +34,9 @@ enum stage stage_of_end(const struct run_progress *p);
 /* From both. `job` may be JOB_UNKNOWN: then the journal alone tells. */
 enum stage stage_of(const struct submission *s, const struct job *job, const struct run_progress *p);
 
-/* Waits until the run is over, and gives its exit status; 3, with what the job's log says, when it ended without
- * a word. Looks at the journal twice a second, and asks the backend less and less often, at last each 30 s. */
-int follow_to_end(const struct submission *s, int *exit_status, struct ganger_error *err);
+/* Waits until the run is over, in whichever job of its chain (`s` is what it has become then), and gives its exit
+ * status; 3, with what the job's log says, when it ended without a word. Looks at the journal twice a second, and
+ * asks the backend less and less often, at last each 30 s. */
+int follow_to_end(struct submission *s, int *exit_status, struct ganger_error *err);
 
 #endif

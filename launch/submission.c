@@ -1,5 +1,6 @@
 #include "launch/submission.h"
 
+#include "backends/backend.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/utf8.h"
@@ -24,7 +25,28 @@ void submission_release(struct submission *s)
     free(s->cwd);
     group_release(&s->group);
     resource_set_release(&s->set);
+    for (size_t i = 0; i < s->chain.n_later; i++)
+        resource_set_release(&s->chain.later[i]);
+    free(s->chain.later);
     *s = (struct submission){.run = NULL};
+}
+
+struct resource_set submission_next_set(const struct submission *s)
+{
+    struct resource_set set = {
+        .type = xstrdup(s->set.type),
+        .group = xstrdup(s->set.group),
+        .n_workers = s->set.n_workers,
+        .runtime_s = s->set.runtime_s,
+        .job = xstrdup(""),
+        .token = backend_draw_token(),
+        .script = xstrdup(s->set.script),
+        .log = xstrdup(s->set.log),
+        .host = xstrdup(""),
+    };
+
+    set.comment = xasprintf("ganger:%s:%s", set.token, s->run);
+    return set;
 }
 
 /* ---- writing ---- */
@@ -36,6 +58,21 @@ static void set_path(json_t *object, const char *name, const char *path)
 
     json_object_set_new(object, name, json_string(text));
     free(text);
+}
+
+static json_t *chain_to_json(const struct chain *chain)
+{
+    json_t *object = json_object(), *later = json_array();
+
+    json_object_set_new(object, "most", json_integer(chain->n_most));
+    json_object_set_new(object, "jobs", json_integer(chain->n_jobs));
+    json_object_set_new(object, "up_front", json_boolean(chain->is_up_front));
+    json_object_set_new(object, "cancelled", json_boolean(chain->is_cancelled));
+    json_object_set_new(object, "done_before", json_integer(chain->n_done));
+    for (size_t i = 0; i < chain->n_later; i++)
+        json_array_append_new(later, resource_set_to_json(&chain->later[i]));
+    json_object_set_new(object, "later", later);
+    return object;
 }
 
 static char *text_of(const struct submission *s)
@@ -53,6 +90,8 @@ static char *text_of(const struct submission *s)
     json_object_set_new(object, "epoch", json_integer(s->epoch));
     json_object_set_new(object, "group", group_to_json(&s->group));
     json_object_set_new(object, "resource_set", resource_set_to_json(&s->set));
+    if (s->chain.n_most > 0)
+        json_object_set_new(object, "chain", chain_to_json(&s->chain));
     text = json_dumps(object, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     json_decref(object);
     return text;
@@ -105,6 +144,32 @@ static char *text_in(const json_t *object, const char *name)
     return xstrdup(text != NULL ? text : "");
 }
 
+static uint32_t number_in(const json_t *object, const char *name)
+{
+    json_int_t n = json_integer_value(json_object_get(object, name));
+
+    return n > 0 && n <= UINT32_MAX ? (uint32_t)n : 0;
+}
+
+static int read_chain(struct chain *chain, const json_t *object, struct ganger_error *err)
+{
+    const json_t *later = json_object_get(object, "later"), *set;
+    size_t i;
+
+    chain->n_most = number_in(object, "most");
+    chain->n_jobs = number_in(object, "jobs");
+    chain->n_done = number_in(object, "done_before");
+    chain->is_up_front = json_is_true(json_object_get(object, "up_front"));
+    chain->is_cancelled = json_is_true(json_object_get(object, "cancelled"));
+    chain->later = xcalloc(json_array_size(later) + 1, sizeof(*chain->later));
+    json_array_foreach(later, i, set) {
+        if (resource_set_from_json(&chain->later[i], set, err) < 0)
+            return -1;
+        chain->n_later++;
+    }
+    return 0;
+}
+
 static int read_object(struct submission *s, const json_t *object, struct ganger_error *err)
 {
     json_int_t format = json_integer_value(json_object_get(object, "format"));
@@ -114,13 +179,14 @@ static int read_object(struct submission *s, const json_t *object, struct ganger
     if (format != FORMAT)
         return error_set(err, ERROR_USAGE, "it is no record of a submission");
     if (group_from_json(&s->group, json_object_get(object, "group"), err) < 0 ||
-        resource_set_from_json(&s->set, json_object_get(object, "resource_set"), err) < 0)
+        resource_set_from_json(&s->set, json_object_get(object, "resource_set"), err) < 0 ||
+        read_chain(&s->chain, json_object_get(object, "chain"), err) < 0)
         return -1;
     s->workflow = text_in(object, "workflow");
     s->copy = text_in(object, "copy");
     s->cwd = text_in(object, "cwd");
-    s->n_tasks = (uint32_t)json_integer_value(json_object_get(object, "tasks"));
-    s->epoch = (uint32_t)json_integer_value(json_object_get(object, "epoch"));
+    s->n_tasks = number_in(object, "tasks");
+    s->epoch = number_in(object, "epoch");
     return 0;
 }
 

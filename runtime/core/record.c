@@ -108,7 +108,7 @@ static char *put_crc(char *p, const char *line)
 }
 
 char *record_put_header(char *p, uint32_t epoch, const char *name, uint64_t workflow_digest,
-                        double wall_s, bool by_content)
+                        double wall_s, bool by_content, const char *job)
 {
     char *line = p;
 
@@ -124,6 +124,8 @@ char *record_put_header(char *p, uint32_t epoch, const char *name, uint64_t work
     p = put_seconds(p, wall_s);
     if (by_content)
         p = PUT(p, ",\"changed\":\"content\"");
+    if (job != NULL)
+        p = put_words(PUT(p, ",\"job\":"), job);
     p = PUT(p, ",\"ganger\":\"" GANGER_VERSION "\"");
     return put_crc(p, line);
 }

@@ -26,7 +26,8 @@ size_t record_bytes_max(uint32_t n_numbers);
  * Any text is welcome: what is no UTF-8 becomes U+FFFD; what is no time becomes 0. The header line
  * begins with RECORD_HEADER_START and a number, whatever the format. */
 char *record_put_header(char *p, uint32_t epoch, const char *name, uint64_t workflow_digest,
-                        double wall_s, bool by_content);
+                        double wall_s, bool by_content,
+                        const char *job); /* "slurm job 12"; NULL: none */
 char *record_put_event(char *p, const struct graph *g, const struct event *e, uint32_t epoch);
 char *record_put_end(char *p, int exit_status, double time_s);
 

@@ -185,7 +185,7 @@ static int write_header(int dir_fd, int fd, const char *path, const struct journ
 {
     char *line = xmalloc(record_bytes_max(0));
     char *end = record_put_header(line, header->epoch, header->name, header->workflow_digest,
-                                  header->wall_s, header->by_content);
+                                  header->wall_s, header->by_content, header->job);
     bool is_written = file_write(fd, line, (size_t)(end - line)) == 0 && fdatasync(fd) == 0;
 
     if (!is_written)

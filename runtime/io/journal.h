@@ -50,6 +50,7 @@ struct journal_header
     uint64_t workflow_digest;
     double wall_s;    /* when the epoch began, seconds since 1970 */
     bool by_content;  /* as in journal_recover */
+    const char *job;  /* in which it runs, "slurm job 12"; NULL: in none */
 };
 
 /* Opens the file (as journal_recover does) for appending, cuts off a torn end (`keep_bytes` is what journal_recover

@@ -55,7 +55,7 @@ g 2 submit good.txt --backend local --nodes 2 --run-dir never.run
 g 2 submit good.txt --backend local --partition main --run-dir never.run
 g 2 submit good.txt --backend thread --run-dir never.run
 g 2 submit good.txt --backend nosuch --run-dir never.run
-g 2 submit good.txt --backend local --time 90 --run-dir never.run
+g 2 submit good.txt --backend local --time soon --run-dir never.run
 says err "90m"
 g 2 submit missing.txt --backend local
 echo '{"tasks": [{"id": "a"}]}' >broken.json

@@ -374,6 +374,69 @@ test_requeue() {
     ! grep -q '^{"event":"failed"' flow.run/journal.jsonl || fail "what was driven away counts as failed"
 }
 
+# --- to the end, whatever the walltime ---
+
+# No task that was done ran again, and all are done.
+ran_once() { # RUN TASKS
+    local n
+    n=$(sed -n 's/^{"event":"done","task":"\([^"]*\)".*/\1/p' "$1/journal.jsonl" | sort | uniq -d | wc -l)
+    [ "$n" = 0 ] || fail "$n tasks that were done ran again"
+    [ "$(done_of "$1")" = "$2" ] || fail "$(done_of "$1") of $2 tasks are done"
+    ! grep -q '^{"event":"failed"' "$1/journal.jsonl" || fail "what was cut off counts as failed"
+}
+epochs_of() { grep -c '^{"event":"run"' "$1/journal.jsonl"; }
+
+# 90 s of work on two cores, in jobs of a minute.
+test_chain() {
+    local begin
+    begin=$(date +%s)
+    echo '{"tasks": [{"id": "t{i}", "for": {"i": "1-18"}, "command": "sleep 10"}]}' >flow.json
+    g 0 submit flow.json -c 2 --time 1 --chain 20
+    job=$(job_of flow.run)
+    until_true 300 is_state flow.run "done"
+    [ $(($(date +%s) - begin)) -lt 360 ] || fail "it took $(($(date +%s) - begin)) s"
+    ran_once flow.run 18
+    [ "$(epochs_of flow.run)" -ge 2 ] || fail "it was one job"
+    [ "$(job_of flow.run)" != "$job" ] || fail "no other job went on"
+    says "flow.run/job-$job.out" "wait for the next allocation"
+    says "flow.run/job-$job.out" "goes on with the"
+    [ "$(job_says "$job" ExitCode)" = 75:0 ] || fail "the first job ended with $(job_says "$job" ExitCode)"
+    g 0 status flow.run
+    says out "of at most 20"
+}
+
+# Where jobs may not submit jobs: all at once, one after another; the ones that are not needed are cancelled.
+test_chain_up_front() {
+    echo '{"tasks": [{"id": "t{i}", "for": {"i": "1-6"}, "command": "sleep 8"}]}' >flow.json
+    g 0 submit flow.json -c 2 --time 1 --chain 4 --up-front -- --end-margin 25
+    says out "and 3 more"
+    [ "$(squeue -h | wc -l)" = 4 ] || fail "$(squeue -h | wc -l) jobs are in the queue"
+    g 2 submit flow.json -c 2 --time 1 --resume
+    until_true 200 is_state flow.run "done"
+    until_true 30 sh -c '! squeue -h -t pending,running | grep -q .'
+    ran_once flow.run 6
+    g 0 status flow.run --json
+    says out '"not_begun": 0'
+}
+
+# The node of a job dies: Slurm puts it back into the queue, and it goes on elsewhere.
+test_node_dies() {
+    local node
+    [ "$cluster_kind" = hosts ] || { echo "  (not tried: the nodes are one host here)" && return 0; }
+    echo '{"tasks": [{"id": "t{i}", "for": {"i": "1-40"}, "command": "sleep 0.5"}]}' >flow.json
+    g 0 submit flow.json -c 2 --time 5 --chain 3
+    until_true 60 has_done flow.run 3
+    node=$(job_says "$(job_of flow.run)" NodeList)
+    cluster_kill_node "$node"
+    until_true 200 is_state flow.run "done"
+    ran_once flow.run 40
+    [ "$(epochs_of flow.run)" = 2 ] || fail "it has $(epochs_of flow.run) epochs"
+    grep -q '^{"event":"run".*"job":"slurm job '"$(job_of flow.run)"'"' flow.run/journal.jsonl || fail "the journal names no job"
+    cluster_revive_node "$node"
+    until_true 60 all_idle
+}
+all_idle() { [ "$(sinfo -h -N -p main -o %t | grep -c '^idle')" = 3 ]; }
+
 # --- running them ---
 
 if [ -n "${SUITE_TESTS:-}" ]; then

@@ -86,7 +86,7 @@ static size_t make_line(char *bytes, struct graph *g, const char *line)
     sscanf(line, "%15s %63s", word, id);
     if (strcmp(word, "run") == 0)
         return (size_t)(record_put_header(bytes, (uint32_t)atoi(id), "flow", number_of(line, " digest=", DIGEST), 1,
-                                          strstr(line, " by_content") != NULL) -
+                                          strstr(line, " by_content") != NULL, NULL) -
                         bytes);
     if (strcmp(word, "end") == 0)
         return (size_t)(record_put_end(bytes, 0, 9) - bytes);

@@ -100,7 +100,7 @@ static void draw(struct world *w, const char *text)
 
 static void begin(struct world *w, uint32_t epoch, uint64_t keep_bytes)
 {
-    const struct journal_header header = {epoch, "flow", 0xabc, 1700000000.25, false};
+    const struct journal_header header = {epoch, "flow", 0xabc, 1700000000.25, false, NULL};
 
     w->j = journal_open(AT_FDCWD, w->path, w->g, &header, keep_bytes, &w->err);
     assert_non_null(w->j);
@@ -418,7 +418,7 @@ static void test_each_line_is_json(void **state)
 static void test_file_is_for_its_owner_only_and_no_link_is_followed(void **state)
 {
     struct world *w = *state;
-    const struct journal_header header = {1, "flow", 0, 0, false};
+    const struct journal_header header = {1, "flow", 0, 0, false, NULL};
     char *elsewhere = xasprintf("%s/elsewhere", w->scratch);
     struct stat status;
 
