@@ -277,12 +277,13 @@ static int hear_signals(struct worker *w, struct ganger_error *err)
 
 static int wait_for_one_thing(struct worker *w, double deadline_s, struct ganger_error *err)
 {
-    bool runs = worker_is_running(w);
+    bool runs = worker_is_running(w), listens;
 
-    w->fds[FD_CHILD] = (struct pollfd){runs ? w->current.process.fd : -1, POLLIN, 0};
-    w->fds[FD_OUT] = (struct pollfd){runs ? w->pipes.out[0] : -1, POLLIN, 0};
-    w->fds[FD_ERR] = (struct pollfd){runs ? w->pipes.err[0] : -1, POLLIN, 0};
     w->awake_s = clock_now_s();
+    listens = runs && w->current.output_s <= w->awake_s;
+    w->fds[FD_CHILD] = (struct pollfd){runs ? w->current.process.fd : -1, POLLIN, 0};
+    w->fds[FD_OUT] = (struct pollfd){listens ? w->pipes.out[0] : -1, POLLIN, 0};
+    w->fds[FD_ERR] = (struct pollfd){listens ? w->pipes.err[0] : -1, POLLIN, 0};
     return comm_wait(w->comm, w->fds, N_FDS, deadline_s, err);
 }
 

@@ -55,6 +55,8 @@ struct attempt
     double timeout_s;      /* when its time is over; INFINITY: never, or it is */
     double kill_s;         /* INFINITY: not being ended */
     double orphans_s;      /* when to look for dead orphans */
+    double output_s;       /* before that its pipes are not looked at: see pause_output */
+    double drained_s;      /* when they were last */
     enum intent intent;
     struct output_place output; /* where it lies */
     char tail[2 * TASK_TAIL_BYTES]; /* the last bytes of its output, and older ones */

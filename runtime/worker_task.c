@@ -23,6 +23,9 @@
 #define DELAYED_BY 2.0      /* a task that ran so many times longer than tasks compute is asked for its delay */
 #define READS_PER_ROUND 16  /* chunks taken from one pipe before looking at anything else */
 #define BYTES_PER_ROUND ((size_t)64 * 1024 * 1024) /* of inputs, before looking at anything else */
+#define GATHER_S 0.005      /* for so long, at most, what a task writes gathers in its pipe, if it writes often … */
+#define GATHER_BYTES 16384  /* … or until it is that much: a quarter of a pipe */
+#define LEAST_PAUSE_S 0.0005 /* a shorter one is not worth a timer */
 #define READS_AT_END 64     /* enough for the largest pipe (1 MiB), with small reads */
 
 static double since_origin_s(const struct worker *w, double now_s)
@@ -95,12 +98,14 @@ static void end_for_output(struct worker *w)
 
 /* Takes what is in the pipe, at most `n_reads` chunks. The task goes on writing while we do: the disk's
  * speed is what holds it back, and no more than one chunk is ever in memory. */
-static void drain_pipe(struct worker *w, int fd, enum output_stream stream, uint32_t n_reads)
+static size_t drain_pipe(struct worker *w, int fd, enum output_stream stream, uint32_t n_reads)
 {
     struct attempt *a = &w->current;
+    size_t n_drained = 0;
     ssize_t n;
 
     while (n_reads-- > 0 && (n = read(fd, w->bytes, OUTPUT_CHUNK_BYTES)) > 0) {
+        n_drained += (size_t)n;
         keep_tail(a, w->bytes, (size_t)n);
         if (is_over_output_limit(w, (size_t)n)) {
             end_for_output(w);
@@ -111,6 +116,20 @@ static void drain_pipe(struct worker *w, int fd, enum output_stream stream, uint
                           &a->output_err) < 0)
             a->output_errno = errno;
     }
+    return n_drained;
+}
+
+/* A line each is a wake-up each and a chunk each: of who writes again and again, and little, some are let gather. The
+ * first is taken at once; and the pause is such that at the rate of the last time the pipe does not get full: who
+ * writes much is not held back. */
+static void pause_output(struct attempt *a, size_t n_drained)
+{
+    double now_s = clock_now_s(), since_s = now_s - a->drained_s;
+    double pause_s = since_s < 2 * GATHER_S ? fmin(GATHER_S, since_s * GATHER_BYTES / (double)n_drained) : 0;
+
+    if (pause_s >= LEAST_PAUSE_S)
+        a->output_s = now_s + pause_s;
+    a->drained_s = now_s;
 }
 
 /* After a task that left descendants, its pipes may have other writers, now or later: new ones. */
@@ -200,6 +219,7 @@ static void reset_attempt(struct attempt *a, const struct run *run)
     a->intent = LET_RUN;
     a->output = (struct output_place){.n_bytes = 0};
     a->n_tail = 0;
+    a->output_s = a->drained_s = 0;
     a->output_err.cause = ERROR_NONE;
 }
 
@@ -447,6 +467,12 @@ static int start_advance(struct worker *w, struct ganger_error *err)
     return worker_take_task(w, &run, err);
 }
 
+/* Also one that was not looked at. */
+static bool may_hold_output(const struct pollfd *pipe)
+{
+    return pipe->revents != 0 || pipe->fd < 0;
+}
+
 /* Its process is gone, and what that left; what it wrote is kept. */
 static int take_process_away(struct worker *w, struct process_end *end, struct ganger_error *err)
 {
@@ -457,9 +483,9 @@ static int take_process_away(struct worker *w, struct process_end *end, struct g
     w->mean_cpu_s = isinf(w->mean_cpu_s) ? end->cpu_s : 0.9 * w->mean_cpu_s + 0.1 * end->cpu_s;
     w->kill_again_s = end->still_left ? clock_now_s() + KILL_AGAIN_S : INFINITY;
     comm_publish_group(w->comm, 0);
-    if (w->fds[FD_OUT].revents != 0 || end->left_others)
+    if (may_hold_output(&w->fds[FD_OUT]) || end->left_others)
         drain_pipe(w, w->pipes.out[0], OUTPUT_STDOUT, READS_AT_END);
-    if (w->fds[FD_ERR].revents != 0 || end->left_others)
+    if (may_hold_output(&w->fds[FD_ERR]) || end->left_others)
         drain_pipe(w, w->pipes.err[0], OUTPUT_STDERR, READS_AT_END);
     return end->left_others ? renew_pipes(w, err) : 0;
 }
@@ -629,14 +655,17 @@ static void kill_again(struct worker *w)
 static int attend_process(struct worker *w, struct ganger_error *err)
 {
     struct attempt *a = &w->current;
+    size_t n_drained = 0;
     double now_s;
 
     if (w->fds[FD_CHILD].revents != 0)
         return end_task(w, err);
     if (w->fds[FD_OUT].revents != 0)
-        drain_pipe(w, w->pipes.out[0], OUTPUT_STDOUT, READS_PER_ROUND);
+        n_drained += drain_pipe(w, w->pipes.out[0], OUTPUT_STDOUT, READS_PER_ROUND);
     if (w->fds[FD_ERR].revents != 0)
-        drain_pipe(w, w->pipes.err[0], OUTPUT_STDERR, READS_PER_ROUND);
+        n_drained += drain_pipe(w, w->pipes.err[0], OUTPUT_STDERR, READS_PER_ROUND);
+    if (n_drained > 0)
+        pause_output(a, n_drained);
     now_s = clock_now_s();
     if (a->kill_s <= now_s)
         end_process(w, SIGKILL, 0);
@@ -666,6 +695,7 @@ int worker_attend(struct worker *w, struct ganger_error *err)
 double worker_deadline_s(const struct worker *w)
 {
     const struct attempt *a = &w->current;
+    double output_s = a->output_s > clock_now_s() ? a->output_s : INFINITY, deadline_s;
 
     if (w->awaiting.is_on)
         return w->awaiting.look_s;
@@ -673,7 +703,8 @@ double worker_deadline_s(const struct worker *w)
         return 0; /* at once */
     if (!worker_is_running(w))
         return w->kill_again_s;
-    return fmin(fmin(fmin(a->tell_started_s, a->orphans_s), fmin(a->kill_s, a->timeout_s)), w->memory.look_s);
+    deadline_s = fmin(fmin(a->tell_started_s, a->orphans_s), fmin(a->kill_s, a->timeout_s));
+    return fmin(deadline_s, fmin(w->memory.look_s, output_s));
 }
 
 void worker_shift_deadlines(struct worker *w, double by_s)

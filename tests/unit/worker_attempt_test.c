@@ -964,6 +964,20 @@ static void test_a_task_that_is_killed_by_others_was_not_out_of_memory(void **un
     end(&f);
 }
 
+/* A chunk has a header of 40 bytes. */
+static void test_many_small_writes_become_few_chunks(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin_limited(&f, MEMORY_OFF, 0);
+    send_shell(&f, 1, "i=0; while [ $i -lt 20000 ]; do echo line; i=$((i+1)); done");
+    expect_end(&f, TASK_EXITED, 0);
+    assert_int_equal(f.done.result.text_bytes, 100000);
+    assert_true(f.done.result.output_bytes - f.done.result.text_bytes < 40 * 2000);
+    end(&f);
+}
+
 static void test_a_task_that_writes_more_than_it_may_is_ended(void **unused)
 {
     struct fixture f;
@@ -1093,6 +1107,7 @@ int main(void)
         cmocka_unit_test(test_a_task_that_holds_more_memory_than_it_asked_for_is_killed),
         cmocka_unit_test(test_memory_that_was_asked_for_is_used),
         cmocka_unit_test(test_a_task_that_is_killed_by_others_was_not_out_of_memory),
+        cmocka_unit_test(test_many_small_writes_become_few_chunks),
         cmocka_unit_test(test_a_task_that_writes_more_than_it_may_is_ended),
         cmocka_unit_test(test_worker_that_is_not_answered_ends_its_task_and_leaves),
         cmocka_unit_test(test_worker_that_is_answered_stays),
