@@ -85,9 +85,10 @@ static const struct option_row rows[] = {
 
 static void print_help(void)
 {
-    printf("usage: ganger submit FLOW [OPTION]... [-- OPTION-OF-RUN...]\n\n"
-           "Submits a job that runs FLOW. The workflow is copied into the run directory, so that it can be edited\n"
-           "while the job waits. `ganger status FLOW.run` tells how far it is, `ganger cancel FLOW.run` ends it.\n\n");
+    printf("usage: ganger submit FLOW [TASK]... [OPTION]... [-- OPTION-OF-RUN...]\n\n"
+           "Submits a job that runs FLOW, or only TASK and what it needs. The workflow is copied into the run\n"
+           "directory, so that it can be edited while the job waits. `ganger status FLOW.run` tells how far it is,\n"
+           "`ganger cancel FLOW.run` ends it.\n\n");
     options_print(rows, N_ROWS, stdout);
     printf("\nExit status: 0 submitted (with --wait: all done); 1 with --wait, some task failed; 2 usage, a bad\n"
            "workflow, or more than can be given; 3 the batch system failed, or the job ended without the run;\n"
@@ -98,7 +99,7 @@ static void print_help(void)
 struct submit
 {
     const struct submit_options *options;
-    char **run_words;   /* further options of `ganger run` */
+    char **run_words;   /* for `ganger run`: tasks, and its options */
     const struct backend *backend;
     struct submission s;
     struct submission earlier; /* of the same run; zeroed: there was none */
@@ -228,8 +229,8 @@ static char **launch_words(struct submit *x)
         words[n++] = workers;
         words[n++] = count;
     }
+    words[n++] = x->s.copy; /* tasks come behind it */
     memcpy(words + n, x->run_words, n_words * sizeof(*words));
-    words[n + n_words] = x->s.copy;
     return words;
 }
 
@@ -479,18 +480,32 @@ static int hand_in(struct submit *x, struct ganger_error *err)
 
 /* ---- the command ---- */
 
+/* The tasks that are named, which stand first among the words for `ganger run`: all before its options. */
+static struct workflow_words targets_of(const struct submit *x)
+{
+    size_t n = 0;
+
+    while (x->run_words[n] != NULL && x->run_words[n][0] != '-')
+        n++;
+    return (struct workflow_words){(const char *const *)x->run_words, n};
+}
+
 static int load(struct submit *x, const char *flow, struct ganger_error *err)
 {
+    struct workflow_words targets = targets_of(x);
     struct workflow workflow = {0};
     uint32_t n_tasks;
-    int status;
+    int status = 0;
 
     if (strcmp(flow, "-") == 0)
         return error_set(err, ERROR_USAGE, "a submission needs a file, which the job can read: not \"-\"");
     if (flow_load(&workflow, flow, NULL, err) < 0)
         return -1;
+    if (targets.n > 0)
+        status = workflow_keep_needed(&workflow, targets, err);
     n_tasks = workflow.graph->n_tasks - workflow.graph->n_joins;
-    status = set_group(x, workflow.name, err);
+    if (status == 0)
+        status = set_group(x, workflow.name, err);
     if (status == 0)
         set_names(x, flow, n_tasks);
     workflow_release(&workflow);
@@ -585,11 +600,7 @@ int cmd_submit(int argc, char **argv)
     }
     if (first >= 0) {
         x.run_words = argv + first + 1;
-        if (x.run_words[0] != NULL && x.run_words[0][0] != '-')
-            status = error_set(&err, ERROR_USAGE, "%s: one workflow at a time; options of `ganger run` come behind --",
-                               x.run_words[0]);
-        else
-            status = submit(&x, argv[first], &exit_status, &err);
+        status = submit(&x, argv[first], &exit_status, &err);
     }
     if (err.cause != ERROR_NONE)
         log_error("%s", err.text);

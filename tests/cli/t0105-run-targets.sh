@@ -52,6 +52,14 @@ says out 'tasks          4'
 g 2 check flow.json post.4
 says err 'there is no task "post.4"'
 
+# As a job.
+rm -f ran
+g 0 submit flow.json sim.2 --backend local -c 1 --run-dir job.run --wait
+[ "$(ran)" = "get sim.2 " ] || fail "a job of targets"
+g 2 submit flow.json other.json --backend local --run-dir other.run
+says err 'there is no task "other.json"'
+[ ! -e other.run ] || fail "a submission that is refused leaves nothing"
+
 # Lines of a list have their numbers for ids.
 printf 'echo 1 >>ran\necho 2 >>ran\necho 3 >>ran\n' >list
 g 0 run list -n 1 2 3
