@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,8 +52,8 @@ struct child
 /* What this process is to the system: there is one, whoever asks. Set before the first child. */
 static struct
 {
-    bool adopts_orphans; /* of its descendants */
-    pid_t parent;        /* when it asked to be told of its death; 0: it did not */
+    atomic_bool adopts_orphans; /* of its descendants; workers that are threads say so at the same time */
+    pid_t parent;               /* when it asked to be told of its death; 0: it did not */
 } self;
 
 /* ---- pipes ---- */
