@@ -305,8 +305,12 @@ static void add_terms(struct text_list *words, const struct text_list *script, c
 
     if (terms->after != NULL)
         add_joined(words, script, xasprintf("-W depend=afterany:%s", terms->after));
-    if (terms->name != NULL)
-        add_joined(words, script, xasprintf("-N %s", terms->name));
+    if (terms->name != NULL) {
+        char *name = name_of_job(terms->name);
+
+        add_joined(words, script, xasprintf("-N %s", name));
+        free(name);
+    }
     if (terms->n_nodes > 0)
         add_joined(words, script, xasprintf("-l select=%u", terms->n_nodes));
     if (terms->runtime_s > 0 && isfinite(terms->runtime_s)) {

@@ -323,7 +323,8 @@ void pbs_read_job(const struct pbs_record *r, struct job *job)
     set_text(&job->id, r->name);
     job->state = pbs_job_state(letter != NULL ? letter : "");
     set_text(&job->word, i < N_STATES ? states[i].word : letter);
-    set_text(&job->reason, pbs_record_find(r, "comment"));
+    if (job->state == JOB_WAITING) /* later it says that it ran */
+        set_text(&job->reason, pbs_record_find(r, "comment"));
     set_text(&job->partition, pbs_record_find(r, "queue"));
     if (comment != NULL) {
         free(job->comment);

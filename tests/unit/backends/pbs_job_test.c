@@ -208,7 +208,7 @@ static void test_launchers_read_a_file_of_ranks(void **state)
         if (strncmp(variables[i], "PBS_NODEFILE=", 13) == 0)
             path = xstrdup(variables[i] + 13);
         if (strncmp(variables[i], "GANGER_PBS_JOB=", 15) == 0)
-            putenv(xstrdup(variables[i]));
+            setenv("GANGER_PBS_JOB", variables[i] + 15, 1);
         if (strncmp(variables[i], "OMPI_MCA_mca_base", 17) == 0)
             assert_string_equal(variables[i], "OMPI_MCA_mca_base_env_list=LINK;LD_LIBRARY_PATH");
         free(variables[i]);

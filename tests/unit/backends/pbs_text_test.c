@@ -174,6 +174,7 @@ static void test_a_running_job_in_both_forms(void **state)
         assert_string_equal(job.word, "RUNNING");
         assert_string_equal(job.partition, "workq");
         assert_string_equal(job.hosts, "n1,n2");
+        assert_string_equal(job.reason, ""); /* that it runs needs none */
         assert_int_equal(job.n_nodes, 2);
         assert_string_equal(job.comment, "ganger:0123456789abcdef:/home/ann/a b.run");
         assert_true(job.start_s == 1795598722.0);
@@ -241,6 +242,10 @@ static void test_ends_of_jobs_are_told_apart(void **state)
     job_release(&job);
     read_job("Job Id: 15.head\n    job_state = F\n", &job); /* deleted while it waited */
     assert_string_equal(job.word, "CANCELLED");
+    job_release(&job);
+    read_job("Job Id: 12\n\tjob_state = C\n", &job); /* Slurm's qstat tells no more */
+    assert_string_equal(job.word, "COMPLETED");
+    assert_int_equal(job.exit_status, -1);
     job_release(&job);
 }
 
