@@ -5,6 +5,8 @@
 mkdir bin
 unset "${!SLURM@}" "${!SBATCH@}" "${!PBS@}"
 here=$(hostname) PATH=$PWD/bin:$PATH
+# An mpirun that is named in full puts its own folder before ours in the ranks' PATH, and there may be another qstat.
+export GANGER_MPIRUN=${MPIEXEC##*/}
 export PATH PBS_JOBID=13.head PBS_NODEFILE=$PWD/nodes FAKE=$PWD
 for name in qsub qdel; do printf '#!/bin/sh\nexit 1\n' >bin/$name; done
 cat >bin/qstat <<'FAKE'
@@ -73,3 +75,35 @@ sed -i "s/$here/elsewhere/" job nodes
 g 2 run flow.txt --run-dir away.run
 says err "qsub -I"
 GANGER_TASK_ID=x g 0 run flow.txt --run-dir inner.run
+sed -i "s/elsewhere/$here/" job nodes
+
+# A chain: what cannot end in the first job is left to the next, which begins after it, under its own token and log. What
+# the script itself says of the environment and of its nodes is not lost by what qsub is told on its command line.
+cat >bin/qsub <<'FAKE'
+#!/bin/sh
+echo "qsub $*" >>"$FAKE/calls"
+n=$(cat "$FAKE/next")
+echo $((n + 1)) >"$FAKE/next"
+echo "$n.head"
+FAKE
+echo 13 >next
+cat >chain.json <<'FLOW'
+{"tasks": [{"id": "short", "command": "echo fine"}, {"id": "long", "command": "sleep 1009", "cost": 7000}]}
+FLOW
+at_login() { env -u PBS_JOBID -u PBS_NODEFILE PBS_SERVER=head timeout -s KILL 60 "$GANGER" "$@" >out 2>err || fail "ganger $*"; }
+: >calls
+at_login submit chain.json --backend pbs --run-dir chain.run --nodes 1 --cores-per-node 2 --time 2h --chain 3 -D '-v COLOUR=red'
+timeout -s KILL 100 bash chain.run/job.pbs >out 2>err && fail "it had work left, and ended as if all was done"
+[ "$(events chain.run done)" = 1 ] || fail "not what could be done in the time"
+grep -q '^qsub -V -v COLOUR=red,GANGER_SUBMISSION=ganger:[^ ]* -o [^ ]* -j oe -W depend=afterany:13.head .*chain.run/job.pbs$' calls ||
+    fail "the next job was not asked for: $(grep qsub calls)"
+[ "$(grep -o 'GANGER_SUBMISSION=ganger:[0-9a-f]*' calls | sort -u | wc -l)" = 2 ] || fail "two jobs have one token"
+[ "$(grep -o 'job-[0-9a-f]*.out' calls | sort -u | wc -l)" = 2 ] || fail "two jobs have one log"
+says chain.run/submit.json '"job": "14.head"'
+
+# Where jobs may not submit jobs, all are handed in at once, each after the one before.
+: >calls
+at_login submit chain.json --backend pbs --run-dir all.run --nodes 1 --cores-per-node 2 --time 2h --chain 3 --up-front --name 'a b'
+[ "$(grep -c '^qsub .* -N a_b-' calls)" = 3 ] || fail "not three jobs: $(grep qsub calls)"
+says calls "-W depend=afterany:15.head"
+says calls "-W depend=afterany:16.head"

@@ -2,7 +2,7 @@
 # pbsnodes stand in for it, which is as good as their words go. What they have not, and what is therefore not tried:
 #   - variables of PBS in a job: to ganger it is a job of Slurm, with Slurm's cores, end and restarts
 #   - JSON, qselect, history, comments: a submission that was broken off is not found again
-#   - limits of queues, memory of nodes, place=, ngpus, -W depend, qrerun
+#   - limits of queues, memory of nodes, place=, ngpus, qrerun; -W depend from within a job
 #   - a time to end: qdel sends KILL at once
 # The variables are tried beside it, by a job that is made by hand, over what stands in for ssh.
 
@@ -122,4 +122,13 @@ test_pbs_nodes_over_ssh() {
     printf '#!/bin/sh\nexit 111\n' >bin/qstat
     NCPUS=2 in_job 0 run flow.json --run-dir lines.run
     uses_cores lines.run 6
+}
+
+# What cannot end in a job of a minute is left to the next one. To ganger these are jobs of Slurm: the next is sbatch's.
+test_pbs_chain() {
+    echo '{"tasks": [{"id": "t{i}", "for": {"i": "1-2"}, "cost": 40, "command": "sleep 8"}]}' >flow.json
+    g 0 submit flow.json --backend pbs --nodes 1 --cores-per-node 1 --time 1m --chain 3 --wait
+    is_state flow.run "done" || fail "status says $(state_of flow.run)"
+    [ "$(grep -c '^{"event":"run"' flow.run/journal.jsonl)" = 2 ] || fail "not in two jobs"
+    [ "$(done_of flow.run)" = 2 ] || fail "$(done_of flow.run) tasks are done"
 }
