@@ -40,7 +40,11 @@ int ranks_here_run(uint32_t size, bool worker_in_front, rank_body *body, void *d
     uint32_t front = worker_in_front && size == 2 ? 1 : 0;
     int status = -1;
 
-    comm_open_memory(ends, size);
+    if (comm_open_memory(ends, size, err) < 0) {
+        free(ranks);
+        free(ends);
+        return -1;
+    }
     for (uint32_t i = 0; i < size; i++)
         ranks[i] = (struct rank){.body = body, .data = data, .comm = ends[i]};
     for (uint32_t i = 0; i < size; i++)

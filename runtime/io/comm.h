@@ -141,7 +141,8 @@ struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err);
 const char *comm_mpi_library(void);
 
 /* Makes a comm of `size` ranks in this process, one comm for each: ends[0] to ends[size - 1]. They
- * may be used by one thread each. The last close frees what they share. */
-void comm_open_memory(struct comm **ends, uint32_t size);
+ * may be used by one thread each. The last close frees what they share. Fails when there is no descriptor
+ * for each. */
+int comm_open_memory(struct comm **ends, uint32_t size, struct ganger_error *err);
 
 #endif

@@ -149,7 +149,8 @@ static void free_shared(struct shared *shared)
             free(letter);
         }
         pthread_mutex_destroy(&inbox->lock);
-        close(inbox->bell);
+        if (inbox->bell >= 0)
+            close(inbox->bell);
     }
     free(shared->zeros);
     free(shared->places);
@@ -171,8 +172,9 @@ static void memory_close(struct comm *c, bool at_once)
 
 static const struct comm_ops memory_ops = {memory_send, memory_ring, memory_receive, memory_wait, memory_close, NULL};
 
-void comm_open_memory(struct comm **ends, uint32_t size)
+int comm_open_memory(struct comm **ends, uint32_t size, struct ganger_error *err)
 {
+    int number = 0;
     struct shared *shared = xcalloc(1, sizeof(*shared) + size * sizeof(shared->inboxes[0]));
 
     shared->size = size;
@@ -187,6 +189,8 @@ void comm_open_memory(struct comm **ends, uint32_t size)
         pthread_mutex_init(&inbox->lock, NULL);
         inbox->end = &inbox->first;
         inbox->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (inbox->bell < 0)
+            number = errno;
         shared->places[rank] = rank;
         m->comm = (struct comm){.ops = &memory_ops,
                                 .rank = rank,
@@ -198,4 +202,11 @@ void comm_open_memory(struct comm **ends, uint32_t size)
         m->shared = shared;
         ends[rank] = &m->comm;
     }
+    if (number == 0)
+        return 0;
+    for (uint32_t rank = 0; rank < size; rank++)
+        memory_close(ends[rank], false);
+    errno = number;
+    return error_set_errno(err, ERROR_SYSTEM,
+                           "cannot make a doorbell for each of %u ranks in one process (`ulimit -n`)", size);
 }

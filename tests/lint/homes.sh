@@ -22,6 +22,7 @@ check() {
         'runtime/base/clock\.c|launch/replay/replay\.c' <"$code"
     only_in 'starting a process' "$(call_of 'fork|vfork|_Fork|clone|clone3|posix_spawnp?|system|popen')" \
         'runtime/io/process\.c|backends/command\.c|launch/[a-z_]*\.c|launch/replay/forward\.c' <"$code"
+    only_in 'mapping into memory' "$(call_of 'mmap|mmap64')" 'runtime/io/comm_mpi\.c' <"$code"
     only_in 'sleeping' "$(call_of 'sleep|usleep|nanosleep|clock_nanosleep')" 'launch/replay/replay\.c' <"$code"
     rm -f "$code"
     unset code
@@ -40,6 +41,7 @@ self_test() {
     echo 'int f(void) { return system ("ls"); }' | bad runtime/io/journal.c 'starting a process has'
     echo 'void f(void) { usleep(10); }' | bad runtime/manager.c 'sleeping has its home'
     echo 'void f(void) { nanosleep(&t, NULL); }' | bad runtime/base/clock.c 'sleeping has its home'
+    echo 'void *f(int fd) { return mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0); }' | bad runtime/io/journal.c 'mapping into'
     echo '#include <mpi.h>' | good runtime/io/comm_mpi.c
     printf '#include <jansson.h>\n' | good runtime/io/workflow.c
     echo 'double f(void) { return clock_gettime(CLOCK_MONOTONIC, &t); }' | good runtime/base/clock.c

@@ -109,7 +109,7 @@ static void begin_with_grace(struct fixture *f, double grace_s)
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->output_dir, sizeof(f->output_dir), "%s/output", f->dir);
     mkdir(f->output_dir, 0700);
-    comm_open_memory(f->ends, 2);
+    assert_int_equal(comm_open_memory(f->ends, 2, NULL), 0);
     pthread_create(&f->thread, NULL, be_worker, f);
     expect(f, MESSAGE_HELLO);
     send_welcome(f, grace_s);

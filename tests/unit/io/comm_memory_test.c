@@ -36,7 +36,7 @@ static void test_messages_arrive_whole_and_in_order(void **unused)
     struct comm *ends[3];
 
     (void)unused;
-    comm_open_memory(ends, 3);
+    assert_int_equal(comm_open_memory(ends, 3, NULL), 0);
     comm_send(ends[1], 0, "one", 3, NULL);
     comm_send(ends[2], 0, "two", 3, NULL);
     comm_send(ends[1], 0, "", 0, NULL);
@@ -54,7 +54,7 @@ static void test_wait_returns_for_a_descriptor(void **unused)
     int ends_of_pipe[2];
 
     (void)unused;
-    comm_open_memory(ends, 2);
+    assert_int_equal(comm_open_memory(ends, 2, NULL), 0);
     assert_int_equal(pipe(ends_of_pipe), 0);
     assert_int_equal(write(ends_of_pipe[1], "x", 1), 1);
     fd = (struct pollfd){ends_of_pipe[0], POLLIN, 0};
@@ -72,7 +72,7 @@ static void test_wait_returns_at_its_deadline(void **unused)
     double start_s = clock_now_s();
 
     (void)unused;
-    comm_open_memory(ends, 2);
+    assert_int_equal(comm_open_memory(ends, 2, NULL), 0);
     assert_int_equal(comm_wait(ends[0], NULL, 0, start_s + 0.01, NULL), 0);
     assert_true(clock_now_s() >= start_s + 0.01);
     assert_int_equal(comm_wait(ends[0], NULL, 0, 0, NULL), 0); /* long past */
@@ -103,7 +103,7 @@ static void test_a_sleeper_is_woken_every_time(void **unused)
     pthread_t thread;
 
     (void)unused;
-    comm_open_memory(ends, 2);
+    assert_int_equal(comm_open_memory(ends, 2, NULL), 0);
     pthread_create(&thread, NULL, echo, ends[1]);
     for (int i = 0; i < 2000; i++) {
         comm_send(ends[0], 1, "ping!", 5, NULL);
@@ -120,7 +120,7 @@ static void test_process_groups_are_seen_by_the_node(void **unused)
     struct comm *ends[3];
 
     (void)unused;
-    comm_open_memory(ends, 3);
+    assert_int_equal(comm_open_memory(ends, 3, NULL), 0);
     assert_int_equal(comm_group_of(ends[0], 2), 0);
     comm_publish_group(ends[2], 4711);
     assert_int_equal(comm_group_of(ends[0], 2), 4711);
@@ -136,7 +136,7 @@ static void test_ends_share_a_counter_that_begins_at_0(void **unused)
     struct comm *ends[3];
 
     (void)unused;
-    comm_open_memory(ends, 3);
+    assert_int_equal(comm_open_memory(ends, 3, NULL), 0);
     assert_int_equal(atomic_fetch_add(comm_node_counter(ends[1]), 5), 0);
     assert_int_equal(atomic_fetch_add(comm_node_counter(ends[2]), 7), 5);
     assert_int_equal(atomic_load(comm_node_counter(ends[0])), 12);

@@ -746,6 +746,23 @@ static int find_missing(struct world *w)
     return 0;
 }
 
+static int use_memory(struct world *w)
+{
+    struct comm *ends[3];
+    const char *bytes;
+    uint32_t from;
+    size_t n;
+
+    if (comm_open_memory(ends, 3, &w->err) < 0)
+        return -1;
+    comm_send(ends[1], 0, "hello", 5, NULL);
+    assert_true(comm_receive(ends[0], &from, &bytes, &n));
+    assert_int_equal(n, 5);
+    for (int i = 0; i < 3; i++)
+        comm_close(ends[i], false);
+    return 0;
+}
+
 static int end_orphans(struct world *w)
 {
     uint32_t n_ended = 0;
@@ -759,6 +776,7 @@ static void test_the_rest(void **state)
         {.name = "a temporary directory", .run = use_tmpdir, .check = check_tmpdir},
         {.name = "memory and groups", .run = measure, .never_fails = true},
         {.name = "declared files", .run = find_missing, .never_fails = true},
+        {.name = "ranks in one process", .run = use_memory},
         {.name = "orphans", .run = end_orphans, .n_most = 40},
     };
 
