@@ -274,6 +274,7 @@ static void reap_mpirun(struct launch *l)
     l->is_over = true;
     close(l->mpirun.fd);
     l->mpirun.fd = -1;
+    l->mpirun.is_held = false;
     expect_end(l, ALONE_S);
 }
 

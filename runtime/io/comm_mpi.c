@@ -688,6 +688,25 @@ static void stop_yielding(void)
         set_yield(false);
 }
 
+static int explain_nothing(const char *file, const char *topic, bool has_header, ...)
+{
+    (void)file, (void)topic, (void)has_header;
+    return 0;
+}
+
+/* When a peer dies, Open MPI explains at length that this should not happen, and waits until mpirun has taken that: an
+ * mpirun that is stopped (see launch/mpirun.h) never does. Who is gone we find out by ourselves. There is no
+ * public call for it, either. */
+static void stop_explaining(void)
+{
+    int (**show_help)(const char *, const char *, bool, ...) = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, "opal_show_help");
+
+    memcpy(&show_help, &symbol, sizeof(symbol));
+    if (show_help != NULL)
+        *show_help = explain_nothing;
+}
+
 /* Open MPI's event loops wait in epoll (see comm_open_mpi), and what epoll waits in can be waited for itself: it is
  * readable when any of their sockets is. So a rank sleeps until the network has something, whatever connections come
  * and go. Networks without sockets tell nothing in this way; net_tells learns which it is. To be called before anybody
@@ -742,6 +761,8 @@ struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err)
     if (leaves_at_once)
         trim(node);
     stop_yielding();
+    if (!comm_is_one_node(&m->comm))
+        stop_explaining();
     find_net_fds(m);
     return &m->comm;
 fail:

@@ -125,7 +125,7 @@ cluster_open_hosts() {
     } >"$cluster_dir/hosts/etc_hosts"
     [ "$cluster_kind" = hosts ] || return 0
     cluster_furnish head "$cluster_dir" 10.77.0.254 "${cluster_shared[@]}" || cluster_die "no host of our own"
-    ip link add cluster0 type bridge
+    ip link add cluster0 address 02:00:0a:4d:00:fe type bridge # else it changes when a host dies, and nobody finds it
     ip addr add 10.77.0.254/24 dev cluster0
     ip link set cluster0 up
     for ((i = 1; i <= cluster_n_nodes; i++)); do cluster_add_host "n$i" "$i"; done

@@ -1,0 +1,203 @@
+#!/bin/bash
+# Runs over three hosts while workers, leaders, hosts, networks, the manager and mpirun are lost. The hosts are namespaces of
+# this machine. GANGER is the program, WORK a folder that may be emptied. With words: only the tests of these names.
+set -u
+script=$(readlink -f "$0")
+. "${script%/*}/hosts.sh"
+
+# Each test has hosts of its own. A task says ten times a second that it lives.
+flow() { # TASKS TENTHS [COMMAND]: of a second; the command comes before, in the same shell
+    cat >flow.json <<J
+{"tasks": [{"id": "t{i}", "for": {"i": "1-$1"}, "command":
+ "${3:-:}; k=0; while [ \$k -lt $2 ]; do echo \$GANGER_TASK_ID \$GANGER_ATTEMPT \$(hostname) \$(cut -d' ' -f1 /proc/uptime) >>log; sleep 0.1; k=\$((k + 1)); done"}]}
+J
+}
+
+# No two attempts of a task lived at the same time, and each task is recorded once.
+once() {
+    awk '{ key = $1; if ($2 > attempt[key]) { if (key in last && $4 < last[key]) bad = bad " " key; attempt[key] = $2 }
+           else if ($2 < attempt[key]) bad = bad " " key; if ($4 > last[key]) last[key] = $4 }
+         END { if (bad != "") { print "at the same time:" bad; exit 1 } }' log || hosts_die "two attempts of a task overlap"
+    [ "$(sed -n 's/^{"event":"done","task":"\([^"]*\)".*/\1/p' flow.run/journal.jsonl | sort | uniq -d)" = "" ] ||
+        hosts_die "tasks are recorded twice"
+    [ "$(hosts_events flow.run "done")" = "$1" ] || hosts_die "$(hosts_events flow.run "done") of $1 tasks are done"
+    "$GANGER" verify flow.json >verified 2>&1 || hosts_die "verify: $(cat verified)"
+}
+started() { hosts_until 30 hosts_has flow.run start "$1"; }
+lost_are() { [ "$(hosts_events flow.run lost)" = "$1" ] || hosts_die "$(hosts_events flow.run lost) workers are lost, not $1"; }
+
+test_leader_and_a_follower_die() {
+    flow 24 10
+    hosts_run flow.json
+    started 6
+    kill -9 "$(hosts_rank 3)"
+    hosts_until 5 hosts_journal_says flow.run '"event":"lost","worker":3'
+    kill -9 "$(hosts_rank 6)"
+    hosts_until 5 hosts_journal_says flow.run '"event":"lost","worker":6'
+    hosts_wait 0
+    once 24
+    hosts_nothing_left
+}
+
+test_last_worker_of_a_host_dies() {
+    flow 24 10
+    hosts_run flow.json --fence 2
+    started 6
+    kill -9 "$(hosts_rank 3)" "$(hosts_rank 4)" # nobody of n1 is left to tell
+    hosts_wait 0
+    lost_are 2
+    once 24
+}
+
+test_host_dies() {
+    flow 48 10
+    hosts_run flow.json --fence 2
+    started 10
+    hosts_kill n1
+    hosts_wait 0
+    lost_are 2
+    once 48
+    hosts_nothing_left
+}
+
+test_host_is_cut_off_and_healed() {
+    flow 60 10
+    hosts_run flow.json --fence 2
+    started 10
+    hosts_cut n2
+    sleep 7
+    hosts_heal n2
+    hosts_wait 0
+    lost_are 2
+    hosts_says out "its node was silent for 4 s"
+    once 60
+    hosts_nothing_left 20
+}
+
+test_host_is_cut_off_for_a_moment() {
+    flow 48 10
+    hosts_run flow.json --fence 6
+    started 10
+    hosts_cut n2
+    sleep 2
+    hosts_heal n2
+    hosts_wait 0
+    ! hosts_has flow.run lost 1 || hosts_die "a moment has cost workers"
+    once 48
+    hosts_nothing_left
+}
+
+test_both_hosts_are_cut_off() {
+    flow 30 10
+    hosts_run flow.json --fence 2
+    started 6
+    hosts_cut n1
+    hosts_cut n2
+    hosts_wait 0
+    lost_are 4
+    once 30
+}
+
+test_stopped_workers_are_waited_for() {
+    local leader other
+    flow 24 10
+    hosts_run flow.json --fence 2
+    started 6
+    leader=$(hosts_rank 3) other=$(hosts_rank 6)
+    kill -STOP "$leader" "$other"
+    sleep 6
+    ! hosts_has flow.run lost 1 || hosts_die "a stopped worker was given up"
+    kill -CONT "$leader" "$other"
+    hosts_wait 0
+    ! hosts_has flow.run lost 1 || hosts_die "a worker that went on was given up"
+    once 24
+    hosts_nothing_left
+}
+
+test_black_hole_is_set_aside() {
+    local failed
+    flow 80 2 'test $(hostname) != n2 || { sleep 0.2; exit 9; }'
+    hosts_run flow.json
+    hosts_wait 1
+    hosts_says out "node n2 is set aside"
+    failed=$(hosts_events flow.run failed)
+    [ "$failed" -le 30 ] || hosts_die "$failed of 80 tasks were eaten"
+    hosts_nothing_left
+}
+
+test_manager_dies() {
+    flow 24 10
+    hosts_run flow.json
+    started 6
+    kill -9 "$(hosts_rank 0)"
+    hosts_wait 3
+    hosts_nothing_left
+    hosts_run flow.json --resume
+    hosts_wait 0
+    once_resumed 24
+}
+
+test_mpirun_dies() {
+    flow 24 10
+    hosts_run flow.json
+    started 6
+    kill -9 "$(hosts_mpirun)"
+    hosts_wait 3
+    hosts_nothing_left
+    hosts_run flow.json --resume
+    hosts_wait 0
+    once_resumed 24
+}
+
+test_launcher_dies() {
+    flow 24 10
+    hosts_run flow.json
+    started 6
+    kill -9 "$(hosts_launcher)"
+    hosts_nothing_left 15
+    hosts_run flow.json --resume
+    hosts_wait 0
+    once_resumed 24
+}
+
+# What was recorded as done did not run in the next epoch; attempts count from 1 again, so once() does not fit.
+once_resumed() {
+    [ "$(sed -n 's/^{"event":"done","task":"\([^"]*\)".*/\1/p' flow.run/journal.jsonl | sort | uniq -d)" = "" ] ||
+        hosts_die "tasks are recorded twice"
+    [ "$(hosts_events flow.run "done")" = "$1" ] || hosts_die "$(hosts_events flow.run "done") of $1 tasks are done"
+    hosts_nothing_left
+}
+
+test_idle_ranks_sleep() {
+    local rank before after
+    cat >flow.json <<'J'
+{"tasks": [{"id": "t{i}", "for": {"i": "1-6"}, "command": "sleep 8"}]}
+J
+    hosts_run flow.json
+    started 6
+    sleep 2
+    rank=$(hosts_rank 4)
+    before=$(awk '/^voluntary/ { print $2 }' "/proc/$rank/status")
+    sleep 4
+    after=$(awk '/^voluntary/ { print $2 }' "/proc/$rank/status")
+    hosts_wait 0
+    echo "a rank of another host woke $((after - before)) times in 4 s"
+    [ $((after - before)) -lt 300 ] || hosts_die "it does not sleep" # looking every 5 ms would be 800
+}
+
+# One test, as head of hosts that are gone with it.
+if [ "${1:-}" = --one ]; then
+    hosts_enter "$script" "$@"
+    cd "$WORK/$2" && hosts_start "$PWD/hosts" && "test_$2"
+    exit
+fi
+failed=
+for name in ${*:-$(declare -F | sed -n 's/^declare -f test_//p')}; do
+    rm -rf "${WORK:?}/$name"
+    mkdir -p "$WORK/$name"
+    start=$SECONDS status=0
+    timeout -s KILL 200 bash "$script" --one "$name" || status=$?
+    [ $status = 77 ] && exit 77
+    [ $status = 0 ] && echo "pass  $name, $((SECONDS - start)) s" || { echo "FAIL  $name" && failed="$failed $name"; }
+done
+[ -z "$failed" ] || { echo "failed:$failed" && exit 1; }
