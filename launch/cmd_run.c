@@ -161,6 +161,13 @@ static int print_error(const struct ganger_error *err)
 
 /* ---- a worker ---- */
 
+/* Once in each process that has workers. */
+static void adopt_orphans(void)
+{
+    if (process_adopt_orphans() < 0)
+        log_warning("this process cannot adopt orphans: what leaves a task's process group may stay");
+}
+
 static bool is_backend(const struct run_options *options, const char *name)
 {
     return options->backend != NULL && strcmp(options->backend, name) == 0;
@@ -181,9 +188,6 @@ static int be_worker(const struct run_options *options, struct comm *comm, int s
                                     .runs_in_place = is_backend(options, "none")};
     int status = -1;
 
-    if (process_adopt_orphans() < 0)
-        log_warning("worker %u cannot adopt orphans: what leaves a task's process group may stay",
-                    comm->rank);
     if (binding != NULL)
         binding_limit_memory(binding, layout_memory_bytes());
     if (binding != NULL && binding_bind(binding, comm_slot(comm, comm->rank), &err) < 0) {
@@ -542,6 +546,8 @@ static int be_rank(const struct run_options *options, struct chain_link *link)
     rank = comm->rank;
     if (rank == 0)
         layout_count_workers(comm->size - 1);
+    if (rank > 0)
+        adopt_orphans();
     status = rank == 0 ? be_manager(options, comm, signal_fd, &origin) : be_worker(options, comm, signal_fd);
     free(origin.cwd);
     /* The launcher has the manager's word; MPI_Finalize costs 50 ms, and hangs after a loss. Without one, on several
@@ -626,6 +632,7 @@ static int run_here(const struct run_options *options)
         signal(SIGPIPE, SIG_IGN);
         signal(SIGXFSZ, SIG_IGN);
         link_origin_from_here(&origin);
+        adopt_orphans();
         status = ranks_here_run(n_workers + 1, is_backend(options, "none"), be_rank_here, &data, &err);
         close(data.signal_fd);
     }

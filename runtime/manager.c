@@ -639,7 +639,8 @@ static void follow_a_lone_task(struct manager *m)
 
 static void wait_for_one_thing(struct manager *m)
 {
-    follow_a_lone_task(m);
+    if (!calls_are_awaited(m))
+        follow_a_lone_task(m);
     if (comm_wait(m->comm, m->fds, N_FDS, next_deadline_s(m), m->err) < 0)
         m->give_up_s = 0; /* there is no waiting any more */
 }

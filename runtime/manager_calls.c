@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SPIN_S 0.00003     /* so long an answer is waited for awake: longer than it takes where each has its core */
+#define BRISK_S 0.0001     /* functions that take less are answered for at once */
 #define MESSAGE_BYTES 3600 /* of a CALL, after which another one begins: what travels in one piece */
 
 /* What is to be sent to one worker. */
@@ -25,6 +27,7 @@ struct manager_calls
     struct event_call *ended; /* of one message: those that went well */
     uint32_t n_ended;
     size_t ended_capacity;
+    bool is_brisk; /* functions end within moments: it is worth waiting for them awake */
     const char *missing; /* a function of the graph that nobody has; NULL: none */
 };
 
@@ -76,6 +79,24 @@ static void post(struct manager *m, uint32_t worker)
     if (b->n > 0 && comm_send(m->comm, worker, b->bytes, b->n, m->err) < 0)
         manager_stop_for_error(m);
     b->n = 0;
+}
+
+/* A rank that shares its core would only keep the others from it. */
+static bool has_own_core(const struct manager *m)
+{
+    uint32_t n_near = 0;
+
+    for (uint32_t rank = 0; rank < m->comm->size; rank++)
+        n_near += comm_is_near(m->comm, rank);
+    return n_near <= m->nodes[0].n_slots;
+}
+
+bool calls_are_awaited(struct manager *m)
+{
+    bool are_awaited = m->calls != NULL && m->calls->is_brisk && sched_n_in_flight(m->sched) > 0 && has_own_core(m);
+
+    m->comm->spin_s = are_awaited ? SPIN_S : 0;
+    return are_awaited;
 }
 
 void calls_post(struct manager *m)
@@ -236,7 +257,7 @@ static void note_other_end(struct manager *m, uint32_t worker, const struct call
 
 void calls_hear(struct manager *m, uint32_t worker, uint32_t n_records, struct cursor *c)
 {
-    struct call_report r;
+    struct call_report r = {.task = TASK_NONE};
 
     for (uint32_t i = 0; i < n_records && message_next_called(c, &r, m->err) == 0; i++) {
         if (m->calls == NULL || !manager_is_current(m, worker, r.task, r.attempt))
@@ -249,6 +270,7 @@ void calls_hear(struct manager *m, uint32_t worker, uint32_t n_records, struct c
     if (m->calls == NULL)
         return;
     tell_ended(m, worker);
+    m->calls->is_brisk = n_records > 0 && r.result.end_s - r.result.start_s < BRISK_S;
     if (m->o->graph->conditions != NULL)
         manager_tell_skipped(m);
     manager_be_fed(m, worker);

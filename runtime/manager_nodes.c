@@ -75,6 +75,7 @@ static void meet_node(struct manager *m, uint32_t node, const struct hello *hell
     warn_of_sharing(m, node, hello);
     n->host = xstrndup(hello->host.bytes, hello->host.n);
     n->memory_bytes = hello->memory_bytes;
+    n->n_slots = hello->n_node_slots;
     if (text_count_packed(hello->gpus) != UINT32_MAX)
         note_gpus(n, hello->gpus);
     event_emit(m->o->sinks, &(struct event){.kind = EVENT_NODE_JOINED,

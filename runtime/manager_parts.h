@@ -52,6 +52,7 @@ struct node_entry
     enum node_stage stage;
     char *host;
     uint64_t memory_bytes; /* 0: unknown */
+    uint32_t n_slots;      /* usable cores */
     char *gpus;            /* ids, each ended by a NUL */
     const char **gpu_ids;  /* into `gpus` */
     uint32_t n_gpus;
@@ -157,6 +158,9 @@ void calls_post(struct manager *m);
 /* What waits behind a busy worker, while others have nothing to do; all that waits anywhere. */
 void calls_recall_some(struct manager *m);
 void calls_recall_all(struct manager *m);
+
+/* Are functions in flight that will answer within moments, and have we a core of our own? Then we wait awake. */
+bool calls_are_awaited(struct manager *m);
 
 /* The records of a CALLED. */
 void calls_hear(struct manager *m, uint32_t worker, uint32_t n_records, struct cursor *c);

@@ -13,6 +13,7 @@
 #define IN_PLACE_S 0.0001    /* functions with such a mean run on our own thread, … */
 #define ROUND_S 0.0005       /* … so long without looking for messages */
 #define REPORT_BYTES 3600    /* of a CALLED, before it is sent: what travels in one piece */
+#define SPIN_S 0.00003       /* so long an answer is waited for awake: longer than it takes where each has its core */
 #define MEAN_WEIGHT 0.1F     /* of the last call in a function's mean */
 
 static double since_origin_s(const struct worker *w, double now_s)
@@ -354,6 +355,16 @@ static bool may_run_in_place(const struct worker *w, const struct ganger_call *c
     return w->o->runs_in_place || (call->timeout_s == 0 && mean_s >= 0 && mean_s < (float)IN_PLACE_S);
 }
 
+/* A rank that shares its core would only keep the others from it. */
+static bool has_own_core(const struct worker *w)
+{
+    uint32_t n_ranks = 0;
+
+    for (uint32_t rank = 0; rank < w->comm->size; rank++)
+        n_ranks += comm_is_near(w->comm, rank);
+    return w->o->binding != NULL && n_ranks <= binding_n_slots(w->o->binding);
+}
+
 /* One that ends is the start of the next: the clock is asked once for each. */
 static int run_in_place(struct worker *w, struct ganger_call *call, double *now_s, struct ganger_error *err)
 {
@@ -362,6 +373,9 @@ static int run_in_place(struct worker *w, struct ganger_call *call, double *now_
     call_run(call, w->o->registry);
     call->end_s = *now_s = clock_now_s();
     comm_publish_call(w->comm, TASK_NONE);
+    if (!w->calls.ran_in_place)
+        w->calls.has_own_core = has_own_core(w);
+    w->calls.ran_in_place = true;
     return report_call(w, call, err);
 }
 
@@ -391,6 +405,15 @@ static int attend_runner(struct worker *w, struct ganger_error *err)
     return c->cancel_s <= now_s ? abandon(w, TASK_CANCELLED, err) : 0;
 }
 
+/* While short functions come, and no child needs to be heard of, the next message is close. */
+static void choose_spin(struct worker *w)
+{
+    struct calls *c = &w->calls;
+    bool expects_one = c->ran_in_place && !c->is_running && !worker_is_running(w);
+
+    w->comm->spin_s = expects_one && c->has_own_core ? SPIN_S : 0;
+}
+
 int worker_calls_attend(struct worker *w, struct ganger_error *err)
 {
     struct calls *c = &w->calls;
@@ -405,6 +428,7 @@ int worker_calls_attend(struct worker *w, struct ganger_error *err)
             if (start_next(w, &now_s, err) < 0)
                 return -1;
     }
+    choose_spin(w);
     return send_reports(w, err);
 }
 

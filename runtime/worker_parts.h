@@ -108,6 +108,8 @@ struct calls
     double timeout_s;          /* when its time is over; INFINITY: never */
     double cancel_s;           /* when it is abandoned because the run ends; INFINITY: not */
     float *mean_s;             /* by function; negative: none has run */
+    bool ran_in_place;         /* one has: they are short */
+    bool has_own_core;         /* known from then on */
     struct buffer report;      /* of those that ended, not sent yet */
     uint32_t n_reports;
     struct ganger_call *isolated; /* the current task's; NULL: that is a command, or there is none */

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buffer
 {
@@ -19,13 +20,55 @@ struct buffer
 #define BUFFER_EMPTY {NULL, 0, 0}
 
 void buffer_release(struct buffer *b);
-void buffer_reserve(struct buffer *b, size_t n_more);
+void buffer_grow(struct buffer *b, size_t n_more);
 void buffer_put(struct buffer *b, const void *bytes, size_t n);
-void buffer_put_u8(struct buffer *b, uint8_t v);
-void buffer_put_u16(struct buffer *b, uint16_t v);
-void buffer_put_u32(struct buffer *b, uint32_t v);
-void buffer_put_u64(struct buffer *b, uint64_t v);
-void buffer_put_f64(struct buffer *b, double v); /* IEEE 754 bits */
+
+/* Small and called ten times for each function that runs: that is why they stand here. */
+
+static inline void buffer_reserve(struct buffer *b, size_t n_more)
+{
+    if (b->capacity - b->n < n_more)
+        buffer_grow(b, n_more);
+}
+
+/* Compilers make one store of it where the machine is little-endian. */
+static inline void buffer_put_little_endian(struct buffer *b, uint64_t v, unsigned n)
+{
+    buffer_reserve(b, n);
+    for (unsigned i = 0; i < n; i++)
+        b->bytes[b->n + i] = (char)(v >> (8 * i));
+    b->n += n;
+}
+
+static inline void buffer_put_u8(struct buffer *b, uint8_t v)
+{
+    buffer_put_little_endian(b, v, 1);
+}
+
+static inline void buffer_put_u16(struct buffer *b, uint16_t v)
+{
+    buffer_put_little_endian(b, v, 2);
+}
+
+static inline void buffer_put_u32(struct buffer *b, uint32_t v)
+{
+    buffer_put_little_endian(b, v, 4);
+}
+
+static inline void buffer_put_u64(struct buffer *b, uint64_t v)
+{
+    buffer_put_little_endian(b, v, 8);
+}
+
+/* IEEE 754 bits. */
+static inline void buffer_put_f64(struct buffer *b, double v)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &v, sizeof(bits));
+    buffer_put_u64(b, bits);
+}
+
 void buffer_put_text(struct buffer *b, const char *text, size_t n); /* u32 length, bytes, one NUL */
 void buffer_set_u32(struct buffer *b, size_t at, uint32_t v);       /* overwrites four bytes */
 void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -37,13 +80,62 @@ struct cursor
     bool failed;
 };
 
-struct cursor cursor_over(const void *bytes, size_t n);
-uint8_t cursor_u8(struct cursor *c);
-uint16_t cursor_u16(struct cursor *c);
-uint32_t cursor_u32(struct cursor *c);
-uint64_t cursor_u64(struct cursor *c);
-double cursor_f64(struct cursor *c);
-const char *cursor_bytes(struct cursor *c, size_t n); /* borrowed; NULL when they are not there */
+static inline struct cursor cursor_over(const void *bytes, size_t n)
+{
+    return (struct cursor){(const char *)bytes, (const char *)bytes + n, false};
+}
+
+/* Borrowed; NULL when they are not there. */
+static inline const char *cursor_bytes(struct cursor *c, size_t n)
+{
+    const char *p = c->next;
+
+    if (c->failed || (size_t)(c->end - c->next) < n) {
+        c->failed = true;
+        return NULL;
+    }
+    c->next += n;
+    return p;
+}
+
+static inline uint64_t cursor_little_endian(struct cursor *c, unsigned n)
+{
+    const unsigned char *p = (const unsigned char *)cursor_bytes(c, n);
+    uint64_t v = 0;
+
+    for (unsigned i = 0; p != NULL && i < n; i++)
+        v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
+static inline uint8_t cursor_u8(struct cursor *c)
+{
+    return (uint8_t)cursor_little_endian(c, 1);
+}
+
+static inline uint16_t cursor_u16(struct cursor *c)
+{
+    return (uint16_t)cursor_little_endian(c, 2);
+}
+
+static inline uint32_t cursor_u32(struct cursor *c)
+{
+    return (uint32_t)cursor_little_endian(c, 4);
+}
+
+static inline uint64_t cursor_u64(struct cursor *c)
+{
+    return cursor_little_endian(c, 8);
+}
+
+static inline double cursor_f64(struct cursor *c)
+{
+    uint64_t bits = cursor_u64(c);
+    double v;
+
+    memcpy(&v, &bits, sizeof(v));
+    return v;
+}
 
 /* What buffer_put_text wrote: borrowed, ended by NUL; "" with *n = 0 on failure. */
 const char *cursor_text(struct cursor *c, size_t *n);

@@ -296,6 +296,13 @@ static struct cursor next_record(struct cursor *c)
     return record;
 }
 
+/* What is learned from times would never come right again after one that is none. */
+static bool has_sound_times(const struct task_result *r)
+{
+    return isfinite(r->start_s) && isfinite(r->end_s) && r->end_s >= r->start_s && isfinite(r->cpu_s) &&
+           r->cpu_s >= 0 && isfinite(r->delay_s) && r->delay_s >= 0;
+}
+
 static int check_record(const struct cursor *record, const char *kind, struct ganger_error *err)
 {
     if (record->failed)
@@ -420,13 +427,6 @@ int message_next_started(struct cursor *c, struct started *r, struct ganger_erro
     r->attempt = cursor_u32(&record);
     r->start_s = cursor_f64(&record);
     return check_record(&record, "STARTED", err);
-}
-
-/* What is learned from times would never come right again after one that is none. */
-static bool has_sound_times(const struct task_result *r)
-{
-    return isfinite(r->start_s) && isfinite(r->end_s) && r->end_s >= r->start_s && isfinite(r->cpu_s) &&
-           r->cpu_s >= 0 && isfinite(r->delay_s) && r->delay_s >= 0;
 }
 
 int message_next_done(struct cursor *c, struct done *r, struct ganger_error *err)

@@ -1,6 +1,13 @@
 #include "io/comm.h"
 
+#include "base/clock.h"
+
+#include <math.h>
 #include <stdatomic.h>
+
+#define LOOKS 8         /* of a spinning rank, for each look at the clock */
+#define DISPLACED_S 0.0002 /* a spin that took so much longer than it should: others had the core meanwhile */
+#define CALM_S 0.1      /* so long it is left to them */
 
 bool comm_is_near(const struct comm *c, uint32_t rank)
 {
@@ -83,4 +90,22 @@ uint32_t comm_call_of(const struct comm *c, uint32_t rank)
     int32_t call = published(c, rank);
 
     return call < 0 ? (uint32_t)(-(call + 1)) : UINT32_MAX;
+}
+
+bool comm_spin(struct comm *c, comm_look *is_there, double deadline_s)
+{
+    double now_s = clock_now_s(), until_s = fmin(now_s + c->spin_s, deadline_s), before_s;
+    bool found = false;
+
+    if (c->spin_s <= 0 || now_s < c->calm_until_s)
+        return false;
+    do {
+        for (int i = 0; !found && i < LOOKS; i++)
+            found = is_there(c);
+        before_s = now_s;
+        now_s = clock_now_s();
+        if (now_s - before_s > DISPLACED_S)
+            c->calm_until_s = now_s + CALM_S;
+    } while (!found && now_s < until_s);
+    return found;
 }

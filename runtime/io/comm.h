@@ -54,6 +54,9 @@ struct comm
     const uint32_t *node_places; /* place of each rank of this node in those */
     _Atomic uint64_t *node_counter; /* see comm_node_counter */
     _Atomic uint64_t *heard_us;     /* see comm_note_heard */
+    double spin_s; /* so long a wait looks for messages before it sleeps. For a rank that has its core to itself, and
+                      expects an answer sooner than it could fall asleep and be woken; 0, as it comes: not at all */
+    double calm_until_s; /* … but not until then: somebody else wants this core after all. Of comm_spin */
 };
 
 /* For a receiver that will soon look by itself; else it may take seconds until it does. */
@@ -99,6 +102,11 @@ static inline void comm_forget(struct comm *c, uint32_t rank)
     if (c->ops->forget != NULL)
         c->ops->forget(c, rank);
 }
+
+/* Looks for a message again and again, for c->spin_s or until the deadline; true: one is there. What is found to share
+ * its core with others, by having been kept from it, does not do so for a while. For the kinds of comm alone. */
+typedef bool comm_look(struct comm *c);
+bool comm_spin(struct comm *c, comm_look *is_there, double deadline_s);
 
 /* Is `rank` on this rank's node? */
 bool comm_is_near(const struct comm *c, uint32_t rank);

@@ -112,12 +112,18 @@ static bool is_empty(struct inbox *inbox)
     return empty;
 }
 
+static bool look(struct comm *c)
+{
+    return !is_empty(&of(c)->shared->inboxes[c->rank]);
+}
+
 static int memory_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadline_s,
                        struct ganger_error *err)
 {
     struct comm_memory *m = of(c);
     struct inbox *inbox = &m->shared->inboxes[c->rank];
-    double limit_s = is_empty(inbox) ? fmin(fmax(deadline_s - clock_now_s(), 0.0), 1e6) : 0;
+    bool is_there = look(c) || comm_spin(c, look, deadline_s);
+    double limit_s = !is_there ? fmin(fmax(deadline_s - clock_now_s(), 0.0), 1e6) : 0;
     struct timespec t = {(time_t)limit_s, (long)((limit_s - floor(limit_s)) * 1e9)};
     uint64_t count;
     int r;

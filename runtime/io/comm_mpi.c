@@ -384,6 +384,11 @@ static int sleep_until_woken(struct comm_mpi *m, nfds_t n, double limit_s, struc
     return 0;
 }
 
+static bool look(struct comm *c)
+{
+    return is_anything_there(of(c));
+}
+
 static int mpi_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadline_s,
                     struct ganger_error *err)
 {
@@ -391,6 +396,7 @@ static int mpi_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadlin
     _Atomic uint32_t *asleep = &m->places[m->place_of[c->rank]].asleep;
     nfds_t n_own = n_own_fds(m);
     double now_s = clock_now_s();
+    bool is_there;
     int status = 0;
 
     while (n + n_own > m->fds_capacity)
@@ -405,9 +411,12 @@ static int mpi_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadlin
 
     /* The sleeper's half of the protocol: asleep, fence, then look twice before sleeping, since one
      * look may not show what is already there. */
-    atomic_store(asleep, 1);
-    atomic_thread_fence(memory_order_seq_cst);
-    if (is_anything_there(m) || is_anything_there(m)) {
+    is_there = comm_spin(c, look, deadline_s);
+    if (!is_there) {
+        atomic_store(asleep, 1);
+        atomic_thread_fence(memory_order_seq_cst);
+    }
+    if (is_there || is_anything_there(m) || is_anything_there(m)) {
         atomic_store(asleep, 0);
         if (now_s - m->last_poll_s > STARVED_S)
             poll_now(m, n, now_s);

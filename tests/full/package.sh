@@ -99,6 +99,23 @@ library=$(find "$prefix" -name libganger.so -exec dirname {} \; | head -n 1)
 [ "$(LD_LIBRARY_PATH=$library ./words run --quiet --backend none -- words.txt | xargs)" = "2 two 1 one" ] ||
     fail "what pkg-config says how to build does not run"
 
+# A program with C functions, as somebody who installed it builds one: the first program of docs/functions.md.
+mkdir functions
+awk '/^```c$/ && !n++ { on = 1; next } /^```$/ { on = 0 } on' "$source/docs/functions.md" >functions/squares.c
+cat >functions/CMakeLists.txt <<'USER'
+cmake_minimum_required(VERSION 3.21)
+project(squares C)
+find_package(ganger 0.2 REQUIRED)
+add_executable(squares squares.c)
+target_link_libraries(squares PRIVATE ganger::libganger)
+USER
+cmake -S functions -B functions/build -DCMAKE_PREFIX_PATH="$prefix" >/dev/null || fail "find_package in a C project"
+cmake --build functions/build >/dev/null || fail "a program that links ganger::libganger"
+PKG_CONFIG_PATH="$prefix/share/pkgconfig" pkg-config --cflags --libs ganger | grep -q -- -lganger || fail "pkg-config has no -lganger"
+echo '{"tasks": [{"id": "s.{i}", "for": {"i": "1-9"}, "function": "square", "input": 7}]}' >functions/flow.json
+timeout -s KILL 120 functions/build/squares run -n 2 functions/flow.json || fail "functions ended with $?"
+[ "$(grep -o '"NDk="' flow.run/journal.jsonl | wc -l)" = 9 ] || fail "7 squared is not 49, nine times"
+
 # What the manual names is there.
 for file in share/ganger/workflow.schema.json share/ganger/slurm-templates/whole-nodes.sbatch share/ganger/pbs-templates/whole-nodes.pbs \
     share/doc/ganger/install.md share/bash-completion/completions/ganger; do

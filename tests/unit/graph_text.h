@@ -3,6 +3,7 @@
  *   one task a line:  ID [WORD]... [: PARENT...]
  *   WORD:     cores=N mem=MiB gpus=N NAME=N (of a named resource) queue=NAME tokens=N cost=S program=NAME
  *             prio=N retries=N may_fail join input (it declares one)
+ *             prio=N retries=N may_fail join call keep (a function "f"; its result is kept)
  *   PARENT:   ID, any:ID or notok:ID
  *   declared before:  !queue NAME TOKENS|- [strict]     !total NAME N     !each NAME N (on each node)      */
 #ifndef GANGER_TESTS_GRAPH_TEXT_H
@@ -100,6 +101,10 @@ static inline void graph_text_word(struct graph *g, char *word, struct graph_tex
         t->task.n_argv = 0;
     else if (strcmp(word, "input") == 0)
         t->task.setting = &graph_text_with_input;
+    else if (strcmp(word, "call") == 0)
+        t->task.function = graph_intern_function(g, "f", 1);
+    else if (strcmp(word, "keep") == 0)
+        t->task.flags |= TASK_KEEP;
     else if (strcmp(word, "may_fail") == 0)
         t->policy.may_fail = true;
     else if (t->task.id == NULL)

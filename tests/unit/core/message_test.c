@@ -42,6 +42,111 @@ static void put_run(struct buffer *b)
     message_add_run(b, &r);
 }
 
+/* Two of three results are there, one of them empty. */
+static void put_call(struct buffer *b)
+{
+    struct call_order o = {.task = 7,
+                           .attempt = 2,
+                           .function = 3,
+                           .slot = 4,
+                           .is_isolated = true,
+                           .timeout_s = 2.5,
+                           .id = text_of("sim-1"),
+                           .payload = {"a\0b", 3},
+                           .n_results = 3};
+    size_t start;
+
+    message_begin(b, MESSAGE_CALL, 5, 3);
+    start = message_begin_call(b, &o);
+    message_add_result(b, "one", 3);
+    message_add_result(b, NULL, 0);
+    message_add_result(b, "", 0);
+    message_end_call(b, start);
+}
+
+static void test_a_call_comes_back_as_it_was_sent(void **state)
+{
+    struct buffer b = BUFFER_EMPTY;
+    struct message_header h;
+    struct call_order o;
+    struct cursor c;
+    struct text r;
+
+    (void)state;
+    put_call(&b);
+    assert_int_equal(message_open(&h, &c, b.bytes, b.n, NULL), 0);
+    assert_int_equal(h.kind, MESSAGE_CALL);
+    assert_int_equal(message_next_call(&c, &o, NULL), 0);
+    assert_true(o.task == 7 && o.attempt == 2 && o.function == 3 && o.slot == 4 && o.is_isolated);
+    assert_true(o.timeout_s == 2.5 && o.n_results == 3);
+    assert_string_equal(o.id.bytes, "sim-1");
+    assert_int_equal(o.payload.n, 3);
+    assert_memory_equal(o.payload.bytes, "a\0b", 3);
+    assert_true(call_order_next_result(&o.results, &r));
+    assert_memory_equal(r.bytes, "one", 3);
+    assert_false(call_order_next_result(&o.results, &r));
+    assert_null(r.bytes);
+    assert_true(call_order_next_result(&o.results, &r));
+    assert_int_equal(r.n, 0);
+    assert_non_null(r.bytes);
+    buffer_release(&b);
+}
+
+static void test_a_call_cut_anywhere_is_refused(void **state)
+{
+    struct buffer b = BUFFER_EMPTY;
+    struct message_header h;
+    struct call_order o;
+    struct cursor c;
+
+    (void)state;
+    put_call(&b);
+    for (size_t n = 0; n < b.n; n++) {
+        char *exact = malloc(n + 1); /* so that sanitizers see what is read behind it */
+
+        memcpy(exact, b.bytes, n);
+        assert_true(message_open(&h, &c, exact, n, NULL) < 0 || message_next_call(&c, &o, NULL) < 0);
+        free(exact);
+    }
+    buffer_release(&b);
+}
+
+static void test_how_functions_ended_comes_back_as_it_was_sent(void **state)
+{
+    struct call_report done = {.task = 1,
+                               .attempt = 1,
+                               .result = {.end = TASK_EXITED, .start_s = 1, .end_s = 2, .tail = ""},
+                               .has_bytes = true,
+                               .bytes = {"r\0", 2}},
+                       failed = {.task = 2,
+                                 .attempt = 3,
+                                 .result = {.end = TASK_RETURNED, .code = 4, .start_s = 2, .end_s = 3, .tail = "why",
+                                            .n_tail_bytes = 3}},
+                       r;
+    struct buffer b = BUFFER_EMPTY;
+    struct message_header h;
+    struct cursor c;
+
+    (void)state;
+    message_begin(&b, MESSAGE_CALLED, 5, 3);
+    message_add_called(&b, &done);
+    message_add_called(&b, &failed);
+    assert_int_equal(message_open(&h, &c, b.bytes, b.n, NULL), 0);
+    assert_int_equal(h.n_records, 2);
+    assert_int_equal(message_next_called(&c, &r, NULL), 0);
+    assert_true(r.task == 1 && r.attempt == 1 && r.result.end == TASK_EXITED && r.has_bytes && r.bytes.n == 2);
+    assert_true(r.result.start_s == 1 && r.result.end_s == 2 && r.result.n_tail_bytes == 0);
+    assert_int_equal(message_next_called(&c, &r, NULL), 0);
+    assert_true(r.task == 2 && r.attempt == 3 && r.result.end == TASK_RETURNED && r.result.code == 4 && !r.has_bytes);
+    assert_string_equal(r.result.tail, "why");
+    done.result.end_s = NAN;
+    message_begin(&b, MESSAGE_CALLED, 5, 3);
+    message_add_called(&b, &done);
+    assert_int_equal(message_open(&h, &c, b.bytes, b.n, NULL), 0);
+    assert_int_equal(message_next_called(&c, &r, NULL), -1);
+    buffer_release(&b);
+}
+
 static void put_done(struct buffer *b)
 {
     struct done d = {.task = 9,
@@ -409,6 +514,9 @@ int main(void)
         cmocka_unit_test(test_more_records_than_there_is_room_for_are_refused),
         cmocka_unit_test(test_done_without_sound_times_is_refused),
         cmocka_unit_test(test_welcome_that_contradicts_itself_is_refused),
+        cmocka_unit_test(test_a_call_comes_back_as_it_was_sent),
+        cmocka_unit_test(test_a_call_cut_anywhere_is_refused),
+        cmocka_unit_test(test_how_functions_ended_comes_back_as_it_was_sent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
