@@ -143,6 +143,12 @@ void check_report_print_text(const struct check_report *r)
         printf("note: %" PRIu32 " of %" PRIu32 " tasks state no cost; 1 s is taken for each\n",
                r->shape.n_without_cost, r->shape.n_tasks);
     print_misfits(r);
+    if (r->walltime.walltime_s > 0) {
+        printf("\nin jobs of %.6g s, of which tasks have %.6g s:\n", r->walltime.walltime_s, r->walltime.usable_s);
+        check_walltime_print(&r->walltime, r->workflow->graph, stdout, "               ");
+        if (check_walltime_n_never(&r->walltime) == 0)
+            printf("               every task can be started\n");
+    }
     if (r->has_files) {
         print_files(r, "\ninputs that no task makes and that are not there: ", &r->files.missing);
         print_files(r, "outputs that no task reads: ", &r->files.unread);
@@ -227,6 +233,15 @@ static json_t *files_json(const struct check_report *r, const struct check_file_
     return array;
 }
 
+static json_t *walltime_json(const struct check_report *r)
+{
+    const struct check_walltime *w = &r->walltime;
+
+    return json_pack("{s:f, s:f, s:I, s:I, s:I, s:f}", "walltime_s", w->walltime_s, "usable_s", w->usable_s,
+                     "never_by_cost", (json_int_t)w->n_by_cost, "never_by_timeout", (json_int_t)w->n_by_timeout,
+                     "never_by_signal", (json_int_t)w->n_by_signal, "critical_path_s", w->path_s);
+}
+
 void check_report_print_json(const struct check_report *r)
 {
     const struct graph_shape *shape = &r->shape;
@@ -241,6 +256,8 @@ void check_report_print_json(const struct check_report *r)
                        shape->critical_path_s, "critical_path_tasks", (json_int_t)shape->n_on_path, "area_s",
                        shape->area_s, "tasks_without_cost", (json_int_t)shape->n_without_cost, "bounds",
                        outlooks_json(r), "fits_nowhere", misfits_json(r), "unused", unused_json(r));
+    if (r->walltime.walltime_s > 0)
+        json_object_set_new(object, "walltime", walltime_json(r));
     if (r->has_files) {
         json_object_set_new(object, "missing_inputs", files_json(r, &r->files.missing));
         json_object_set_new(object, "unread_outputs", files_json(r, &r->files.unread));

@@ -5,6 +5,7 @@
 #include "core/makespan.h"
 #include "io/workflow.h"
 #include "launch/check_files.h"
+#include "launch/check_walltime.h"
 #include "launch/site.h"
 
 #include <stdbool.h>
@@ -33,6 +34,7 @@ struct check_report
     uint32_t *n_of_named; /* tasks that take some, by named resource */
     struct check_files files;
     bool has_files;
+    struct check_walltime walltime; /* of 0 s: it was not asked for */
 };
 
 /* Also on standard output; warnings go to standard error. */

@@ -6,6 +6,7 @@
 #include "launch/cmd.h"
 #include "launch/flow.h"
 #include "launch/options.h"
+#include "launch/walltime.h"
 #include "launch/program.h"
 
 #include <stdbool.h>
@@ -20,6 +21,7 @@ struct check_options
     struct option_list nodes;
     bool simulate;
     bool files;
+    const char *walltime;
     bool as_json;
     bool help;
     struct replay_words replay;
@@ -33,6 +35,7 @@ static const struct option_row rows[] = {
         "for such nodes: [NODESx]CORES[,MEMORY[,GPUS]]; may be given again"),
     ROW('s', "simulate", NULL, OPTION_ON, simulate, "also how long the scheduler would take, if only tasks took time"),
     ROW('f', "files", NULL, OPTION_ON, files, "also which inputs are missing, and which outputs nobody reads"),
+    ROW('w', "walltime", "TIME", OPTION_TEXT, walltime, "also what would never be started in jobs of that time"),
     ROW('\0', "json", NULL, OPTION_ON, as_json, "print one JSON object instead of text"),
     FLOW_REPLAY_ROWS(check_options, replay),
     ROW('h', "help", NULL, OPTION_ON, help, "print this"),
@@ -45,8 +48,9 @@ static void print_help(void)
            "Reads FLOW (\"-\": standard input) and says what it is made of and how long it would take at least,\n"
            "without running anything. TASK: only about that one, an id or a wildcard, and what it needs.\n\n");
     options_print(rows, N_ROWS, stdout);
-    printf("\nExit status: 0 FLOW can be run; 1 some task fits none of the nodes that were stated, or with --files\n"
-           "some input is missing; 2 usage or bad workflow, which standard error explains.\n");
+    printf("\nExit status: 0 FLOW can be run; 1 some task fits none of the nodes that were stated, with --files\n"
+           "some input is missing, or with --walltime some task would never be started; 2 usage or bad\n"
+           "workflow, which standard error explains.\n");
 }
 
 static bool wants_gpus(const struct graph *g)
@@ -137,6 +141,7 @@ static void count_uses(struct check_report *r)
 static int report(struct check_report *r, const struct check_options *o, struct ganger_error *err)
 {
     const struct graph *g = r->workflow->graph;
+    double walltime_s;
 
     if (find_sites(r, o, err) != 0)
         return -1;
@@ -145,13 +150,20 @@ static int report(struct check_report *r, const struct check_options *o, struct 
     r->n_misfits = xcalloc(g->n_resources, sizeof(*r->n_misfits));
     r->n_in_queue = xcalloc(g->n_queues, sizeof(*r->n_in_queue));
     r->n_of_named = xcalloc(g->n_named + 1, sizeof(*r->n_of_named));
+    if (o->walltime != NULL) {
+        if (walltime_read("walltime", o->walltime, &walltime_s, err) < 0)
+            return -1;
+        check_walltime_measure(&r->walltime, g, walltime_s);
+    }
     find_misfits(r);
     count_uses(r);
     if (o->files)
         check_files_find(&r->files, g);
     r->has_files = o->files;
     (o->as_json ? check_report_print_json : check_report_print_text)(r);
-    return (r->n_misfits_in_all > 0 && !r->is_this_machine) || r->files.missing.n > 0 ? DOES_NOT_FIT : 0;
+    return (r->n_misfits_in_all > 0 && !r->is_this_machine) || r->files.missing.n > 0 ||
+                   check_walltime_n_never(&r->walltime) > 0
+               ? DOES_NOT_FIT : 0;
 }
 
 static void report_release(struct check_report *r)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "io/rundir.h"
 #include "launch/chain.h"
+#include "launch/check_walltime.h"
 #include "launch/cmd.h"
 #include "launch/flow.h"
 #include "launch/follow.h"
@@ -14,6 +15,7 @@
 #include "launch/run_progress.h"
 #include "launch/submission.h"
 #include "launch/template.h"
+#include "launch/walltime.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -116,27 +118,6 @@ static char *copy_of(const char *text)
     return text != NULL ? xstrdup(text) : NULL;
 }
 
-/* "90m" as everywhere in ganger; "90" (minutes), "1:30:00" or "1-00:00:00" as sbatch's --time has it. */
-static int read_time(const char *text, double *seconds, struct ganger_error *err)
-{
-    unsigned d = 0, h = 0, m = 0, s = 0;
-    int n = 0;
-
-    if (sscanf(text, "%9u%n", &m, &n) == 1 && text[n] == '\0') {
-        *seconds = 60.0 * m;
-        return m > 0 ? 0 : error_set(err, ERROR_USAGE, "--time %s: no time at all", text);
-    }
-    if (amount_read_duration(text, seconds) && *seconds > 0)
-        return 0;
-    if ((sscanf(text, "%9u-%9u:%9u:%9u%n", &d, &h, &m, &s, &n) == 4 && text[n] == '\0') ||
-        (d = 0, sscanf(text, "%9u:%9u:%9u%n", &h, &m, &s, &n) == 3 && text[n] == '\0')) {
-        *seconds = ((d * 24.0 + h) * 60 + m) * 60 + s;
-        return *seconds > 0 ? 0 : error_set(err, ERROR_USAGE, "--time %s: no time at all", text);
-    }
-    return error_set(err, ERROR_USAGE,
-                     "--time %s: write it with units, like 90m, 1h30m or 2d, as 1:30:00, or in minutes", text);
-}
-
 static int set_group(struct submit *x, const char *name, struct ganger_error *err)
 {
     const struct submit_options *o = x->options;
@@ -159,7 +140,7 @@ static int set_group(struct submit *x, const char *name, struct ganger_error *er
                          "the same; give one", o->n_cores, o->n_tasks);
     if (o->memory != NULL && !amount_read_bytes(o->memory, &g->memory_bytes))
         return error_set(err, ERROR_USAGE, "--memory %s: write it with a unit, like 64GiB or 500MB", o->memory);
-    if (o->time != NULL && read_time(o->time, &g->runtime_s, err) < 0)
+    if (o->time != NULL && walltime_read("time", o->time, &g->runtime_s, err) < 0)
         return -1;
     if (strpbrk(g->name, "\n\"\\") != NULL)
         return error_set(err, ERROR_USAGE, "--name %s: a job's name has no such characters", g->name);
@@ -490,6 +471,17 @@ static struct workflow_words targets_of(const struct submit *x)
     return (struct workflow_words){(const char *const *)x->run_words, n};
 }
 
+/* They would wait for ever. */
+static void warn_of_long_tasks(const struct graph *g, double runtime_s)
+{
+    struct check_walltime w;
+
+    check_walltime_measure(&w, g, runtime_s);
+    if (check_walltime_n_never(&w) > 0)
+        log_warning("%u tasks would never be started in a job of that time, as \"%s\", which needs %.6g s: `ganger "
+                    "check --walltime` tells more", check_walltime_n_never(&w), g->tasks[w.example].id, w.example_s);
+}
+
 static int load(struct submit *x, const char *flow, struct ganger_error *err)
 {
     struct workflow_words targets = targets_of(x);
@@ -506,6 +498,8 @@ static int load(struct submit *x, const char *flow, struct ganger_error *err)
     n_tasks = workflow.graph->n_tasks - workflow.graph->n_joins;
     if (status == 0)
         status = set_group(x, workflow.name, err);
+    if (status == 0 && x->s.group.runtime_s > 0 && isfinite(x->s.group.runtime_s))
+        warn_of_long_tasks(workflow.graph, x->s.group.runtime_s);
     if (status == 0)
         set_names(x, flow, n_tasks);
     workflow_release(&workflow);

@@ -2,6 +2,7 @@
 
 #include "backends/backend.h"
 #include "base/alloc.h"
+#include "base/amount.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -9,6 +10,7 @@
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +20,26 @@
 #define ASK_PART 0.25     /* … so much of the time that is left is let pass */
 #define WANTED_LEAST_S 1.0 /* and then this */
 #define MOVED_S 1.0       /* an end that moved by less is the same: clocks are no better */
+
+int walltime_read(const char *option, const char *text, double *seconds, struct ganger_error *err)
+{
+    unsigned d = 0, h = 0, m = 0, s = 0;
+    int n = 0;
+
+    if (sscanf(text, "%9u%n", &m, &n) == 1 && text[n] == '\0') {
+        *seconds = 60.0 * m;
+        return m > 0 ? 0 : error_set(err, ERROR_USAGE, "--%s %s: no time at all", option, text);
+    }
+    if (amount_read_duration(text, seconds) && *seconds > 0)
+        return 0;
+    if ((sscanf(text, "%9u-%9u:%9u:%9u%n", &d, &h, &m, &s, &n) == 4 && text[n] == '\0') ||
+        (d = 0, sscanf(text, "%9u:%9u:%9u%n", &h, &m, &s, &n) == 3 && text[n] == '\0')) {
+        *seconds = ((d * 24.0 + h) * 60 + m) * 60 + s;
+        return *seconds > 0 ? 0 : error_set(err, ERROR_USAGE, "--%s %s: no time at all", option, text);
+    }
+    return error_set(err, ERROR_USAGE,
+                     "--%s %s: write it with units, like 90m, 1h30m or 2d, as 1:30:00, or in minutes", option, text);
+}
 
 struct walltime
 {

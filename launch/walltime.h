@@ -3,6 +3,12 @@
 #ifndef GANGER_LAUNCH_WALLTIME_H
 #define GANGER_LAUNCH_WALLTIME_H
 
+#include "base/error.h"
+
+/* A time limit as people write it: "90m" as everywhere in ganger; "90" (minutes), "1:30:00" or "1-00:00:00" as sbatch's
+ * --time has it. `option` is for messages. */
+int walltime_read(const char *option, const char *text, double *seconds, struct ganger_error *err);
+
 struct walltime;
 
 /* NULL when this process is in no job, or in one that nobody ends, or is a task of another ganger, whose business it

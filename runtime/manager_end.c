@@ -4,16 +4,13 @@
 #include "manager_parts.h"
 
 #include "base/clock.h"
+#include "core/remaining.h"
 
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
-/* What is left behind the grace, unless the user says something else. */
-#define MARGIN_PART 0.02 /* of the time that there is when the end is first heard of … */
-#define MARGIN_LEAST_S 10.0
-#define MARGIN_MOST_S 60.0
 
 #define FIRST_WORD_S 10.0 /* how long to wait for a batch system that does not say when the allocation ends */
 
@@ -27,7 +24,7 @@ void end_open(struct manager *m)
 
 static double choose_margin_s(const struct manager *m, double left_s)
 {
-    double margin_s = fmin(fmax(MARGIN_PART * left_s, MARGIN_LEAST_S), MARGIN_MOST_S);
+    double margin_s = remaining_margin_s(left_s);
 
     if (m->o->end_margin_s >= 0)
         return m->o->end_margin_s;

@@ -5,6 +5,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define MARGIN_PART 0.02
+#define MARGIN_LEAST_S 10.0
+#define MARGIN_MOST_S 60.0
+
 /* Mean run times of programs, NAN where none of their tasks is done; the caller frees them. */
 static float *find_means(const struct graph *g, const bool *is_done, const float *ran_s)
 {
@@ -64,6 +68,11 @@ void remaining_measure(const struct graph *g, const bool *is_done, const float *
     r->path_s = (double)longest_path_s(g, run_s);
     free(mean_s);
     free(run_s);
+}
+
+double remaining_margin_s(double left_s)
+{
+    return fmin(fmax(MARGIN_PART * left_s, MARGIN_LEAST_S), MARGIN_MOST_S);
 }
 
 struct remaining_size remaining_fit(const struct remaining *r, const struct remaining_size *most)

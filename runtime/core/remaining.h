@@ -20,6 +20,10 @@ struct remaining
  * tasks of its program. O(tasks + edges). */
 void remaining_measure(const struct graph *g, const bool *is_done, const float *ran_s, struct remaining *r);
 
+/* What is left of an allocation when its tasks have been ended: 2 % of the time that there is, 10 s to 60 s. It is for
+ * the journal, and for asking for the next one. */
+double remaining_margin_s(double left_s);
+
 /* An allocation of equal nodes; 0: not said, as it was. */
 struct remaining_size
 {

@@ -33,4 +33,4 @@ for words in words.*; do
     [ $status -le 1 ] || fail "example $number: exit status $status"
     compare "$number"
 done
-[ $n = 7 ] || fail "$n examples"
+[ $n = 8 ] || fail "$n examples"
