@@ -537,11 +537,12 @@ static int be_rank(const struct run_options *options, struct chain_link *link)
     signal(SIGXFSZ, SIG_IGN); /* so is a limit on the size of files */
     launcher_enter_rank();
     process_wake_promptly();
-    process_die_with_parent(SIGTERM); /* of mpirun, which can no longer end us then */
+    process_die_with_parent(SIGKILL); /* of mpirun, which can no longer end us then; in MPI's start we are deaf */
     if (layout_enter_rank(&should_tell, &err) < 0)
         return should_tell ? print_error(&err) : error_exit_status(&err);
     if (find_origin(&origin, &err) < 0 || (comm = comm_open_mpi(launcher_allows_exit(), &err)) == NULL)
         return print_error(&err);
+    process_die_with_parent(SIGTERM); /* from now on the signal is heard, and acted on */
     link_say_started(&origin, !comm_is_one_node(comm));
     rank = comm->rank;
     if (rank == 0)
