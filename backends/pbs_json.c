@@ -79,8 +79,9 @@ static void add_objects(struct pbs_records *records, enum pbs_kind kind, const j
     json_object_foreach((json_t *)(uintptr_t)objects, name, object) {
         struct pbs_record *record = pbs_records_add(records, kind, name, strlen(name));
 
-        json_object_foreach(object, key, value)
+        json_object_foreach(object, key, value) {
             add_value(record, key, value, 0);
+        }
     }
 }
 

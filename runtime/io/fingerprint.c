@@ -151,7 +151,7 @@ static void add_part(struct fingerprint *f, const char *path, size_t n_prefix, b
     struct fingerprint_part part = {.path_at = f->text.n, .name_at = f->text.n + n_prefix, .kind = PART_MISSING};
     struct stat s;
 
-    if ((follows_links ? stat : lstat)(path, &s) == 0) {
+    if ((follows_links ? stat(path, &s) : lstat(path, &s)) == 0) {
         part.kind = kind_of(&s);
         part.identity = identity_of(&s);
     }
@@ -321,7 +321,7 @@ bool fingerprint_is_current(const struct fingerprint *f)
         struct identity now;
         struct stat s;
 
-        if ((is_declared ? stat : lstat)(path_of(f, part), &s) != 0)
+        if ((is_declared ? stat(path_of(f, part), &s) : lstat(path_of(f, part), &s)) != 0)
             return false;
         now = identity_of(&s);
         if (!is_same(&now, &part->identity))

@@ -243,10 +243,12 @@ static void expand_strings(struct draft *d, json_t *value)
         if (text != json_string_value(value))
             json_string_setn(value, text, n_bytes);
     }
-    json_array_foreach (value, i, member)
+    json_array_foreach (value, i, member) {
         expand_strings(d, member);
-    json_object_foreach (value, key, member)
+    }
+    json_object_foreach (value, key, member) {
         expand_strings(d, member);
+    }
 }
 
 /* Fills d->argv with the text of the value. */
