@@ -205,6 +205,18 @@ static int read_words(struct state *state, int argc, char **argv, struct ganger_
     return 0;
 }
 
+static void state_free(struct state *state)
+{
+    for (int i = 0; i < state->n_trials; i++)
+        plan_release(&state->trials[i].plan);
+    for (int i = 0; i < MOST_WORKERS; i++) {
+        kernel_room_free(state->workers[i].kernel);
+        free(state->workers[i].inputs);
+    }
+    free(state->trials);
+    free(state);
+}
+
 int main(int argc, char **argv)
 {
     static const struct ganger_function functions[] = {{"task", run_task, 0}, {NULL, NULL, 0}};
@@ -217,5 +229,6 @@ int main(int argc, char **argv)
         status = ganger_program_main(argc, argv, &program);
     else
         fprintf(stderr, "taskbench-ganger: %s\n", error.text);
+    state_free(state);
     return status;
 }
