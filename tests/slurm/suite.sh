@@ -202,6 +202,16 @@ test_ganger_alone() {
     uses_cores uneven.run 5
 }
 
+# Cores may be asked for as CPUs of one task; GPUs that a job was not given are not there.
+test_cpus_per_task() {
+    write_flow flow.json 6 0.3
+    launch a -N1 -n1 --cpus-per-task=2 <<<'exec ganger run flow.json'
+    uses_cores flow.run 2
+    echo '{"tasks": [{"id": "g", "gpus": 1, "command": "echo at $(hostname) $CUDA_VISIBLE_DEVICES"}]}' >gpu.json
+    launch b -N1 -n2 --gres=gpu:1 <<<'exec ganger run gpu.json'
+    grep -q '^{"event":"node".*"gpus":1,' gpu.run/journal.jsonl || fail "of a node's two GPUs the job has one"
+}
+
 test_two_nodes_by_mpirun() {
     write_flow flow.json 12 0.3
     launch a -N2 --ntasks-per-node=2 <<<'exec mpirun -n $((SLURM_NTASKS + 1)) --oversubscribe --bind-to none ganger run flow.json'
