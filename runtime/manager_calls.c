@@ -27,6 +27,7 @@ struct manager_calls
     struct event_call *ended; /* of one message: those that went well */
     uint32_t n_ended;
     size_t ended_capacity;
+    uint32_t n_near; /* ranks of our node, we among them */
     bool is_brisk; /* functions end within moments: it is worth waiting for them awake */
     const char *missing; /* a function of the graph that nobody has; NULL: none */
 };
@@ -45,6 +46,8 @@ void calls_open(struct manager *m)
         if (c->numbers[i] == REGISTRY_NONE && c->missing == NULL)
             c->missing = g->functions[i];
     }
+    for (uint32_t rank = 0; rank < m->comm->size; rank++)
+        c->n_near += comm_is_near(m->comm, rank);
     c->outboxes = xcalloc(m->comm->size, sizeof(*c->outboxes));
     c->posted = xcalloc(m->comm->size, sizeof(*c->posted));
     if (c->missing != NULL) {
@@ -81,19 +84,10 @@ static void post(struct manager *m, uint32_t worker)
     b->n = 0;
 }
 
-/* A rank that shares its core would only keep the others from it. */
-static bool has_own_core(const struct manager *m)
-{
-    uint32_t n_near = 0;
-
-    for (uint32_t rank = 0; rank < m->comm->size; rank++)
-        n_near += comm_is_near(m->comm, rank);
-    return n_near <= m->nodes[0].n_slots;
-}
-
 bool calls_are_awaited(struct manager *m)
 {
-    bool are_awaited = m->calls != NULL && m->calls->is_brisk && sched_n_in_flight(m->sched) > 0 && has_own_core(m);
+    bool are_awaited = m->calls != NULL && m->calls->is_brisk && sched_n_in_flight(m->sched) > 0 &&
+                       m->calls->n_near <= m->nodes[0].n_slots; /* else we would keep others from their core */
 
     m->comm->spin_s = are_awaited ? SPIN_S : 0;
     return are_awaited;
@@ -137,7 +131,7 @@ void calls_send(struct manager *m, const struct placement *p)
         .slot = p->slots[0],
         .is_isolated = is_isolated(m, p->task, number),
         .timeout_s = g->policies[t->policy].timeout_s,
-        .id = {t->id, (uint32_t)strlen(t->id)},
+        .id = {t->id, (uint32_t)task_n_id_bytes(t)},
         .payload = {t->argv, t->n_argv_bytes},
         .n_results = has_parents ? results_count_dependencies(g, p->task) : 0,
     };

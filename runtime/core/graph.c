@@ -66,6 +66,8 @@ static const char *id_of(const void *data, uint32_t number)
 
 task_id graph_add_task(struct graph *g, const struct task *task)
 {
+    size_t n_id;
+
     assert(!g->is_sealed && g->n_tasks < CHILD_MASK);
     assert(task->id != NULL || task_is_join(task));
     if (task->id != NULL && name_index_add(&g->index, task->id, strlen(task->id), g->n_tasks, id_of, g) !=
@@ -73,6 +75,8 @@ task_id graph_add_task(struct graph *g, const struct task *task)
         return TASK_NONE;
     g->tasks = xgrow(g->tasks, g->n_tasks, &g->tasks_capacity, sizeof(*g->tasks));
     g->tasks[g->n_tasks] = *task;
+    n_id = task->id != NULL ? strlen(task->id) : 0;
+    g->tasks[g->n_tasks].n_id_bytes = (uint8_t)(n_id < 255 ? n_id : 255);
     g->n_joins += task_is_join(task);
     return g->n_tasks++;
 }

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 /* When a dependency is met: the words of the batch systems' afterok, afterany, afternotok. */
 enum graph_condition
@@ -181,6 +182,12 @@ static inline bool task_is_join(const struct task *task)
 
 /* Of a task that is a function: of its name and payload. */
 uint64_t task_digest_of_call(const char *function, const void *payload, size_t n_bytes);
+
+/* How long its id is, which is not NULL. */
+static inline size_t task_n_id_bytes(const struct task *task)
+{
+    return task->n_id_bytes < 255 ? task->n_id_bytes : strlen(task->id);
+}
 
 static inline bool task_is_call(const struct task *task)
 {

@@ -366,7 +366,8 @@ static char *put_call(char *p, const struct graph *g, const struct event_call *c
 {
     double offset_s = call->start_s - start_s;
 
-    p = put_task(p, "[", g, call->task);
+    *p++ = '[';
+    p = put_text(p, g->tasks[call->task].id, task_n_id_bytes(&g->tasks[call->task]));
     *p++ = ',';
     p = put_number(p, call->task);
     *p++ = ',';
@@ -402,7 +403,7 @@ char *record_put_calls(char *p, const struct graph *g, const struct event *e, ui
 
 size_t record_call_bytes_max(const struct graph *g, const struct event_call *call)
 {
-    return strlen(g->tasks[call->task].id) * ESCAPE_BYTES + CALL_BYTES + base64_length(call->n_result);
+    return task_n_id_bytes(&g->tasks[call->task]) * ESCAPE_BYTES + CALL_BYTES + base64_length(call->n_result);
 }
 
 char *record_put_end(char *p, int exit_status, double time_s)

@@ -90,6 +90,7 @@ struct task
     uint32_t program;        /* index into the graph's programs: what runs alike */
     uint16_t function;       /* index into the graph's functions; 0: a command, or a join */
     uint8_t flags;           /* TASK_ISOLATE, TASK_KEEP */
+    uint8_t n_id_bytes;      /* set by graph_add_task; 255: so many, or more */
 };
 
 /* Not tasks of the graph, but sent and told of like them: what a workflow runs once on each node. */
