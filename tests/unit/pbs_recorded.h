@@ -1,6 +1,6 @@
 /* What PBS's commands print, in the forms of OpenPBS 20 to 23, PBS Pro 2022, Torque 6, and of the qstat that
- * comes with Slurm. The last was taken from a running one; the others are written after those forms, for a
- * cluster of head, n1 and n2, since none of these can be had here. */
+ * comes with Slurm, for a cluster of head, n1 and n2. All are written after those forms, none is a recording: no PBS
+ * can be had here, and Slurm's qstat is asked for real by tests/full/pbs.sh. */
 #ifndef GANGER_TESTS_PBS_RECORDED_H
 #define GANGER_TESTS_PBS_RECORDED_H
 
