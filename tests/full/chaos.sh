@@ -1,6 +1,6 @@
 #!/bin/sh
 # Whatever dies at whatever moment: nothing is lost, nothing runs twice, nothing is left. CHAOS_SECONDS (120) of random
-# workflows, 5 kills of the manager or mpirun, 5 times a full disk. CHAOS_SEED repeats one; each says its own.
+# workflows, 5 kills of the manager or mpirun, 10 of workers, 5 times a full disk. CHAOS_SEED repeats one; each says its own.
 set -eu
 cd "$(dirname "$0")/../.."
 cmake --preset default >/dev/null
@@ -10,5 +10,7 @@ seed=${CHAOS_SEED:+--seed $CHAOS_SEED}
 sh tests/chaos/chaos.sh --seconds "${CHAOS_SECONDS:-120}" $seed
 # shellcheck disable=SC2086
 sh tests/chaos/chaos.sh --deaths 5 $seed
+# shellcheck disable=SC2086
+sh tests/chaos/chaos.sh --worker-kills 10 $seed
 # shellcheck disable=SC2086
 sh tests/chaos/chaos.sh --disk 5 $seed
