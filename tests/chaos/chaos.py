@@ -275,8 +275,8 @@ def short_run(place, folder, n_kills, rng):
     run = Run(place, folder, WORKERS, ["--quiet"])
     place.runs.append(run)
     run.begin()
-    wait_until(lambda: run.is_over() or victims(run)["manager"], "the ranks are there")
-    time.sleep(0.5)
+    wait_until(lambda: run.is_over() or any(line["event"] == "done" for _, line in journal.lines(run.journal)),
+               "a task is done") # before that a death is one of the start, and ends the run
     for _ in range(n_kills):
         time.sleep(rng.random() * 0.8)
         workers = victims(run)["worker"]
