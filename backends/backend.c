@@ -98,8 +98,12 @@ void backend_read_log(const char *path, size_t n_most, struct buffer *text)
     const char *begin, *end, *stop;
 
     read_end(path, n_most + 65536, &all);
+    if (all.n == 0) {
+        buffer_release(&all);
+        return;
+    }
     stop = all.bytes + all.n;
-    begin = all.n > 0 ? last_of(all.bytes, all.n, BACKEND_LOG_BEGINS) : NULL;
+    begin = last_of(all.bytes, all.n, BACKEND_LOG_BEGINS);
     begin = begin != NULL ? memchr(begin, '\n', (size_t)(stop - begin)) : all.bytes;
     begin = begin == NULL ? stop : *begin == '\n' && begin != all.bytes ? begin + 1 : begin;
     end = begin < stop ? memmem(begin, (size_t)(stop - begin), BACKEND_LOG_ENDS, strlen(BACKEND_LOG_ENDS)) : NULL;

@@ -351,8 +351,8 @@ static bool can_give(struct look *l)
         return false;
     if (queue != NULL)
         return passes_on(queue) ? try_destinations(l, queue) : try_queue(l, queue);
-    if (l->g->partition != NULL && l->site->queues.n > 0 && strchr(name, '@') == NULL)
-        say_unknown(l, name);
+    if (l->g->partition != NULL && l->site->queues.n > 0 && strchr(l->g->partition, '@') == NULL)
+        say_unknown(l, l->g->partition);
     else
         judge_nodes(l, NULL);
     return l->why.n == 0;

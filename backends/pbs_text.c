@@ -80,12 +80,13 @@ bool pbs_read_date(const char *text, double *wall_s)
 bool pbs_read_size(const char *text, uint64_t *bytes)
 {
     static const char units[] = "kmgtp";
-    char *end;
-    double n = isdigit((unsigned char)*text) ? strtod(text, &end) : -1;
     const char *unit;
+    char *end;
+    double n;
 
-    if (n < 0)
+    if (!isdigit((unsigned char)*text))
         return false;
+    n = strtod(text, &end);
     unit = *end != '\0' ? strchr(units, tolower((unsigned char)*end)) : NULL;
     if (unit != NULL) {
         n = ldexp(n, 10 * (int)(unit - units + 1));

@@ -36,7 +36,7 @@ static int start(struct rank *r, struct ganger_error *err)
 int ranks_here_run(uint32_t size, bool worker_in_front, rank_body *body, void *data, struct ganger_error *err)
 {
     struct rank *ranks = xcalloc(size, sizeof(*ranks));
-    struct comm **ends = xcalloc(size, sizeof(*ends));
+    struct comm **ends = xcalloc(size, sizeof(struct comm *));
     uint32_t front = worker_in_front && size == 2 ? 1 : 0;
     int status = -1;
 
