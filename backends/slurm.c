@@ -184,16 +184,18 @@ static char **slurm_launch_variables(const struct allocation *a, const uint32_t 
     size_t n_unwanted = sizeof(unwanted) / sizeof(*unwanted);
     uint32_t *n_ranks = xcalloc(a->n_nodes, sizeof(*n_ranks));
     char **variables = xcalloc(n_unwanted + 4, sizeof(*variables)), *counts;
+    size_t n = 0;
 
     (void)forwarded; /* its steps have all of the environment */
     (void)file_fd;
     memcpy(n_ranks, n_workers, a->n_nodes * sizeof(*n_ranks));
     n_ranks[0]++; /* the manager */
     counts = hostlist_write_counts(n_ranks, a->n_nodes);
-    variables[0] = xasprintf("SLURM_TASKS_PER_NODE=%s", counts);
-    variables[1] = xstrdup("SLURM_OVERLAP=1"); /* the step of mpirun's daemons keeps no CPU from steps of tasks */
+    variables[n++] = xasprintf("SLURM_TASKS_PER_NODE=%s", counts);
+    variables[n++] = xstrdup("SLURM_OVERLAP=1"); /* the step of mpirun's daemons keeps no CPU from steps of tasks */
+    variables[n++] = xstrdup("SLURM_NO_KILL=set"); /* in a job that outlives a node, so does that step */
     for (size_t i = 0; i < n_unwanted; i++)
-        variables[i + 2] = xstrdup(unwanted[i]);
+        variables[n++] = xstrdup(unwanted[i]);
     free(counts);
     free(n_ranks);
     return variables;

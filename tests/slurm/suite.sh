@@ -425,6 +425,47 @@ test_chain_up_front() {
     says out '"not_begun": 0'
 }
 
+# Where a job finds only when it asks that it may not submit another: it puts itself back into the queue.
+test_chain_refused() {
+    mkdir bin
+    printf '%s\n' '#!/bin/sh' "[ ! -e $PWD/first ] || { echo 'sbatch: error: Access denied' >&2; exit 1; }" \
+        ": >$PWD/first" "exec $(command -v sbatch) \"\$@\"" >bin/sbatch
+    chmod +x bin/sbatch
+    echo '{"tasks": [{"id": "t{i}", "for": {"i": "1-6"}, "command": "sleep 7"}]}' >flow.json
+    PATH=$PWD/bin:$PATH g 0 submit flow.json -c 2 --time 1 --chain 4 -- --end-margin 35
+    job=$(job_of flow.run)
+    until_true 150 is_state flow.run "done"
+    until_over "$job"
+    ran_once flow.run 6
+    n=$(epochs_of flow.run)
+    [ "$n" -ge 2 ] || fail "nothing was left for another time"
+    [ "$(job_of flow.run)" = "$job" ] || fail "another job went on"
+    [ "$(job_says "$job" Restarts)" = $((n - 1)) ] || fail "the job was put back $(job_says "$job" Restarts) times, not $((n - 1))"
+    says "flow.run/job-$job.out" "Access denied"
+}
+
+# A time limit that is changed while the job runs is heeded: what did not fit begins, and what fitted is ended in time.
+test_time_limit_changes() {
+    cat >longer.json <<'FLOW'
+{"tasks": [{"id": "waits", "command": "until [ -e open ]; do sleep 0.1; done"},
+    {"id": "long", "timeout": 90, "command": "touch open"}]}
+FLOW
+    echo '{"tasks": [{"id": "t", "command": "sleep 100"}]}' >shorter.json
+    g 0 submit longer.json -c 2 --time 1
+    g 0 submit shorter.json -c 2 --time 2
+    until_true 60 grep -q '^{"event":"start"' longer.run/journal.jsonl
+    until_true 60 grep -q '^{"event":"start"' shorter.run/journal.jsonl
+    [ ! -e open ] || fail "what needs 90 s began in a job of 60 s"
+    scontrol update "job=$(job_of longer.run)" TimeLimit=5
+    scontrol update "job=$(job_of shorter.run)" TimeLimit=1
+    until_over "$(job_of longer.run)"
+    is_state longer.run "done" || fail "in the longer one, status says $(state_of longer.run)"
+    until_over "$(job_of shorter.run)"
+    [ "$(job_says "$(job_of shorter.run)" ExitCode)" = 75:0 ] ||
+        fail "the shorter one ended with $(job_says "$(job_of shorter.run)" ExitCode)"
+    says shorter.run/job-*.out "1 task is cut off"
+}
+
 # The node of a job dies: Slurm puts it back into the queue, and it goes on elsewhere.
 test_node_dies() {
     local node
@@ -439,6 +480,33 @@ test_node_dies() {
     [ "$(epochs_of flow.run)" = 2 ] || fail "it has $(epochs_of flow.run) epochs"
     grep -q '^{"event":"run".*"job":"slurm job '"$(job_of flow.run)"'"' flow.run/journal.jsonl || fail "the journal names no job"
     cluster_revive_node "$node"
+    until_true 60 all_idle
+}
+
+# A node of a job with --no-kill dies: the rest goes on, and runs what ran there, also when Slurm has noticed.
+test_one_node_of_several_dies() {
+    [ "$cluster_kind" = hosts ] || { echo "  (not tried: the nodes are one host here)" && return 0; }
+    cat >flow.json <<'FLOW'
+{"tasks": [{"id": "t{i}", "for": {"i": "1-30"}, "command": "sleep 0.5"},
+    {"id": "gate", "after": ["t1"], "command": "until [ -e open ]; do sleep 0.1; done"},
+    {"id": "u{i}", "for": {"i": "1-8"}, "after": ["gate"], "command": "sleep 0.5"}]}
+FLOW
+    g 0 submit flow.json --nodes 3 -c 2 --time 5 --directive=--no-kill -- --fence 3
+    job=$(job_of flow.run)
+    until_true 60 has_done flow.run 3
+    until_true 10 grep -q '^{"event":"start".*"node":2' flow.run/journal.jsonl
+    cluster_kill_node n3
+    until_true 60 sh -c 'sinfo -h -n n3 -p main -o %t | grep -q "^down"'
+    job_is "$job" RUNNING || fail "the job is $(job_says "$job" JobState)"
+    touch open
+    until_over "$job"
+    [ "$(job_says "$job" JobState) $(job_says "$job" ExitCode)" = "COMPLETED 0:0" ] ||
+        fail "the job ended $(job_says "$job" JobState) $(job_says "$job" ExitCode)"
+    is_state flow.run "done" || fail "status says $(state_of flow.run)"
+    ran_once flow.run 39
+    [ "$(epochs_of flow.run)" = 1 ] || fail "it took $(epochs_of flow.run) jobs"
+    [ "$(grep -c '^{"event":"lost".*silent' flow.run/journal.jsonl)" = 2 ] || fail "the journal does not know of two losses"
+    cluster_revive_node n3
     until_true 60 all_idle
 }
 all_idle() { [ "$(sinfo -h -N -p main -o %t | grep -c '^idle')" = 3 ]; }
