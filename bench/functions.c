@@ -119,7 +119,7 @@ static int finished(const struct ganger_run *run, void *data)
 static void run_tasks(struct shape *shape)
 {
     static char words[][20] = {"functions", "run", "-q", "--backend", "thread", "-n", "1", "-d", "bench-functions.run"};
-    const struct ganger_program program = {functions, build, finished, shape};
+    const struct ganger_program program = {.functions = functions, .build = build, .finished = finished, .data = shape};
     char *argv[10] = {NULL};
 
     for (int i = 0; i < 9; i++)

@@ -383,6 +383,7 @@ static struct end_signal end_signal_of(const struct run_options *options)
 
 static int manage(struct manager_rank *m, int signal_fd, struct ganger_error *err)
 {
+    const struct hooks hooks = program_hooks(m->options->program);
     struct manager_options options = {
         .comm = m->comm,
         .graph = m->workflow.graph,
@@ -410,11 +411,14 @@ static int manage(struct manager_rank *m, int signal_fd, struct ganger_error *er
         .max_failures = m->options->fail_fast ? 1 : m->options->max_failures,
         .max_failures_in_a_row = m->options->max_failures_in_a_row,
         .registry = &m->options->program->registry,
+        .hooks = &hooks,
         .results = graph_has_functions(m->workflow.graph) ? &m->results : NULL,
         .keeps_states = finished_is_wanted(m->options->program),
     };
     int status;
 
+    if (hooks.provide != NULL)
+        graph_know_parents(m->workflow.graph); /* it is told of them */
     alloc_on_exhaustion(journal_flush, m->journal);
     status = manager_run(&options, &m->report, err);
     alloc_on_exhaustion(NULL, NULL);

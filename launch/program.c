@@ -70,6 +70,18 @@ bool program_builds(const struct program *p)
     return p->of->build != NULL;
 }
 
+struct hooks program_hooks(const struct program *p)
+{
+    return (struct hooks){
+        .provide = p->of->provide,
+        .started = p->of->started,
+        .collect = p->of->collect,
+        .task_finished = p->of->task_finished,
+        .again_max = p->of->again_max,
+        .data = p->of->data,
+    };
+}
+
 /* What a journal compares: its words, and all its tasks. */
 static uint64_t digest_of(const struct graph *g)
 {

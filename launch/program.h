@@ -5,6 +5,7 @@
 #define GANGER_LAUNCH_PROGRAM_H
 
 #include "base/error.h"
+#include "core/hook.h"
 #include "core/registry.h"
 #include "io/workflow.h"
 #include "launch/options.h"
@@ -30,6 +31,9 @@ void program_close(struct program *p);
 int program_load_plugins(struct program *p, const struct option_list *files, struct ganger_error *err);
 
 bool program_builds(const struct program *p);
+
+/* What it wants to be asked and told while a run goes on. */
+struct hooks program_hooks(const struct program *p);
 
 /* The workflow that it builds, with these words in place of what was typed (NULL: those). */
 int program_build(const struct program *p, int n_words, char **words, struct workflow *w, struct ganger_error *err);

@@ -122,7 +122,7 @@ static int read_line(void *data, const struct journal_line *line, struct ganger_
         x->n_damaged++;
         return 0;
     }
-    if (record_is_end(f->kind)) {
+    if (record_is_end(f->kind) || f->kind == RECORD_ENDED) {
         note_end(x, task_named(x, f->task, f->n_task), f, line->epoch);
         return 0;
     }

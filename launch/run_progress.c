@@ -118,6 +118,8 @@ static void take_line(struct run_progress *p, struct words *w, const struct reco
     case RECORD_CALLS: take_calls(p, w, f); break;
     case RECORD_RETRIED: p->n_retried++; /* and it waits again */ /* fall through */
     case RECORD_START:
+    case RECORD_AGAIN:
+    case RECORD_ENDED: /* it is under way until it is collected */
     case RECORD_RETURNED:
     case RECORD_DONE:
     case RECORD_FAILED:
@@ -150,6 +152,7 @@ static void count_words(struct run_progress *p, const struct words *w)
         case RECORD_SKIPPED: p->n_skipped++; break;
         case RECORD_NOT_NEEDED: p->n_not_needed++; break;
         case RECORD_START:
+        case RECORD_ENDED:
             if (!p->has_ended)
                 p->n_running++;
             break;

@@ -36,7 +36,7 @@
  * that talks with the manager when they are known to be short, else on one beside it. They may not call MPI
  * (ganger_mpi.h), and should leave signal handlers and the working directory alone. Functions of two workers run at
  * the same time: with `--backend thread` in one address space. The callbacks of struct ganger_program run on the
- * manager's rank.
+ * manager's rank; hooks, on a thread of their own there.
  *
  * A function runs at least once. Its result is recorded once; but one that had begun when its worker, or the whole
  * run, died runs again. */
@@ -295,6 +295,94 @@ GANGER_API uint32_t ganger_run_n_workers(const struct ganger_run *run);
 /* The exit status that the run has so far: 0 all well, 1 tasks failed, ... (see `prog help run`). */
 GANGER_API int ganger_run_exit_status(const struct ganger_run *run);
 
+/* ---- hooks ----
+ *
+ * What a program wants to be asked or told of each task, command or function, while the run goes on: four members of
+ * struct ganger_program. They run on the manager's rank, on one thread of their own, one at a time, in the order in
+ * which things happened; with every backend. So they may take their time: only what waits for their answer waits, and
+ * neither starts, deadlines nor clocks of other tasks. They may not call MPI.
+ *
+ * For one task: `provide`, `started`, the attempt, its slots are free, `collect`, then what waits for it may start, and
+ * `task_finished` is told. While a hook has not returned, its task is not done: what waits for it waits, and a run that
+ * is cut off then has it run again on `--resume`, as does a crash between the end of an attempt and the answer of
+ * `collect`. A hook that does not return is warned of after a minute; a run that is told to end (INT, TERM, the end of
+ * the allocation) waits for hooks no longer than for tasks, and at a second INT not at all: what it leaves alone may
+ * still run while the program ends.
+ *
+ * None is called for tasks that an earlier run has done (`--resume`), or for what is skipped because something that it
+ * waits for failed, of which only `task_finished` is told. */
+
+/* What a hook is told, and how it answers. Valid during the call; so are all pointers that it gives. */
+struct ganger_hook;
+
+enum ganger_answer
+{
+    GANGER_GO_ON,             /* provide: it runs. collect: the attempt counts as it ended */
+    GANGER_ANSWER_DONE,       /* it is done. provide: without running */
+    GANGER_ANSWER_FAILED,     /* it failed: see ganger_hook_fail. An attempt is tried again, if `retries` allow */
+    GANGER_ANSWER_AGAIN,      /* collect only: it runs again, with its priority, and no retry is spent */
+    GANGER_ANSWER_NOT_NEEDED, /* not after an attempt: it is not needed, nor what waits for it to end well */
+};
+
+/* How often GANGER_ANSWER_AGAIN runs a task again, if struct ganger_program does not say: then it has failed. */
+#define GANGER_AGAIN_MAX 100
+
+enum ganger_end
+{
+    GANGER_NEVER_RAN, /* before the first attempt; or the program said that it was not to run */
+    GANGER_EXITED,    /* a command ended, a function returned: the code is the status */
+    GANGER_SIGNALLED, /* the code is the signal */
+    GANGER_TIMED_OUT,
+    GANGER_ENDED_OTHERWISE, /* it could not be started, a file is missing, it needed too much, …: the text says it */
+};
+
+/* Of the task: its number in the graph that runs, by which ganger_run_id and the like know it, and its id. */
+GANGER_API ganger_task_number ganger_hook_task(const struct ganger_hook *hook);
+GANGER_API const char *ganger_hook_id(const struct ganger_hook *hook);
+GANGER_API bool ganger_hook_is_function(const struct ganger_hook *hook);
+
+/* Of the attempt: its number, from 1, and where it runs or ran; 0 and "" before it is sent. The slots of the node are
+ * numbered from 0, ascending. */
+GANGER_API uint32_t ganger_hook_attempt(const struct ganger_hook *hook);
+GANGER_API uint32_t ganger_hook_worker(const struct ganger_hook *hook);
+GANGER_API uint32_t ganger_hook_node(const struct ganger_hook *hook);
+GANGER_API const char *ganger_hook_host(const struct ganger_hook *hook);
+GANGER_API const uint16_t *ganger_hook_slots(const struct ganger_hook *hook, uint32_t *n);
+
+/* What the task waits for, in the order in which it was declared, those of a wildcard where it stood: for `provide`. */
+GANGER_API size_t ganger_hook_n_dependencies(const struct ganger_hook *hook);
+GANGER_API ganger_task_number ganger_hook_dependency(const struct ganger_hook *hook, size_t i);
+GANGER_API enum ganger_status ganger_hook_dependency_status(const struct ganger_hook *hook, size_t i);
+
+/* As ganger_call_dependency gives it. */
+GANGER_API const void *ganger_hook_dependency_result(const struct ganger_hook *hook, size_t i, size_t *n_bytes);
+
+/* How the attempt ended, for `collect` and, of the last one, `task_finished`. Seconds since the run began, 0 when it
+ * never ran. The text is the end of what a failed command wrote, up to 2 KiB, or why it or a function failed. */
+GANGER_API enum ganger_end ganger_hook_end(const struct ganger_hook *hook);
+GANGER_API int ganger_hook_code(const struct ganger_hook *hook);
+GANGER_API const char *ganger_hook_text(const struct ganger_hook *hook);
+GANGER_API double ganger_hook_start_s(const struct ganger_hook *hook);
+GANGER_API double ganger_hook_end_s(const struct ganger_hook *hook);
+
+/* What its function returned, for `collect`: as ganger_call_dependency gives it. */
+GANGER_API const void *ganger_hook_result(const struct ganger_hook *hook, size_t *n_bytes);
+
+/* For `task_finished`: GANGER_NOT_RUN when it was cut off because the run ends. */
+GANGER_API enum ganger_status ganger_hook_status(const struct ganger_hook *hook);
+
+/* The function's payload becomes a copy of these bytes: in `provide` for all its attempts, in `collect` for those that
+ * follow. It is no part of the task's definition: `--resume` does not run again what is done, whatever `provide` would
+ * give now. -1 when the task is a command, or they are more than GANGER_PAYLOAD_MAX. */
+GANGER_API int ganger_hook_set_payload(struct ganger_hook *hook, const void *bytes, size_t n_bytes);
+
+/* The function's result becomes a copy of these bytes, if the answer makes it done. -1 when the task is a command, or
+ * they are more than GANGER_RESULT_MAX. */
+GANGER_API int ganger_hook_set_result(struct ganger_hook *hook, const void *bytes, size_t n_bytes);
+
+/* Says why it failed: shown to the user, kept in the journal, cut off at 2 KiB. Returns GANGER_ANSWER_FAILED. */
+GANGER_API int ganger_hook_fail(struct ganger_hook *hook, const char *format, ...) GANGER_PRINTF(2, 3);
+
 /* ---- programs ---- */
 
 struct ganger_program
@@ -313,6 +401,28 @@ struct ganger_program
     int (*finished)(const struct ganger_run *run, void *data);
 
     void *data; /* given to each callback, and by ganger_call_data to functions: each process has its own */
+
+    /* Hooks, see above; also for workflows that come from a file. NULL: not wanted, and then they cost nothing. */
+
+    /* A task waits for nothing more, and has not been given to a worker: once for each task. May give its function a
+     * payload (ganger_hook_set_payload), or say that it is not to run, and how it counts then; in that case, too,
+     * `collect` is asked, and its answer, unless it is GANGER_GO_ON, is the one that counts. Returns an enum
+     * ganger_answer. */
+    int (*provide)(struct ganger_hook *hook, void *data);
+
+    /* An attempt was sent to a worker, where it starts, at the latest when what that has to do before has ended. A
+     * worker may give back what it has not begun: then the same attempt is told again. */
+    void (*started)(struct ganger_hook *hook, void *data);
+
+    /* An attempt ended, well or not, but not because its worker was lost or the run was told to end. Returns an enum
+     * ganger_answer. */
+    int (*collect)(struct ganger_hook *hook, void *data);
+
+    /* The task will not run any more in this run; told once. (`finished` is told of the whole run's end, later.) */
+    void (*task_finished)(struct ganger_hook *hook, void *data);
+
+    /* How often GANGER_ANSWER_AGAIN may run one task again, up to 65535; 0: GANGER_AGAIN_MAX. */
+    uint32_t again_max;
 };
 
 /* The whole program: does what the command line says, and returns the exit status. To be called by `main` first thing,

@@ -39,6 +39,8 @@ bool ganger_workflow_is_pruned(const struct ganger_workflow *w, task_id task);
 /* The sealed graph becomes what the dag says. */
 void ganger_workflow_apply_changes(struct ganger_workflow *w);
 
+enum ganger_status ganger_status_of(enum task_state state);
+
 /* A run that is over: all borrowed. */
 struct ganger_run
 {

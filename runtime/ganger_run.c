@@ -17,17 +17,20 @@ const char *ganger_run_id(const struct ganger_run *run, ganger_task_number task)
     return task < run->graph->n_tasks && run->graph->tasks[task].id != NULL ? run->graph->tasks[task].id : "";
 }
 
-enum ganger_status ganger_run_status(const struct ganger_run *run, ganger_task_number task)
+enum ganger_status ganger_status_of(enum task_state state)
 {
-    if (task >= run->graph->n_tasks)
-        return GANGER_NOT_RUN;
-    switch ((enum task_state)run->states[task]) {
+    switch (state) {
     case STATE_DONE: return GANGER_DONE;
     case STATE_FAILED: return GANGER_FAILED;
     case STATE_SKIPPED: return GANGER_SKIPPED;
     case STATE_NOT_NEEDED: return GANGER_NOT_NEEDED;
     default: return GANGER_NOT_RUN;
     }
+}
+
+enum ganger_status ganger_run_status(const struct ganger_run *run, ganger_task_number task)
+{
+    return task < run->graph->n_tasks ? ganger_status_of((enum task_state)run->states[task]) : GANGER_NOT_RUN;
 }
 
 const void *ganger_run_result(const struct ganger_run *run, ganger_task_number task, size_t *n_bytes)

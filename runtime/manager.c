@@ -262,6 +262,7 @@ static void start_task(struct manager *m, const struct placement *p, bool is_in_
                                             .slots = p->slots,
                                             .n_gpus = p->n_gpus,
                                             .gpus = p->gpus});
+    hooks_tell_sent(m, p);
     if (!is_in_advance)
         end_note_start(m, p);
     manager_send_run(m, p, is_in_advance);
@@ -271,7 +272,7 @@ static void start_task(struct manager *m, const struct placement *p, bool is_in_
  * how the one before it ended. */
 static bool is_near_a_limit(const struct manager *m)
 {
-    uint32_t n_in_flight = sched_n_in_flight(m->sched);
+    uint32_t n_in_flight = sched_n_in_flight(m->sched) + sched_count(m->sched, STATE_HELD);
 
     return (m->o->max_failures != 0 && m->n_failed + n_in_flight >= m->o->max_failures) ||
            (m->o->max_failures_in_a_row != 0 &&
@@ -287,6 +288,7 @@ static void start_what_fits(struct manager *m)
     task_id task;
 
     sched_set_time(m->sched, manager_epoch_s(m));
+    hooks_ask(m);
     if (end_is_awaited(m))
         return;
     while (m->may_start && sched_next(m->sched, &p)) {
@@ -357,8 +359,7 @@ static void begin_advance(struct manager *m, uint32_t worker, const struct done 
     manager_be_fed(m, worker);
 }
 
-/* The results that it waited for may be dropped. */
-static void note_end_of(struct manager *m, task_id task)
+void manager_note_over(struct manager *m, task_id task)
 {
     if (m->o->results != NULL)
         results_note_end(m->o->results, task);
@@ -380,7 +381,7 @@ void manager_tell_skipped(struct manager *m)
         if (!not_needed)
             manager_note_ran(m, event.task);
         event_emit(m->o->sinks, &event);
-        note_end_of(m, event.task);
+        manager_note_over(m, event.task);
     }
 }
 
@@ -438,7 +439,7 @@ static enum task_state keep_task(struct manager *m, uint32_t worker, const struc
     event.kind = EVENT_TASK_UNCHANGED;
     event_emit(m->o->sinks, &event);
     sched_finish(m->sched, done->task, STATE_DONE, NAN);
-    note_end_of(m, done->task);
+    manager_note_over(m, done->task);
     return STATE_DONE;
 }
 
@@ -464,7 +465,7 @@ static enum task_state end_task(struct manager *m, uint32_t worker, const struct
     sched_finish(m->sched, done->task, state, run_s);
     sched_note_delay(m->sched, worker, result->delay_s, run_s);
     if (state == STATE_DONE || state == STATE_FAILED)
-        note_end_of(m, done->task);
+        manager_note_over(m, done->task);
     return state;
 }
 
@@ -478,14 +479,28 @@ static void stop_for_lost_output(struct manager *m, const struct done *done)
     manager_stop(m, STOP_WHEN_DONE, m->err->text); /* what runs may be silent */
 }
 
-void manager_note_end(struct manager *m, uint32_t worker, const struct done *done)
+/* It may go on with another task. */
+static void go_on(struct manager *m, uint32_t worker, const struct done *done)
 {
-    enum task_state state = (done->result.is_unchanged ? keep_task : end_task)(m, worker, done);
-
     begin_advance(m, worker, done);
     if (!done->result.is_unchanged) /* it tells nothing of its node */
         losses_note_end(m, m->peers[worker].node, &done->result);
     losses_retire(m, worker);
+}
+
+void manager_note_end(struct manager *m, uint32_t worker, const struct done *done, const struct text *returned)
+{
+    enum task_state state;
+
+    if (hooks_want(m, &done->result)) {
+        hooks_hold(m, worker, done, returned);
+        go_on(m, worker, done);
+        return;
+    }
+    if (returned != NULL && m->o->results != NULL)
+        results_put(m->o->results, done->task, returned->bytes, returned->n);
+    state = (done->result.is_unchanged ? keep_task : end_task)(m, worker, done);
+    go_on(m, worker, done);
     if (state == STATE_DONE && !done->result.is_unchanged)
         m->n_failed_in_a_row = 0;
     if (state == STATE_FAILED)
@@ -510,7 +525,7 @@ static void hear_done(struct manager *m, uint32_t worker, struct cursor *c)
     if (done.task == TASK_SETUP || done.task == TASK_TEARDOWN)
         nodes_hear_done(m, worker, &done);
     else if (manager_is_current(m, worker, done.task, done.attempt))
-        manager_note_end(m, worker, &done);
+        manager_note_end(m, worker, &done, NULL);
 }
 
 static void hear_message(struct manager *m, uint32_t worker, const char *bytes, size_t n)
@@ -571,6 +586,8 @@ static void hear(struct manager *m)
         process_continue_parent(); /* an mpirun that it held */
         be_told_to_end(m, SIGHUP, "the launcher is gone");
     }
+    if (m->fds[FD_HOOKS].revents != 0 && m->hooks != NULL)
+        hooks_hear(m);
     if (m->fds[FD_END].revents != 0)
         end_hear(m);
     if (m->fds[FD_WORKERS].revents != 0)
@@ -594,6 +611,7 @@ static void check_time(struct manager *m)
     if (m->o->journal != NULL && journal_has_failed(m->o->journal) && !m->is_stopping)
         manager_stop(m, STOP_TERM, "the journal cannot be written");
     end_check(m);
+    hooks_check_time(m);
     if (sched_is_stuck(m->sched))
         error_set(m->err, ERROR_SYSTEM,
                   "internal error: %u tasks wait for something that cannot happen; please report this",
@@ -605,13 +623,14 @@ static void check_time(struct manager *m)
 /* What was told to end has its grace, a node's setup, too. */
 static bool is_awaited(const struct manager *m)
 {
-    return sched_n_in_flight(m->sched) > 0 || (m->mode == STOP_TERM && m->n_setting_up > 0);
+    return sched_n_in_flight(m->sched) > 0 || hooks_are_awaited(m) || (m->mode == STOP_TERM && m->n_setting_up > 0);
 }
 
 static double next_deadline_s(const struct manager *m)
 {
     double deadline_s = fmin(fmin(nodes_deadline_s(m), losses_deadline_s(m)), end_deadline_s(m));
 
+    deadline_s = fmin(deadline_s, hooks_deadline_s(m));
     if (is_awaited(m) && m->give_up_s > clock_now_s()) /* else it is over for what was to end by then */
         deadline_s = fmin(deadline_s, m->give_up_s);
     if (!nodes_are_all_here(m))
@@ -670,7 +689,7 @@ static void keep_done(struct manager *m)
             continue;
         sched_keep(m->sched, t);
         event_emit(m->o->sinks, &(struct event){.kind = EVENT_TASK_KEPT, .task = t});
-        note_end_of(m, t);
+        manager_note_over(m, t);
     }
 }
 
@@ -741,9 +760,12 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     m.fds[FD_SIGNAL] = (struct pollfd){options->signal_fd, POLLIN, 0};
     m.fds[FD_WORKERS] = (struct pollfd){-1, POLLIN, 0};
     m.fds[FD_LAUNCHER] = (struct pollfd){options->launcher_fd, POLLIN, 0};
+    m.fds[FD_HOOKS] = (struct pollfd){-1, POLLIN, 0};
     end_open(&m);
     calls_open(&m);
+    hooks_open(&m);
     run(&m);
+    hooks_close(&m);
     wait_to_be_told(&m);
     m.comm->closes_at_once |= m.signal != 0 || err->cause != ERROR_NONE;
     for (uint32_t worker = 1; worker <= manager_n_workers(&m); worker++)

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "core/event.h"
 #include "core/graph.h"
+#include "core/hook.h"
 #include "core/registry.h"
 #include "core/results.h"
 #include "core/reuse.h"
@@ -49,6 +50,7 @@ struct manager_options /* all borrowed */
     uint32_t max_failures_in_a_row;   /* likewise, without one that ended well between them */
     const struct registry *registry;  /* of functions; NULL: none */
     struct results *results;          /* of functions: filled; NULL: the graph has none */
+    const struct hooks *hooks;        /* what the program wants to be asked and told; NULL: nothing */
     bool keeps_states;                /* for the report */
 };
 

@@ -137,6 +137,10 @@ void calls_send(struct manager *m, const struct placement *p)
     };
     size_t start;
 
+    if (m->hooks != NULL) {
+        hooks_replace_payload(m, p->task, &order.payload);
+        hooks_tell_sent(m, p);
+    }
     if (outbox->message.n >= MESSAGE_BYTES)
         post(m, p->worker);
     if (outbox->message.n == 0)
@@ -219,10 +223,12 @@ static void note_done(struct manager *m, const struct call_report *r)
     sched_finish(m->sched, r->task, STATE_DONE, run_s);
 }
 
-/* A function that holds more than one core is told of by itself, with all of them. */
+/* A function that holds more than one core is told of by itself, with all of them; so is what the program is asked
+ * about. */
 static bool can_be_told_with_others(const struct manager *m, uint32_t worker, const struct call_report *r)
 {
-    return r->result.end == TASK_EXITED && r->result.output_bytes == 0 && sched_n_slots_of(m->sched, worker) == 1;
+    return r->result.end == TASK_EXITED && r->result.output_bytes == 0 && sched_n_slots_of(m->sched, worker) == 1 &&
+           !hooks_collect(m);
 }
 
 void calls_tell_sent(struct manager *m, uint32_t worker, task_id task)
@@ -244,9 +250,7 @@ static void note_other_end(struct manager *m, uint32_t worker, const struct call
 
     tell_ended(m, worker);
     calls_tell_sent(m, worker, r->task);
-    if (m->o->results != NULL && r->has_bytes)
-        results_put(m->o->results, r->task, r->bytes.bytes, r->bytes.n);
-    manager_note_end(m, worker, &done);
+    manager_note_end(m, worker, &done, r->has_bytes ? &r->bytes : NULL);
 }
 
 void calls_hear(struct manager *m, uint32_t worker, uint32_t n_records, struct cursor *c)

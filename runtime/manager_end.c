@@ -146,7 +146,7 @@ void end_ask(const struct manager *m)
 static uint32_t n_left(const struct manager *m)
 {
     return sched_count(m->sched, STATE_READY) + sched_count(m->sched, STATE_BLOCKED) +
-           sched_count(m->sched, STATE_CANCELLED) + sched_n_in_flight(m->sched);
+           sched_count(m->sched, STATE_HELD) + sched_count(m->sched, STATE_CANCELLED) + sched_n_in_flight(m->sched);
 }
 
 uint32_t end_n_left(const struct manager *m)

@@ -1,5 +1,6 @@
 /* manager_parts: what the files of the manager share: manager.c (the loop, tasks, stopping), manager_nodes.c (who is
- * here, and what nodes have), manager_calls.c (functions), manager_losses.c (who is gone) and manager_end.c (when the
+ * here, and what nodes have), manager_calls.c (functions), manager_hooks.c (what the program is asked),
+ * manager_losses.c (who is gone) and manager_end.c (when the
  * allocation ends). For nobody else. */
 #ifndef GANGER_MANAGER_PARTS_H
 #define GANGER_MANAGER_PARTS_H
@@ -19,6 +20,7 @@ enum
     FD_WORKERS,
     FD_LAUNCHER,
     FD_END,
+    FD_HOOKS,
     N_FDS,
 };
 
@@ -113,6 +115,7 @@ struct manager
     bool has_signalled; /* some task */
     struct ganger_error *err; /* what ends the run early; the first counts */
     struct manager_calls *calls; /* NULL: no task is a function */
+    struct manager_hooks *hooks; /* NULL: the program has none */
 };
 
 /* ---- manager.c ---- */
@@ -136,8 +139,10 @@ void manager_take_back(struct manager *m, uint32_t worker);
 void manager_count_failure(struct manager *m, task_id task);
 
 bool manager_is_current(const struct manager *m, uint32_t worker, task_id task, uint32_t attempt);
-/* A current attempt has ended, and how. */
-void manager_note_end(struct manager *m, uint32_t worker, const struct done *done);
+/* A current attempt has ended, and how; of a function, what it returned (NULL: nothing). */
+void manager_note_end(struct manager *m, uint32_t worker, const struct done *done, const struct text *returned);
+/* The task will not run again: the results that it waited for may be dropped. */
+void manager_note_over(struct manager *m, task_id task);
 void manager_tell_skipped(struct manager *m);
 
 /* The task is not as it was: what waits for it may have to run again, too. */
@@ -167,6 +172,36 @@ void calls_hear(struct manager *m, uint32_t worker, uint32_t n_records, struct c
 
 /* That a function was sent is told when it turns out not to have ended well. */
 void calls_tell_sent(struct manager *m, uint32_t worker, task_id task);
+
+/* ---- manager_hooks.c: what the program is asked and told, on a thread of its own ---- */
+
+void hooks_open(struct manager *m);
+void hooks_close(struct manager *m); /* what was not collected is cut off */
+
+/* About tasks that wait for nothing more. */
+void hooks_ask(struct manager *m);
+
+/* Of an attempt that was sent. Nothing without hooks, as below. */
+void hooks_tell_sent(struct manager *m, const struct placement *p);
+
+/* Is the program asked about ends of attempts at all; about that one? */
+bool hooks_collect(const struct manager *m);
+bool hooks_want(const struct manager *m, const struct task_result *result);
+
+/* An attempt has ended, and the program is asked what that means: until it answers, the task is held. */
+void hooks_hold(struct manager *m, uint32_t worker, const struct done *done, const struct text *returned);
+
+/* The program may have given the task's function another payload. Only with hooks. */
+void hooks_replace_payload(const struct manager *m, task_id task, struct text *payload);
+
+void hooks_hear(struct manager *m); /* FD_HOOKS is readable */
+
+/* Is there something that the end of the run waits for? */
+bool hooks_are_awaited(const struct manager *m);
+
+/* When a hook that does not return is to be warned of, and doing so. */
+double hooks_deadline_s(const struct manager *m);
+void hooks_check_time(struct manager *m);
 
 /* ---- manager_nodes.c ---- */
 

@@ -19,6 +19,7 @@ enum state
 {
     BLOCKED, /* or ready: it may start as soon as n_unmet is 0 */
     IN_FLIGHT,
+    HELD,    /* its attempt has ended, and the program has yet to say what that means */
     DONE,
     FAILED,
     SKIPPED,
@@ -458,7 +459,8 @@ static void check_shape(struct audit *a, task_id task, const struct record_field
 static void note_start(struct audit *a, const struct record_fields *f)
 {
     static const char *const why[] = {
-        [IN_FLIGHT] = "while it ran", [DONE] = "though it was done",       [FAILED] = "after it had failed for good",
+        [IN_FLIGHT] = "while it ran", [HELD] = "while the program was asked about its end",
+        [DONE] = "though it was done",       [FAILED] = "after it had failed for good",
         [SKIPPED] = "after it was skipped", [NOT_NEEDED] = "though it was not needed",
         [CANCELLED] = "after it was cancelled",
     };
@@ -508,13 +510,13 @@ static void check_times(struct audit *a, task_id task, const struct record_field
                a->tasks[task].latest_s);
 }
 
-static void check_end(struct audit *a, task_id task, const struct record_fields *f)
+static void check_end(struct audit *a, task_id task, const struct record_fields *f, bool is_told_by_program)
 {
     bool went_well = f->end == TASK_EXITED && f->code == 0;
 
     if (f->digest != a->graph->tasks[task].digest)
         report(a, "task \"%s\" ran with another definition than the workflow gives it", f->task);
-    if (f->kind == RECORD_DONE && !went_well)
+    if (f->kind == RECORD_DONE && !went_well && !is_told_by_program)
         report(a, "task \"%s\" is said to be done, and did not end well", f->task);
     if ((f->kind == RECORD_FAILED || f->kind == RECORD_RETRIED) && went_well)
         report(a, "task \"%s\" is said to have failed, and ended well", f->task);
@@ -524,22 +526,57 @@ static void check_end(struct audit *a, task_id task, const struct record_fields 
                policy_of(a, task)->retries);
 }
 
+/* The attempt has ended: what it had is free. */
+static void end_flight(struct audit *a, task_id task, const struct record_fields *f)
+{
+    if (!is_in_flight(a, task, f))
+        return;
+    check_places(a, task, f, &a->flights[a->tasks[task].flight]);
+    check_times(a, task, f);
+    if (f->end != TASK_LOST)
+        note_uses(a, task, f);
+    land(a, task);
+}
+
+static void note_attempt_end(struct audit *a, const struct record_fields *f)
+{
+    task_id task = task_of(a, f);
+
+    if (task == TASK_NONE)
+        return;
+    end_flight(a, task, f);
+    a->tasks[task].state = HELD;
+}
+
+static void note_again(struct audit *a, const struct record_fields *f)
+{
+    task_id task = task_of(a, f);
+
+    if (task == TASK_NONE)
+        return;
+    if (a->tasks[task].state != HELD && f->attempt > 0)
+        report(a, "task \"%s\" is said to run again, but the program was not asked about its end", f->task);
+    if (a->tasks[task].state == IN_FLIGHT)
+        land(a, task);
+    a->tasks[task].state = BLOCKED;
+}
+
 static void note_end(struct audit *a, const struct record_fields *f)
 {
     task_id task = task_of(a, f);
+    bool is_told_by_program;
     struct task_audit *t;
 
     if (task == TASK_NONE)
         return;
     t = &a->tasks[task];
-    if (f->end != TASK_UNPLACEABLE && is_in_flight(a, task, f)) {
-        check_places(a, task, f, &a->flights[t->flight]);
-        check_times(a, task, f);
-        if (f->end != TASK_LOST)
-            note_uses(a, task, f);
-        land(a, task);
-    }
-    check_end(a, task, f);
+    is_told_by_program = t->state == HELD || (t->state == BLOCKED && f->worker == 0);
+    if (t->state != HELD && is_told_by_program && t->n_unmet > 0)
+        report(a, "task \"%s\" ended (%s) before %s had ended as it waits for it", f->task,
+               record_kind_name(f->kind), unmet_parent(a, task));
+    else if (!is_told_by_program && f->end != TASK_UNPLACEABLE)
+        end_flight(a, task, f);
+    check_end(a, task, f, is_told_by_program);
     if (a->reuse != NULL && f->kind != RECORD_CANCELLED)
         reuse_note_ran(a->reuse, task);
     switch (f->kind) {
@@ -564,11 +601,13 @@ static void note_return(struct audit *a, const struct record_fields *f)
 static void note_given_up(struct audit *a, const struct record_fields *f)
 {
     task_id task = task_of(a, f), cause = graph_find(a->graph, f->cause, strlen(f->cause));
-    bool is_skipped = f->kind == RECORD_SKIPPED;
+    bool is_skipped = f->kind == RECORD_SKIPPED, is_told_by_program;
 
     if (task == TASK_NONE)
         return;
-    if (a->tasks[task].state != BLOCKED || a->tasks[task].n_unmet == 0)
+    is_told_by_program = !is_skipped && f->cause[0] == '\0' && a->tasks[task].n_unmet == 0 &&
+                         a->tasks[task].state == BLOCKED;
+    if (!is_told_by_program && (a->tasks[task].state != BLOCKED || a->tasks[task].n_unmet == 0))
         report(a, "task \"%s\" is said to be %s, but nothing kept it from running", f->task,
                is_skipped ? "skipped" : "not needed");
     if (is_skipped && (cause == TASK_NONE || a->tasks[cause].state != FAILED))
@@ -660,7 +699,7 @@ static void note_task(struct audit *a, const struct record_fields *f)
 {
     a->result.n_starts += f->kind == RECORD_START;
     if (!a->is_ours) {
-        if (record_is_end(f->kind))
+        if (record_is_end(f->kind) && f->end != TASK_REFUSED)
             check_places(a, TASK_NONE, f, NULL);
         a->result.n_starts -= f->kind == RECORD_RETURNED;
         return;
@@ -669,6 +708,10 @@ static void note_task(struct audit *a, const struct record_fields *f)
         note_start(a, f);
     else if (f->kind == RECORD_RETURNED)
         note_return(a, f);
+    else if (f->kind == RECORD_ENDED)
+        note_attempt_end(a, f);
+    else if (f->kind == RECORD_AGAIN)
+        note_again(a, f);
     else if (record_is_end(f->kind))
         note_end(a, f);
     else if (f->kind == RECORD_UNCHANGED)

@@ -7,6 +7,7 @@
 
 #include "core/task.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum event_kind
@@ -20,11 +21,16 @@ enum event_kind
     EVENT_TASK_RETURNED, /* task, attempt, worker, node: that worker has not started it, and will not */
     EVENT_TASK_STARTED,  /* task, attempt, worker, node: it has been running for a while */
     EVENT_TASK_DONE,     /* task, attempt, worker, node, slots, result; of a function: calls, one, with its result */
-    EVENT_TASK_FAILED,   /* the same, and it will not be tried again; worker 0: it was never sent (unplaceable) */
+    EVENT_TASK_FAILED,   /* the same, and it will not be tried again; of both, worker 0: it was never sent (unplaceable;
+                            or the program says how it ended) */
     EVENT_TASK_CANCELLED, /* the same: ended because the run ends */
     EVENT_TASK_RETRIED,  /* the same: this attempt failed, or was lost with its worker; it is ready again */
+    EVENT_TASK_ENDED,    /* the same: this attempt ended, its slots are free, and the program has yet to say what that
+                            means; then one of those above comes, with `has_ended`, or … */
+    EVENT_TASK_AGAIN,    /* … task, attempt, worker, node: it is ready again, and no retry was spent */
     EVENT_TASK_SKIPPED,  /* task, cause = a task whose failure is the reason */
-    EVENT_TASK_NOT_NEEDED, /* task, cause = a task that ended well, which it waited to see fail */
+    EVENT_TASK_NOT_NEEDED, /* task, cause = a task that ended well, which it waited to see fail; TASK_NONE: the
+                              program says so */
     EVENT_CALLS_DONE,    /* worker, node, slots, calls: functions that ended well, one after the other; that they were
                             sent is not told */
     EVENT_NODE_SETUP,    /* task = TASK_SETUP, attempt, worker, node, slots, result: it ended on that node */
@@ -60,6 +66,7 @@ struct event
     const char *text;
     uint32_t n_calls;
     const struct event_call *calls;
+    bool has_ended; /* EVENT_TASK_ENDED told of the attempt */
 };
 
 typedef void event_sink(void *data, const struct event *event);

@@ -281,11 +281,16 @@ void forecast_hear(struct forecast *f, const struct event *e)
     switch (e->kind) {
     case EVENT_TASK_SENT: send(f, e); break;
     case EVENT_TASK_RETURNED:
-    case EVENT_TASK_RETRIED: land(f, e); break;
+    case EVENT_TASK_ENDED: land(f, e); break;
+    case EVENT_TASK_RETRIED:
+        if (!e->has_ended)
+            land(f, e);
+        break;
     case EVENT_TASK_DONE:
     case EVENT_TASK_FAILED:
     case EVENT_TASK_CANCELLED:
-        land(f, e);
+        if (!e->has_ended)
+            land(f, e);
         if (e->worker != 0 && e->kind != EVENT_TASK_CANCELLED)
             note_end(f, e);
         end_task(f, e->task, e->kind == EVENT_TASK_DONE ? run_time_s(e) : NAN);

@@ -436,6 +436,25 @@ static void index_parents(struct graph *g)
     free(last_child);
 }
 
+void graph_know_parents(struct graph *g)
+{
+    uint64_t n = 0;
+
+    if (g->parent_first != NULL)
+        return;
+    g->parent_first = xmalloc(((size_t)g->n_tasks + 1) * sizeof(*g->parent_first));
+    g->parents = xmalloc(((size_t)g->child_first[g->n_tasks] + 1) * sizeof(*g->parents));
+    for (task_id t = 0; t <= g->n_tasks; t++) {
+        g->parent_first[t] = n; /* for now where the next of them goes */
+        n += t < g->n_tasks ? g->n_parents[t] : 0;
+    }
+    for (task_id t = 0; t < g->n_tasks; t++)
+        for (uint64_t i = g->child_first[t]; i < g->child_first[t + 1]; i++)
+            g->parents[g->parent_first[g->children[i]]++] = t;
+    memmove(g->parent_first + 1, g->parent_first, (size_t)g->n_tasks * sizeof(*g->parent_first));
+    g->parent_first[0] = 0;
+}
+
 /* Is every task added after its parents? Children are ascending, so the first one tells. */
 static bool is_ordered_already(const struct graph *g)
 {

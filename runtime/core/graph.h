@@ -163,6 +163,9 @@ void graph_measure(const struct graph *g, struct graph_shape *shape);
  * is its expected run time. Both have n_tasks elements. O(tasks + edges). (Kahn's order, backwards.) */
 void graph_b_levels(const struct graph *g, const float *cost_s, float *b_level_s);
 
+/* Of a sealed graph: its tasks' parents are known, also if it has no functions; then in the order of the tasks. */
+void graph_know_parents(struct graph *g);
+
 /* The same for who asks again and keeps an order in which parents come first. */
 void graph_b_levels_along(const struct graph *g, const task_id *order, const float *cost_s, float *b_level_s);
 

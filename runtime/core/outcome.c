@@ -43,6 +43,7 @@ void outcome_classify(enum task_end end, int code, char text[OUTCOME_BYTES])
     case TASK_OUT_OF_MEMORY: snprintf(text, OUTCOME_BYTES, "out of memory"); break;
     case TASK_OUTPUT_LIMIT: snprintf(text, OUTCOME_BYTES, "wrote more output than --max-output"); break;
     case TASK_RETURNED: snprintf(text, OUTCOME_BYTES, "its function returned %d", code); break;
+    case TASK_REFUSED: snprintf(text, OUTCOME_BYTES, "its program says that it failed"); break;
     case N_TASK_ENDS: break;
     }
 }
@@ -56,6 +57,7 @@ static const char *reason_starts(enum task_end end)
     case TASK_OUTPUT_MISSING: return "a declared output is missing: ";
     case TASK_UNPLACEABLE: return "no node can hold it: ";
     case TASK_OUT_OF_MEMORY: return "out of memory: ";
+    case TASK_REFUSED: return "its program says that it failed: ";
     default: return "could not be started: ";
     }
 }

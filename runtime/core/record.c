@@ -185,6 +185,7 @@ static const struct outcome_words
     [TASK_OUT_OF_MEMORY] = {",\"out_of_memory\":true", ",\"signal\":"},
     [TASK_OUTPUT_LIMIT] = {",\"output_limit\":true", ",\"signal\":"},
     [TASK_RETURNED] = {"", ",\"returned\":"},
+    [TASK_REFUSED] = {",\"refused\":true", NULL},
 };
 
 static char *put_outcome(char *p, const struct task_result *r)
@@ -328,6 +329,13 @@ char *record_put_event(char *p, const struct graph *g, const struct event *e, ui
     case EVENT_TASK_RETRIED:
         p = put_end(PUT(p, "{\"event\":\"retried\""), g, e, epoch);
         return put_crc(p, line);
+    case EVENT_TASK_ENDED:
+        p = put_end(PUT(p, "{\"event\":\"ended\""), g, e, epoch);
+        return put_crc(p, line);
+    case EVENT_TASK_AGAIN:
+        p = put_task(p, "{\"event\":\"again\",\"task\":", g, e->task);
+        p = put_place(p, e);
+        break;
     case EVENT_NODE_SETUP:
         p = put_node_end(PUT(p, "{\"event\":\"setup\""), e, epoch);
         return put_crc(p, line);
@@ -428,6 +436,8 @@ bool record_has_event(const struct graph *g, const struct event *e)
     case EVENT_TASK_KEPT:
     case EVENT_TASK_STARTED: return false;
     case EVENT_TASK_SENT:
+    case EVENT_TASK_ENDED:
+    case EVENT_TASK_AGAIN:
     case EVENT_TASK_RETURNED:
     case EVENT_TASK_DONE:
     case EVENT_TASK_FAILED:
@@ -681,7 +691,7 @@ static const char *const kind_names[N_RECORD_KINDS] = {
     [RECORD_LOST] = "lost",         [RECORD_START] = "start",           [RECORD_RETURNED] = "returned",
     [RECORD_DONE] = "done",         [RECORD_FAILED] = "failed",         [RECORD_CANCELLED] = "cancelled",
     [RECORD_RETRIED] = "retried",   [RECORD_SKIPPED] = "skipped",       [RECORD_NOT_NEEDED] = "not_needed",
-    [RECORD_CALLS] = "calls",
+    [RECORD_CALLS] = "calls",       [RECORD_ENDED] = "ended",           [RECORD_AGAIN] = "again",
     [RECORD_UNCHANGED] = "unchanged",
     [RECORD_SETUP] = "setup",       [RECORD_TEARDOWN] = "teardown",     [RECORD_STOPPING] = "stopping",
     [RECORD_END] = "end",           [RECORD_UNKNOWN] = "?",
@@ -792,6 +802,7 @@ static bool store_outcome(struct span key, struct span value, struct record_fiel
         {"out_of_memory", "true", TASK_OUT_OF_MEMORY},
         {"output_limit", "true", TASK_OUTPUT_LIMIT},
         {"returned", NULL, TASK_RETURNED},
+        {"refused", "true", TASK_REFUSED},
     };
     uint64_t v;
 
@@ -877,7 +888,8 @@ bool record_read(const struct record *r, struct record_fields *f)
     if (f->kind == RECORD_RUN)
         return f->epoch > 0;
     if (f->kind == RECORD_START || f->kind == RECORD_RETURNED || record_is_end(f->kind) ||
-        f->kind == RECORD_SKIPPED || f->kind == RECORD_NOT_NEEDED || f->kind == RECORD_UNCHANGED)
+        f->kind == RECORD_ENDED || f->kind == RECORD_AGAIN || f->kind == RECORD_SKIPPED ||
+        f->kind == RECORD_NOT_NEEDED || f->kind == RECORD_UNCHANGED)
         return f->n_task > 0;
     return true;
 }

@@ -52,8 +52,14 @@ struct sched
     struct consequences pending; /* tasks whose children must be told; empty between calls */
     struct consequences skipped; /* or not needed; those before n_skipped_told were told */
     size_t n_skipped_told;
+    task_id *held; /* in place of becoming ready; those before n_held_told were told */
+    size_t n_held;
+    size_t held_capacity;
+    size_t n_held_told;
+    uint16_t *n_repeats; /* by task; NULL: no task was repeated */
     task_id unplaceable; /* what sched_find_unplaceable saw last: none that it looks for comes before */
     bool is_stopped;
+    bool holds_ready;
 };
 
 /* The one place where a state changes. */
@@ -61,14 +67,16 @@ static void set_state(struct sched *s, task_id task, enum task_state state)
 {
     static const uint16_t allowed_from[N_TASK_STATES] = {
         [STATE_BLOCKED] = 0,
-        [STATE_READY] = 1 << STATE_BLOCKED | 1 << STATE_SENT | 1 << STATE_RUNNING, /* returned; tried again; lost */
+        [STATE_READY] = 1 << STATE_BLOCKED | 1 << STATE_HELD |
+                        1 << STATE_SENT | 1 << STATE_RUNNING, /* returned; tried again; lost */
         [STATE_SENT] = 1 << STATE_READY,
         [STATE_RUNNING] = 1 << STATE_SENT,
-        [STATE_DONE] = 1 << STATE_SENT | 1 << STATE_RUNNING | 1 << STATE_BLOCKED, /* kept; a join */
-        [STATE_FAILED] = 1 << STATE_SENT | 1 << STATE_RUNNING | 1 << STATE_READY, /* unplaceable */
+        [STATE_HELD] = 1 << STATE_BLOCKED | 1 << STATE_SENT | 1 << STATE_RUNNING,
+        [STATE_DONE] = 1 << STATE_SENT | 1 << STATE_RUNNING | 1 << STATE_HELD | 1 << STATE_BLOCKED, /* kept; a join */
+        [STATE_FAILED] = 1 << STATE_SENT | 1 << STATE_RUNNING | 1 << STATE_HELD | 1 << STATE_READY, /* unplaceable */
         [STATE_SKIPPED] = 1 << STATE_BLOCKED,
-        [STATE_NOT_NEEDED] = 1 << STATE_BLOCKED,
-        [STATE_CANCELLED] = 1 << STATE_SENT | 1 << STATE_RUNNING,
+        [STATE_NOT_NEEDED] = 1 << STATE_BLOCKED | 1 << STATE_HELD,
+        [STATE_CANCELLED] = 1 << STATE_SENT | 1 << STATE_RUNNING | 1 << STATE_HELD,
     };
     struct task_status *status = &s->tasks[task];
 
@@ -96,6 +104,12 @@ static void become_ready(struct sched *s, task_id task)
     if (s->tasks[task].is_join) { /* it has nothing to run */
         set_state(s, task, STATE_DONE);
         push(&s->pending, task, task);
+        return;
+    }
+    if (s->holds_ready && s->tasks[task].state == STATE_BLOCKED) {
+        set_state(s, task, STATE_HELD);
+        s->held = xgrow(s->held, s->n_held, &s->held_capacity, sizeof(*s->held));
+        s->held[s->n_held++] = task;
         return;
     }
     set_state(s, task, STATE_READY);
@@ -203,6 +217,8 @@ void sched_free(struct sched *s)
     estimate_release(&s->estimate);
     free(s->pending.each);
     free(s->skipped.each);
+    free(s->held);
+    free(s->n_repeats);
     free(s->tasks);
     free(s);
 }
@@ -243,6 +259,21 @@ void sched_begin(struct sched *s)
             settle(s);
         }
     }
+}
+
+void sched_hold_ready(struct sched *s)
+{
+    s->holds_ready = true;
+}
+
+bool sched_next_held(struct sched *s, task_id *task)
+{
+    if (s->n_held_told == s->n_held) {
+        s->n_held = s->n_held_told = 0;
+        return false;
+    }
+    *task = s->held[s->n_held_told++];
+    return true;
 }
 
 /* ---- nodes and workers ---- */
@@ -335,7 +366,7 @@ task_id sched_find_unplaceable(struct sched *s)
         const struct task *t = &g->tasks[s->unplaceable];
 
         if (!task_is_join(t) && match_is_misfit(&s->match, t->resource_class) &&
-            s->tasks[s->unplaceable].state <= STATE_READY)
+            (s->tasks[s->unplaceable].state <= STATE_READY || s->tasks[s->unplaceable].state == STATE_HELD))
             return s->unplaceable;
     }
     return TASK_NONE;
@@ -536,18 +567,22 @@ void sched_stop(struct sched *s)
 
 /* ---- ending ---- */
 
-void sched_finish(struct sched *s, task_id task, enum task_state state, double run_s)
+/* What it held is free, and what its run teaches is learned. */
+static void leave_worker(struct sched *s, task_id task, double run_s)
 {
     uint32_t worker = s->tasks[task].worker;
 
     assert(worker_of(s, worker)->task == task);
     free_worker(s, worker);
-    if (state == STATE_DONE && !isnan(run_s) && estimate_learn(&s->estimate, task, run_s))
+    if (!isnan(run_s) && estimate_learn(&s->estimate, task, run_s))
         match_sort_again(&s->match);
+}
+
+static void become(struct sched *s, task_id task, enum task_state state)
+{
     if (state == STATE_DONE && s->match.n_put_off > 0 && estimate_is_news(&s->estimate, task))
         match_recall_put_off(&s->match);
     if (state == STATE_READY) {
-        assert(sched_has_retry(s, task));
         s->tasks[task].worker = 0; /* it may be the node's fault */
         become_ready(s, task);
     } else if (state == STATE_CANCELLED) {
@@ -557,10 +592,46 @@ void sched_finish(struct sched *s, task_id task, enum task_state state, double r
     }
 }
 
-/* Each attempt spent a retry, or a worker, but for the one that was always granted. */
+void sched_finish(struct sched *s, task_id task, enum task_state state, double run_s)
+{
+    assert(state != STATE_READY || sched_has_retry(s, task));
+    leave_worker(s, task, state == STATE_DONE ? run_s : NAN);
+    become(s, task, state);
+}
+
+void sched_hold(struct sched *s, task_id task, double run_s)
+{
+    leave_worker(s, task, run_s);
+    set_state(s, task, STATE_HELD);
+}
+
+void sched_release(struct sched *s, task_id task, enum task_state state)
+{
+    assert(s->tasks[task].state == STATE_HELD);
+    if (state == STATE_READY && s->tasks[task].attempt == 0) /* where its last parent ran is a good place */
+        become_ready(s, task);
+    else
+        become(s, task, state);
+}
+
+void sched_repeat(struct sched *s, task_id task)
+{
+    if (s->n_repeats == NULL)
+        s->n_repeats = xcalloc(s->graph->n_tasks, sizeof(*s->n_repeats));
+    s->n_repeats[task]++;
+    sched_release(s, task, STATE_READY);
+}
+
+uint32_t sched_n_repeats(const struct sched *s, task_id task)
+{
+    return s->n_repeats != NULL ? s->n_repeats[task] : 0;
+}
+
+/* Each attempt spent a retry, or a worker, or was repeated, but for the one that was always granted. */
 bool sched_has_retry(const struct sched *s, task_id task)
 {
-    return s->tasks[task].attempt - s->tasks[task].n_lost <= (int64_t)policy_of(s, task)->retries;
+    return (int64_t)s->tasks[task].attempt - s->tasks[task].n_lost - sched_n_repeats(s, task) <=
+           (int64_t)policy_of(s, task)->retries;
 }
 
 void sched_note_delay(struct sched *s, uint32_t worker, double delay_s, double run_s)
@@ -585,7 +656,7 @@ bool sched_next_skipped(struct sched *s, task_id *task, task_id *cause, bool *no
 
 bool sched_is_out_of_time(const struct sched *s)
 {
-    if (!s->match.has_ends || sched_is_over(s) || sched_n_in_flight(s) > 0)
+    if (!s->match.has_ends || sched_is_over(s) || sched_n_in_flight(s) + s->counts[STATE_HELD] > 0)
         return false;
     return s->counts[STATE_READY] > 0 ? match_best(&s->match) == TASK_NONE : s->counts[STATE_CANCELLED] > 0;
 }
@@ -601,12 +672,12 @@ bool sched_is_over(const struct sched *s)
 {
     if (sched_n_in_flight(s) > 0)
         return false;
-    return s->is_stopped || s->counts[STATE_READY] + s->counts[STATE_BLOCKED] == 0;
+    return s->is_stopped || s->counts[STATE_READY] + s->counts[STATE_BLOCKED] + s->counts[STATE_HELD] == 0;
 }
 
 bool sched_is_stuck(const struct sched *s)
 {
-    return !sched_is_over(s) && sched_n_in_flight(s) == 0 && s->counts[STATE_READY] == 0 &&
+    return !sched_is_over(s) && sched_n_in_flight(s) + s->counts[STATE_HELD] + s->counts[STATE_READY] == 0 &&
            !sched_is_out_of_time(s);
 }
 

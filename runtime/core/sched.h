@@ -5,6 +5,10 @@
  *
  *   blocked -> ready -> sent -> running -> done | failed | cancelled      blocked -> skipped | not needed
  *   sent, running -> ready (returned; tried again; lost with its worker)  ready -> failed (unplaceable)
+ *   blocked, sent, running -> held -> ready | done | failed | cancelled | not needed
+ *
+ * Held is what somebody else has yet to say something about: before it may start, or after an attempt has ended. It has
+ * nothing of a node, and its children wait.
  *
  * The order is that of a list scheduler: user priority, then b-level (the longest path to the end, by stated costs or
  * by what was learned of the task's program: estimate.h), then the order in which tasks became ready; in a strict queue
@@ -30,6 +34,7 @@ enum task_state
     STATE_READY,     /* could start, if there were room */
     STATE_SENT,      /* given to a worker */
     STATE_RUNNING,   /* the worker said that it runs */
+    STATE_HELD,      /* waits for sched_release, and runs nowhere */
     STATE_DONE,
     STATE_FAILED,
     STATE_SKIPPED,   /* what it waited for can no longer happen, because a task failed */
@@ -52,6 +57,13 @@ void sched_keep(struct sched *s, task_id task);
 
 /* Makes the tasks ready that wait for nothing but kept ones. Once, after the last sched_keep. */
 void sched_begin(struct sched *s);
+
+/* Before sched_begin: from now on a task that waits for nothing more is held, not ready. */
+void sched_hold_ready(struct sched *s);
+
+/* Tasks that were held in place of becoming ready, in that order, one at a time. False when there is none that was not
+ * told. */
+bool sched_next_held(struct sched *s, task_id *task);
 
 /* What a node has beside the slots that its workers bring. */
 struct sched_node
@@ -148,6 +160,17 @@ void sched_started(struct sched *s, task_id task);
  * learned how long those of their program take; NAN teaches nothing. What it held is free again, or goes
  * to the task that was sent in advance; children may become ready, or learn that they will not run. */
 void sched_finish(struct sched *s, task_id task, enum task_state state, double run_s);
+
+/* The same, but for what it means: the task is held until sched_release. */
+void sched_hold(struct sched *s, task_id task, double run_s);
+
+/* A held task is STATE_READY (that spends a retry, if it has run), STATE_DONE, STATE_FAILED, STATE_CANCELLED or
+ * STATE_NOT_NEEDED. */
+void sched_release(struct sched *s, task_id task, enum task_state state);
+
+/* A held task is ready again, and no retry is spent. How often that was. */
+void sched_repeat(struct sched *s, task_id task);
+uint32_t sched_n_repeats(const struct sched *s, task_id task);
 
 /* May it be tried again when it fails? */
 bool sched_has_retry(const struct sched *s, task_id task);

@@ -112,6 +112,7 @@ enum task_end
     TASK_OUT_OF_MEMORY, /* it had more than it asked for, or than there was; code: the signal; `tail` says how much */
     TASK_OUTPUT_LIMIT, /* ended by ganger: it wrote more than a task may; code: the signal that ended it, or 0 */
     TASK_RETURNED,    /* a function failed; code: what it returned, 1 to 255; `tail` says why, or is empty */
+    TASK_REFUSED,     /* the program says that it failed, however it ended; code: 0; `tail` says why, or is empty */
     N_TASK_ENDS,
 };
 
@@ -127,7 +128,7 @@ static inline bool task_end_has_reason(enum task_end end)
 {
     return end == TASK_NOT_STARTED || end == TASK_OUTPUT_LOST || end == TASK_INPUT_MISSING ||
            end == TASK_OUTPUT_MISSING || end == TASK_UNPLACEABLE || end == TASK_OUT_OF_MEMORY ||
-           end == TASK_RETURNED;
+           end == TASK_RETURNED || end == TASK_REFUSED;
 }
 
 /* How one attempt ended. Times are seconds on the manager's clock since the start of the epoch. */

@@ -646,6 +646,8 @@ void progress_sink(void *data, const struct event *event)
     case EVENT_CALLS_DONE: p->n_done += event->n_calls; break;
     case EVENT_TASK_SENT:
     case EVENT_TASK_RETURNED:
+    case EVENT_TASK_ENDED:
+    case EVENT_TASK_AGAIN:
     case EVENT_TASK_STARTED: break;
     case EVENT_TASK_KEPT:
     case EVENT_TASK_UNCHANGED:

@@ -279,6 +279,8 @@ void summary_sink(void *data, const struct event *event)
     case EVENT_CALLS_DONE: count_calls(s, event); break;
     case EVENT_TASK_SENT:
     case EVENT_TASK_RETURNED:
+    case EVENT_TASK_ENDED:
+    case EVENT_TASK_AGAIN:
     case EVENT_TASK_STARTED:
     case EVENT_NODE_SETUP:
     case EVENT_NODE_TEARDOWN:

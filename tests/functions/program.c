@@ -268,7 +268,8 @@ static int finished(const struct ganger_run *run, void *data)
 int main(int argc, char **argv)
 {
     static int n_calls;
-    const struct ganger_program program = {functions, build, finished, &n_calls};
+    const struct ganger_program program = {
+        .functions = functions, .build = build, .finished = finished, .data = &n_calls};
 
     return ganger_program_main(argc, argv, &program);
 }

@@ -39,7 +39,8 @@
  *   short            from now on tasks run for a millisecond, before for a second
  *   later N          N seconds pass
  *   signal N         the manager's process gets a signal
- *   pass             the wait returns for no reason                                               */
+ *   pass             the wait returns for no reason
+ *   hooked           one hook, which waits at the gate, is let through, and has returned         */
 struct script
 {
     struct comm comm;
@@ -56,6 +57,9 @@ struct script
     pid_t pids[N_RANKS_MAX]; /* of processes that stand for workers; 0: none */
     bool is_unchanged; /* what the next DONE says */
 };
+
+/* Hooks run on a thread of their own: the script says when they go on. */
+static int gate[2];
 
 /* In place of base/clock.c: here seconds may pass at once. */
 static double passed_s;
@@ -267,6 +271,10 @@ static int script_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
 
         assert_int_equal(write(s->ends[1], &end_s, sizeof(end_s)), sizeof(end_s));
         s->is_ready = false;
+    } else if (strcmp(line, "hooked") == 0) {
+        s->is_ready = false;
+        assert_int_equal(write(gate[1], "", 1), 1);
+        return poll(fds, n, 10000) < 0 ? -1 : 0;
     } else if (sscanf(line, "later %d", &code) == 1) {
         passed_s += code;
         s->is_ready = false;
@@ -322,7 +330,13 @@ static void sink(void *data, const struct event *e)
     case EVENT_TASK_RETRIED:
         buffer_printf(&s->transcript, "retried %s\n", name_of_task(s, e->task));
         break;
+    case EVENT_TASK_ENDED: buffer_printf(&s->transcript, "ended %s\n", name_of_task(s, e->task)); break;
+    case EVENT_TASK_AGAIN: buffer_printf(&s->transcript, "again %s\n", name_of_task(s, e->task)); break;
     case EVENT_TASK_NOT_NEEDED:
+        if (e->cause == TASK_NONE) {
+            buffer_printf(&s->transcript, "not needed %s\n", name_of_task(s, e->task));
+            break;
+        }
         buffer_printf(&s->transcript, "not needed %s for %s\n", name_of_task(s, e->task),
                       name_of_task(s, e->cause));
         break;
@@ -1093,6 +1107,114 @@ static void test_node_is_kept_when_tasks_fail_everywhere(void **unused)
                         "1 STOP when done\n2 STOP when done\n");
 }
 
+/* ---- hooks ---- */
+
+static void wait_at_gate(void)
+{
+    char byte;
+
+    (void)!read(gate[0], &byte, 1);
+}
+
+static int collect_as_it_ended(struct ganger_hook *hook, void *data)
+{
+    (void)hook;
+    (void)data;
+    wait_at_gate();
+    return HOOK_GO_ON;
+}
+
+/* By the first letter of its id. */
+static int answer_by_id(struct ganger_hook *hook, void *data)
+{
+    (void)data;
+    wait_at_gate();
+    switch (hook->id[0]) {
+    case 'A': return HOOK_AGAIN;
+    case 'D': return HOOK_DONE;
+    case 'F': return HOOK_FAILED;
+    case 'N': return HOOK_NOT_NEEDED;
+    default: return HOOK_GO_ON;
+    }
+}
+
+static struct outcome expect_hooked(const char *graph_text, uint32_t n_workers, const char *script,
+                                    const char *transcript, const struct hooks *hooks)
+{
+    struct graph *graph = graph_from_text(graph_text);
+    const struct manager_options asked = {.hooks = hooks};
+
+    struct outcome outcome;
+
+    assert_int_equal(pipe(gate), 0);
+    graph_know_parents(graph);
+    outcome = expect_with(graph, n_workers, script, transcript, &asked);
+    close(gate[1]); /* a hook that is still there returns, and its thread ends by itself; its own end stays open */
+    return outcome;
+}
+
+static void test_children_start_when_their_parent_was_collected(void **unused)
+{
+    const struct hooks hooks = {.collect = collect_as_it_ended};
+
+    (void)unused;
+    expect_hooked("a\nb : a", 1, "1 hello\n1 done a 0\nhooked\n1 done b 0\nhooked",
+                  "1 WELCOME\n1 RUN a\nended a\ndone a\n1 RUN b\nended b\ndone b\n1 STOP when done\n", &hooks);
+}
+
+static void test_slot_is_free_while_a_task_is_collected(void **unused)
+{
+    const struct hooks hooks = {.collect = collect_as_it_ended};
+
+    (void)unused;
+    /* The hook is at its gate until the end: it is left alone, and neither task is done. */
+    expect_hooked("a\nb", 1, "1 hello\n1 done a 0\n1 done b 0\nsignal 2\nlater 1\nsignal 2",
+                  "1 WELCOME\n1 RUN a\nended a\n1 RUN b\nended b\nstopping: interrupted\n1 STOP term\n"
+                  "1 STOP kill\n1 STOP kill\n",
+                  &hooks);
+}
+
+static void test_task_is_run_again_as_often_as_it_may(void **unused)
+{
+    const struct hooks hooks = {.collect = answer_by_id, .again_max = 2};
+
+    (void)unused;
+    expect_hooked("A", 1, "1 hello\n1 done A 0 1\nhooked\n1 done A 0 2\nhooked\n1 done A 1 3\nhooked",
+                  "1 WELCOME\n1 RUN A\nended A\nagain A\n1 RUN A 2\nended A\nagain A\n1 RUN A 3\nended A\n"
+                  "failed A\n1 STOP when done\n",
+                  &hooks);
+}
+
+static void test_program_has_the_last_word_on_an_attempt(void **unused)
+{
+    const struct hooks hooks = {.collect = answer_by_id};
+
+    (void)unused;
+    expect_hooked("D\nF\nc : F", 1, "1 hello\n1 done F 0\nhooked\n1 done D 7\nhooked",
+                  "1 WELCOME\n1 RUN F\nended F\n1 RUN D\nfailed F\nskipped c for F\nended D\ndone D\n"
+                  "1 STOP when done\n",
+                  &hooks);
+}
+
+static void test_provided_tasks_run_or_do_not(void **unused)
+{
+    const struct hooks hooks = {.provide = answer_by_id};
+
+    (void)unused;
+    expect_hooked("D\nN\na : D\nc : N", 1, "hooked\nhooked\nhooked\n1 hello\n1 done a 0",
+                  "done D\nnot needed N\nnot needed c for N\n1 WELCOME\n1 RUN a\ndone a\n1 STOP when done\n",
+                  &hooks);
+}
+
+static void test_hook_that_does_not_return_is_waited_for_as_long_as_tasks(void **unused)
+{
+    const struct hooks hooks = {.collect = collect_as_it_ended};
+
+    (void)unused;
+    expect_hooked("a", 1, "1 hello\n1 done a 0\nlater 61\nsignal 15\nlater 10\nlater 10",
+                  "1 WELCOME\n1 RUN a\nended a\nstopping: told to end\n1 STOP term\n1 STOP term\n", &hooks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1153,6 +1275,12 @@ int main(void)
         cmocka_unit_test(test_leader_tells_of_a_death_at_once),
         cmocka_unit_test(test_node_on_which_all_fails_at_once_is_set_aside),
         cmocka_unit_test(test_node_is_kept_when_tasks_fail_everywhere),
+        cmocka_unit_test(test_children_start_when_their_parent_was_collected),
+        cmocka_unit_test(test_slot_is_free_while_a_task_is_collected),
+        cmocka_unit_test(test_task_is_run_again_as_often_as_it_may),
+        cmocka_unit_test(test_program_has_the_last_word_on_an_attempt),
+        cmocka_unit_test(test_provided_tasks_run_or_do_not),
+        cmocka_unit_test(test_hook_that_does_not_return_is_waited_for_as_long_as_tasks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

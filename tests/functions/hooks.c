@@ -1,0 +1,181 @@
+/* What tests/cli/t0506-functions-hooks.sh runs: a program with hooks, which do what a task's id says, and tell
+ * what they are called for in the file that HOOKS_LOG names. */
+#include "ganger.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int echo(struct ganger_call *call)
+{
+    size_t n;
+    const void *payload = ganger_call_payload(call, &n);
+
+    return ganger_call_return(call, payload, n) < 0;
+}
+
+/* The results of its dependencies in their order, "-" for none. */
+static int join(struct ganger_call *call)
+{
+    size_t n;
+
+    for (size_t i = 0; i < ganger_call_n_dependencies(call); i++) {
+        const char *text = ganger_call_dependency(call, i, &n);
+
+        if (ganger_call_printf(call, "%s%s", i > 0 ? " " : "", text != NULL ? text : "-") < 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int refuse(struct ganger_call *call)
+{
+    return ganger_call_fail(call, "no luck with %s", ganger_call_id(call)) + 2;
+}
+
+static const struct ganger_function functions[] = {
+    {"echo", echo, 0}, {"join", join, 0}, {"refuse", refuse, 0}, {NULL, NULL, 0}};
+
+__attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
+{
+    const char *path = getenv("HOOKS_LOG");
+    FILE *file = path != NULL ? fopen(path, "a") : NULL;
+    va_list arguments;
+
+    if (file == NULL)
+        return;
+    va_start(arguments, format);
+    vfprintf(file, format, arguments);
+    va_end(arguments);
+    fclose(file);
+}
+
+static bool is(const struct ganger_hook *hook, const char *id)
+{
+    return strcmp(ganger_hook_id(hook), id) == 0;
+}
+
+static void wait_for_file(const char *path)
+{
+    while (access(path, F_OK) != 0)
+        usleep(1000);
+}
+
+static const char *status_word(enum ganger_status status)
+{
+    static const char *const words[] = {"done", "failed", "skipped", "not needed", "not run"};
+
+    return words[status];
+}
+
+/* Its payload becomes what it waits for, and how that ended. */
+static void give_late(struct ganger_hook *hook)
+{
+    char text[200] = "";
+    size_t n;
+
+    for (size_t i = 0; i < ganger_hook_n_dependencies(hook); i++) {
+        const char *result = ganger_hook_dependency_result(hook, i, &n);
+        size_t at = strlen(text);
+
+        snprintf(text + at, sizeof(text) - at, "%s:%s;", status_word(ganger_hook_dependency_status(hook, i)),
+                 result != NULL ? result : "-");
+    }
+    if (ganger_hook_set_payload(hook, text, strlen(text)) < 0)
+        note("no payload for %s\n", ganger_hook_id(hook));
+}
+
+static int provide(struct ganger_hook *hook, void *data)
+{
+    (void)data;
+    note("provide %s\n", ganger_hook_id(hook));
+    if (strncmp(ganger_hook_id(hook), "late", 4) == 0)
+        give_late(hook);
+    if (is(hook, "given")) {
+        ganger_hook_set_result(hook, "a gift", 6);
+        return GANGER_ANSWER_DONE;
+    }
+    if (is(hook, "stuck"))
+        wait_for_file("/nowhere");
+    if (is(hook, "odd"))
+        return 77;
+    if (is(hook, "unwanted"))
+        return GANGER_ANSWER_NOT_NEEDED;
+    return is(hook, "forced") ? ganger_hook_fail(hook, "it is forced to fail") : GANGER_GO_ON;
+}
+
+static void started(struct ganger_hook *hook, void *data)
+{
+    uint32_t n_slots;
+
+    (void)data;
+    ganger_hook_slots(hook, &n_slots);
+    note("started %s %u on %u slots%s\n", ganger_hook_id(hook), ganger_hook_attempt(hook), n_slots,
+         ganger_hook_worker(hook) > 0 && ganger_hook_host(hook)[0] != '\0' ? "" : ", and nowhere");
+}
+
+static int collect(struct ganger_hook *hook, void *data)
+{
+    static const char *const words[] = {"never ran", "exited", "signalled", "timed out", "ended otherwise"};
+    size_t n;
+    const char *result = ganger_hook_result(hook, &n);
+
+    (void)data;
+    note("collect %s %u %s %d '%s' '%s'\n", ganger_hook_id(hook), ganger_hook_attempt(hook),
+         words[ganger_hook_end(hook)], ganger_hook_code(hook), result != NULL ? result : "-", ganger_hook_text(hook));
+    if (getenv("HOOKS_CRASH") != NULL && is(hook, "crashed"))
+        kill(getpid(), SIGKILL);
+    if (is(hook, "slow"))
+        wait_for_file("seen");
+    if (is(hook, "stopped")) {
+        note("waiting\n");
+        wait_for_file("/nowhere");
+    }
+    if (is(hook, "again") && ganger_hook_attempt(hook) < 3) {
+        ganger_hook_set_payload(hook, "once more", 9);
+        return GANGER_ANSWER_AGAIN;
+    }
+    if (is(hook, "ever"))
+        return GANGER_ANSWER_AGAIN;
+    if (is(hook, "pardoned"))
+        return GANGER_ANSWER_DONE;
+    if (is(hook, "doubted") && ganger_hook_attempt(hook) == 1)
+        return ganger_hook_fail(hook, "nobody believes it");
+    return GANGER_GO_ON;
+}
+
+static void task_finished(struct ganger_hook *hook, void *data)
+{
+    (void)data;
+    note("finished %s %s\n", ganger_hook_id(hook), status_word(ganger_hook_status(hook)));
+}
+
+static int finished(const struct ganger_run *run, void *data)
+{
+    (void)data;
+    for (ganger_task_number t = 0; t < ganger_run_n_tasks(run); t++) {
+        size_t n;
+        const char *result = ganger_run_result(run, t, &n);
+
+        printf("%s: %s %s\n", ganger_run_id(run, t), status_word(ganger_run_status(run, t)), result ? result : "-");
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct ganger_program program = {
+        .functions = functions,
+        .finished = finished,
+        .provide = provide,
+        .started = started,
+        .collect = collect,
+        .task_finished = task_finished,
+        .again_max = 3,
+    };
+
+    return ganger_program_main(argc, argv, &program);
+}
