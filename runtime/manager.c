@@ -645,7 +645,7 @@ static double next_deadline_s(const struct manager *m)
 static void follow_a_lone_task(struct manager *m)
 {
     uint32_t n_in_flight = sched_n_in_flight(m->sched);
-    uint32_t worker = n_in_flight == 1 ? m->last_sent : 0;
+    uint32_t worker = n_in_flight == 1 && !calls_are_awaited(m) ? m->last_sent : 0; /* who waits awake stays at home */
 
     if (worker == m->followed || n_in_flight == 0)
         return;
@@ -658,8 +658,7 @@ static void follow_a_lone_task(struct manager *m)
 
 static void wait_for_one_thing(struct manager *m)
 {
-    if (!calls_are_awaited(m))
-        follow_a_lone_task(m);
+    follow_a_lone_task(m);
     if (comm_wait(m->comm, m->fds, N_FDS, next_deadline_s(m), m->err) < 0)
         m->give_up_s = 0; /* there is no waiting any more */
 }

@@ -56,7 +56,8 @@ struct comm
     _Atomic uint64_t *heard_us;     /* see comm_note_heard */
     double spin_s; /* so long a wait looks for messages before it sleeps. For a rank that has its core to itself, and
                       expects an answer sooner than it could fall asleep and be woken; 0, as it comes: not at all */
-    double calm_until_s; /* … but not until then: somebody else wants this core after all. Of comm_spin */
+    double calm_until_s; /* … but not until then: others want this core, or it was in vain. Of comm_spin */
+    double vain_calm_s;  /* so long after the last one in vain */
 };
 
 /* For a receiver that will soon look by itself; else it may take seconds until it does. */
@@ -104,7 +105,8 @@ static inline void comm_forget(struct comm *c, uint32_t rank)
 }
 
 /* Looks for a message again and again, for c->spin_s or until the deadline; true: one is there. What is found to share
- * its core with others, by having been kept from it, does not do so for a while. For the kinds of comm alone. */
+ * its core with others, by having been kept from it, does not do so for a while, nor does who looked in vain: whom it
+ * waits for may need this very core. For the kinds of comm alone. */
 typedef bool comm_look(struct comm *c);
 bool comm_spin(struct comm *c, comm_look *is_there, double deadline_s);
 
