@@ -12,6 +12,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define STARVED_S 0.001 /* descriptors are looked at this often while messages come without a break */
+
 struct letter
 {
     struct letter *next;
@@ -26,6 +28,8 @@ struct inbox
     pthread_mutex_t lock;
     struct letter *first;
     struct letter **end;
+    _Atomic bool has_letters; /* changes under the lock, is looked at without */
+    _Atomic bool is_asleep;   /* its owner sleeps, or is about to: it must be rung for */
     int bell; /* an eventfd */
 };
 
@@ -45,8 +49,10 @@ struct comm_memory
     struct comm comm;
     struct shared *shared;
     struct letter *lent;
+    struct letter *taken; /* out of the inbox, and not yet received */
     struct pollfd *fds;
     size_t fds_capacity;
+    double last_poll_s;
 };
 
 static struct comm_memory *of(struct comm *c)
@@ -67,54 +73,71 @@ static int memory_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
     pthread_mutex_lock(&inbox->lock);
     *inbox->end = letter;
     inbox->end = &letter->next;
+    atomic_store(&inbox->has_letters, true);
     pthread_mutex_unlock(&inbox->lock);
     return 0;
 }
 
+/* The sender's half of the protocol that comm_mpi.c has, too: what was sent is visible before the flag is read. All of
+ * these are sequentially consistent, so that no fence is needed. */
 static void memory_ring(struct comm *c, uint32_t to)
 {
+    struct inbox *inbox = &of(c)->shared->inboxes[to];
     uint64_t one = 1;
 
-    if (write(of(c)->shared->inboxes[to].bell, &one, sizeof(one)) < 0) {
+    if (!atomic_load(&inbox->is_asleep) || !atomic_exchange(&inbox->is_asleep, false))
+        return; /* it will look before it sleeps, or somebody has rung */
+    if (write(inbox->bell, &one, sizeof(one)) < 0) {
         /* full: it is readable, which is all that matters */
     }
+}
+
+/* All letters that are there. */
+static struct letter *empty(struct inbox *inbox)
+{
+    struct letter *first;
+
+    if (!atomic_load(&inbox->has_letters))
+        return NULL;
+    pthread_mutex_lock(&inbox->lock);
+    first = inbox->first;
+    inbox->first = NULL;
+    inbox->end = &inbox->first;
+    atomic_store(&inbox->has_letters, false);
+    pthread_mutex_unlock(&inbox->lock);
+    return first;
 }
 
 static bool memory_receive(struct comm *c, uint32_t *from, const char **bytes, size_t *n)
 {
     struct comm_memory *m = of(c);
-    struct inbox *inbox = &m->shared->inboxes[c->rank];
 
     free(m->lent);
-    pthread_mutex_lock(&inbox->lock);
-    m->lent = inbox->first;
-    if (m->lent != NULL) {
-        inbox->first = m->lent->next;
-        if (inbox->first == NULL)
-            inbox->end = &inbox->first;
-    }
-    pthread_mutex_unlock(&inbox->lock);
+    if (m->taken == NULL)
+        m->taken = empty(&m->shared->inboxes[c->rank]);
+    m->lent = m->taken;
     if (m->lent == NULL)
         return false;
+    m->taken = m->lent->next;
     *from = m->lent->from;
     *bytes = m->lent->bytes;
     *n = m->lent->n;
     return true;
 }
 
-static bool is_empty(struct inbox *inbox)
-{
-    bool empty;
-
-    pthread_mutex_lock(&inbox->lock);
-    empty = inbox->first == NULL;
-    pthread_mutex_unlock(&inbox->lock);
-    return empty;
-}
-
 static bool look(struct comm *c)
 {
-    return !is_empty(&of(c)->shared->inboxes[c->rank]);
+    return of(c)->taken != NULL || atomic_load(&of(c)->shared->inboxes[c->rank].has_letters);
+}
+
+/* Is there nothing even after all were told that we sleep? */
+static bool fall_asleep(struct comm *c, struct inbox *inbox)
+{
+    atomic_store(&inbox->is_asleep, true);
+    if (!look(c))
+        return true;
+    atomic_store(&inbox->is_asleep, false);
+    return false;
 }
 
 static int memory_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadline_s,
@@ -122,25 +145,41 @@ static int memory_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
 {
     struct comm_memory *m = of(c);
     struct inbox *inbox = &m->shared->inboxes[c->rank];
-    bool is_there = look(c) || comm_spin(c, look, deadline_s);
-    double limit_s = !is_there ? fmin(fmax(deadline_s - clock_now_s(), 0.0), 1e6) : 0;
+    bool sleeps = !look(c) && !comm_spin(c, look, deadline_s) && fall_asleep(c, inbox);
+    double now_s = clock_now_s(), limit_s = sleeps ? fmin(fmax(deadline_s - now_s, 0.0), 1e6) : 0;
     struct timespec t = {(time_t)limit_s, (long)((limit_s - floor(limit_s)) * 1e9)};
     uint64_t count;
     int r;
 
+    for (nfds_t i = 0; i < n; i++)
+        fds[i].revents = 0;
+    if (!sleeps && now_s - m->last_poll_s < STARVED_S)
+        return 0;
     while (n >= m->fds_capacity)
         m->fds = xgrow(m->fds, m->fds_capacity, &m->fds_capacity, sizeof(*m->fds));
     m->fds[0] = (struct pollfd){inbox->bell, POLLIN, 0};
     for (nfds_t i = 0; i < n; i++)
         m->fds[i + 1] = (struct pollfd){fds[i].fd, fds[i].events, 0};
     r = ppoll(m->fds, n + 1, &t, NULL);
+    atomic_store(&inbox->is_asleep, false);
+    m->last_poll_s = sleeps ? clock_now_s() : now_s;
     if (r < 0 && errno != EINTR)
         return error_set_errno(err, ERROR_SYSTEM, "cannot wait for messages and children");
     if (r > 0 && (m->fds[0].revents & POLLIN))
         (void)!read(inbox->bell, &count, sizeof(count));
-    for (nfds_t i = 0; i < n; i++)
-        fds[i].revents = r > 0 ? m->fds[i + 1].revents : 0;
+    for (nfds_t i = 0; i < n && r > 0; i++)
+        fds[i].revents = m->fds[i + 1].revents;
     return 0;
+}
+
+static void free_letters(struct letter *first)
+{
+    while (first != NULL) {
+        struct letter *letter = first;
+
+        first = letter->next;
+        free(letter);
+    }
 }
 
 static void free_shared(struct shared *shared)
@@ -148,12 +187,7 @@ static void free_shared(struct shared *shared)
     for (uint32_t rank = 0; rank < shared->size; rank++) {
         struct inbox *inbox = &shared->inboxes[rank];
 
-        while (inbox->first != NULL) {
-            struct letter *letter = inbox->first;
-
-            inbox->first = letter->next;
-            free(letter);
-        }
+        free_letters(inbox->first);
         pthread_mutex_destroy(&inbox->lock);
         if (inbox->bell >= 0)
             close(inbox->bell);
@@ -170,6 +204,7 @@ static void memory_close(struct comm *c, bool at_once)
 
     (void)at_once;
     free(m->lent);
+    free_letters(m->taken);
     free(m->fds);
     if (atomic_fetch_sub(&m->shared->n_open, 1) == 1)
         free_shared(m->shared);

@@ -106,11 +106,58 @@ static void test_a_sleeper_is_woken_every_time(void **unused)
     assert_int_equal(comm_open_memory(ends, 2, NULL), 0);
     pthread_create(&thread, NULL, echo, ends[1]);
     for (int i = 0; i < 2000; i++) {
+        ends[0]->spin_s = i % 3 == 0 ? 0.00003 : 0; /* awake when the answer comes, asleep, or on the way to it */
         comm_send(ends[0], 1, "ping!", 5, NULL);
         expect_message(ends[0], 1, "ping!");
     }
     comm_send(ends[0], 1, "stop", 4, NULL);
     pthread_join(thread, NULL);
+    comm_close(ends[0], false);
+    comm_close(ends[1], false);
+}
+
+/* Whoever waits awake takes the core from others: not again and again, if nothing comes. */
+static void test_who_waited_awake_in_vain_does_not_do_so_at_once(void **unused)
+{
+    struct comm *ends[2];
+    double calm_s = 0;
+
+    (void)unused;
+    assert_int_equal(comm_open_memory(ends, 2, NULL), 0);
+    ends[0]->spin_s = 0.00003;
+    comm_wait(ends[0], NULL, 0, 0, NULL); /* it had no time to wait: it tells nothing */
+    assert_true(ends[0]->calm_until_s <= 0);
+    for (int i = 0; i < 3; i++) {
+        ends[0]->calm_until_s = 0;
+        comm_wait(ends[0], NULL, 0, clock_now_s() + 0.001, NULL);
+        assert_true(ends[0]->calm_until_s > 0 && ends[0]->vain_calm_s > calm_s);
+        calm_s = ends[0]->vain_calm_s;
+    }
+    comm_close(ends[0], false);
+    comm_close(ends[1], false);
+}
+
+static void test_descriptors_are_looked_at_in_steady_traffic(void **unused)
+{
+    double deadline_s = clock_now_s() + LIMIT_S;
+    struct comm *ends[2];
+    struct pollfd fd;
+    int ends_of_pipe[2];
+
+    (void)unused;
+    assert_int_equal(comm_open_memory(ends, 2, NULL), 0);
+    assert_int_equal(pipe(ends_of_pipe), 0);
+    fd = (struct pollfd){ends_of_pipe[0], POLLIN, 0};
+    comm_send(ends[1], 0, "never received", 14, NULL);
+    comm_wait(ends[0], &fd, 1, deadline_s, NULL);
+    assert_int_equal(fd.revents, 0);
+    assert_int_equal(write(ends_of_pipe[1], "x", 1), 1);
+    while (fd.revents == 0) {
+        assert_true(clock_now_s() < deadline_s);
+        assert_int_equal(comm_wait(ends[0], &fd, 1, deadline_s, NULL), 0);
+    }
+    close(ends_of_pipe[0]);
+    close(ends_of_pipe[1]);
     comm_close(ends[0], false);
     comm_close(ends[1], false);
 }
@@ -151,6 +198,8 @@ int main(void)
         cmocka_unit_test(test_wait_returns_for_a_descriptor),
         cmocka_unit_test(test_wait_returns_at_its_deadline),
         cmocka_unit_test(test_a_sleeper_is_woken_every_time),
+        cmocka_unit_test(test_who_waited_awake_in_vain_does_not_do_so_at_once),
+        cmocka_unit_test(test_descriptors_are_looked_at_in_steady_traffic),
         cmocka_unit_test(test_process_groups_are_seen_by_the_node),
         cmocka_unit_test(test_ends_share_a_counter_that_begins_at_0),
     };
