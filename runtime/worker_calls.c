@@ -13,6 +13,7 @@
 #define IN_PLACE_S 0.0001    /* functions with such a mean run on our own thread, … */
 #define ROUND_S 0.0005       /* … so long without looking for messages */
 #define REPORT_BYTES 3600    /* of a CALLED, before it is sent: what travels in one piece */
+#define TELL_S 0.00001       /* what ended so long ago is told while others run: ten times what a message costs */
 #define SPIN_S 0.00003       /* so long an answer is waited for awake: longer than it takes where each has its core */
 #define MEAN_WEIGHT 0.1F     /* of the last call in a function's mean */
 
@@ -379,6 +380,12 @@ static int run_in_place(struct worker *w, struct ganger_call *call, double *now_
     return report_call(w, call, err);
 }
 
+/* The manager can see to what waits for them while we go on, if it has a core to do so. */
+static bool is_time_to_tell(const struct worker *w, double now_s)
+{
+    return w->calls.has_own_core && w->calls.n_reports > 0 && now_s - w->calls.told_s > TELL_S;
+}
+
 static int start_next(struct worker *w, double *now_s, struct ganger_error *err)
 {
     struct ganger_call *call = pop(&w->calls);
@@ -424,9 +431,16 @@ int worker_calls_attend(struct worker *w, struct ganger_error *err)
     if (c->first != NULL && !c->is_running && !worker_is_running(w)) {
         now_s = clock_now_s();
         until_s = now_s + ROUND_S;
-        while (c->first != NULL && !c->is_running && !worker_is_running(w) && now_s < until_s)
+        c->told_s = now_s;
+        while (c->first != NULL && !c->is_running && !worker_is_running(w) && now_s < until_s) {
             if (start_next(w, &now_s, err) < 0)
                 return -1;
+            if (is_time_to_tell(w, now_s)) {
+                c->told_s = now_s;
+                if (send_reports(w, err) < 0)
+                    return -1;
+            }
+        }
     }
     choose_spin(w);
     return send_reports(w, err);

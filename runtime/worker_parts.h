@@ -110,6 +110,7 @@ struct calls
     float *mean_s;             /* by function; negative: none has run */
     bool ran_in_place;         /* one has: they are short */
     bool has_own_core;         /* known from then on */
+    double told_s;             /* when what ended was told last, or a round of calls began */
     struct buffer report;      /* of those that ended, not sent yet */
     uint32_t n_reports;
     struct ganger_call *isolated; /* the current task's; NULL: that is a command, or there is none */

@@ -468,7 +468,8 @@ static void free_worker(struct sched *s, uint32_t worker)
 static uint32_t batch_limit(const struct sched *s, task_id task)
 {
     double mean_s = estimate_recent_s(&s->estimate, task);
-    uint32_t n_ready = s->counts[STATE_READY], share = n_ready / (2 * s->match.place.n_workers + 1) + 1;
+    uint32_t n_ready = s->counts[STATE_READY], n_workers = s->match.place.n_workers;
+    uint32_t share = n_workers > 1 ? n_ready / (2 * n_workers + 1) + 1 : BATCH_MAX; /* one alone shares with nobody */
     uint32_t limit = mean_s > BATCH_S / BATCH_MAX ? (uint32_t)(BATCH_S / mean_s) : BATCH_MAX;
 
     return limit < share ? limit : share;
