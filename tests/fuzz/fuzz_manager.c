@@ -424,7 +424,8 @@ static int game_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadli
     } else if (g->n_dying == 0 && !behave(g)) {
         if (isinf(deadline_s) && !g->has_lied)
             abort(); /* it waits for ever */
-        if (isinf(deadline_s)) /* for what a liar will never say: somebody loses his patience */
+        /* For what a liar will never say: somebody loses his patience. */
+        if (isinf(deadline_s) || (g->has_lied && g->n_waits % (WAITS_MAX / 4) == 0))
             send_signal(g, SIGTERM);
         else
             passed_s = fmax(passed_s + 1e-6, deadline_s - 1000);
