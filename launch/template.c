@@ -49,7 +49,7 @@ static char *complete(const struct template_changes *c, const struct text_list *
 {
     char *joined = NULL;
 
-    if (c->dialect->join == NULL)
+    if (c->dialect == NULL || c->dialect->join == NULL)
         return xstrdup(ours);
     for (size_t i = 0; i < theirs->n && joined == NULL; i++)
         if (c->dialect->is_same(theirs->each[i], ours))
