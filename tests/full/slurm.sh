@@ -1,5 +1,5 @@
 #!/bin/sh
-# ganger on a real Slurm: a private cluster of 3 nodes x 2 cores on this machine, gone when this ends (some 5 minutes).
+# ganger on a real Slurm: a private cluster of 3 nodes x 2 cores on this machine, gone when this ends (some 6 minutes).
 set -eu
 cd "$(dirname "$0")/../.."
 cmake --preset default

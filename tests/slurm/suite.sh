@@ -212,6 +212,17 @@ test_cpus_per_task() {
     grep -q '^{"event":"node".*"gpus":1,' gpu.run/journal.jsonl || fail "of a node's two GPUs the job has one"
 }
 
+# Of a job of unlike parts the first one is used, and nobody need wonder why the others are idle.
+test_heterogeneous_job() {
+    write_flow flow.json 6 0.3
+    echo 'exec ganger run flow.json' | { echo '#!/bin/bash' && cat; } >a.sbatch
+    timeout 90 sbatch --parsable --output=a.log -N1 -n2 : -N1 -n1 a.sbatch >id || fail "sbatch"
+    until_over "$(cat id)"
+    [ "$(done_of flow.run)" = 6 ] || fail "$(done_of flow.run) of 6 tasks are done"
+    uses_cores flow.run 2
+    says a.log "those of 1 more stay idle"
+}
+
 test_two_nodes_by_mpirun() {
     write_flow flow.json 12 0.3
     launch a -N2 --ntasks-per-node=2 <<<'exec mpirun -n $((SLURM_NTASKS + 1)) --oversubscribe --bind-to none ganger run flow.json'
@@ -416,10 +427,11 @@ test_chain_up_front() {
     echo '{"tasks": [{"id": "t{i}", "for": {"i": "1-6"}, "command": "sleep 8"}]}' >flow.json
     g 0 submit flow.json -c 2 --time 1 --chain 4 --up-front -- --end-margin 25
     says out "and 3 more"
-    [ "$(squeue -h | wc -l)" = 4 ] || fail "$(squeue -h | wc -l) jobs are in the queue"
+    n=$(squeue -h -o %Z:%j | grep -c "^$PWD:")
+    [ "$n" = 4 ] || fail "$n jobs are in the queue"
     g 2 submit flow.json -c 2 --time 1 --resume
     until_true 200 is_state flow.run "done"
-    until_true 30 sh -c '! squeue -h -t pending,running | grep -q .'
+    until_true 30 sh -c '! squeue -h -t pending,running -o %Z: | grep -qx "$PWD:"'
     ran_once flow.run 6
     g 0 status flow.run --json
     says out '"not_begun": 0'
@@ -523,14 +535,42 @@ rm -rf "${WORK:?}"/*
 trap cluster_stop EXIT
 export CLUSTER_SHARED="$GANGER_SOURCE_DIR ${GANGER%/*}"
 cluster_start "$WORK/cluster" 3 2
-for test in $tests; do
+
+run_test() { # NAME: its last line says how it went
+    local begin
     begin=$(date +%s)
-    mkdir "$WORK/$test"
-    if (cd "$WORK/$test" && "test_$test"); then
-        echo "pass  $test, $(($(date +%s) - begin)) s"
+    mkdir "$WORK/$1"
+    if (cd "$WORK/$1" && "test_$1"); then
+        echo "pass  $1, $(($(date +%s) - begin)) s"
     else
-        echo "FAIL  $test, $(($(date +%s) - begin)) s"
-        failed="$failed $test"
+        echo "FAIL  $1, $(($(date +%s) - begin)) s"
+        return 1
+    fi
+}
+
+# Tests that mostly wait run beside each other, where the cluster has a node for each of their jobs.
+beside() {
+    case $1 in
+    chain) echo time_limit_changes ;;
+    chain_refused) echo chain_up_front ;;
+    esac
+}
+
+left=$tests
+while [ -n "${left// /}" ]; do
+    set -- $left
+    test=$1 other=$(beside "$1") other_pid=
+    shift
+    left=$*
+    if [ -n "$other" ] && [[ " $left " == *" $other "* ]]; then
+        left=" $left " left=${left/ $other / }
+        run_test "$other" >"$WORK/$other.out" 2>&1 &
+        other_pid=$!
+    fi
+    run_test "$test" || failed="$failed $test"
+    if [ -n "$other_pid" ]; then
+        wait "$other_pid" || failed="$failed $other"
+        cat "$WORK/$other.out"
     fi
     scancel --quiet --user="$(id -un)" 2>/dev/null
     until_true 60 sh -c '! squeue -h | grep -q .'
