@@ -26,6 +26,7 @@ struct allocation
     uint64_t memory_bytes; /* on this node; 0: no limit is known */
     double end_s;          /* when it ends, seconds since 1970; INFINITY: never; NAN: it was not asked */
     uint32_t n_restarts;   /* how often the job was requeued */
+    uint32_t n_other_parts; /* of a job of unlike parts: those whose nodes are not among the hosts */
 };
 
 /* In what a job differs from what its script says: one of a chain of jobs that go on with the same run. */

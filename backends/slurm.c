@@ -119,6 +119,7 @@ static int slurm_describe(struct allocation *a, struct ganger_error *err)
     const char *job = id_of_job();
     const char *hosts = first_of((const char *const[]){"SLURM_JOB_NODELIST", "SLURM_NODELIST", NULL});
     const char *cpus = getenv("SLURM_JOB_CPUS_PER_NODE"), *restarts = getenv("SLURM_RESTART_COUNT");
+    const char *parts = getenv("SLURM_HET_SIZE"); /* a heterogeneous job: the rest is of its first component */
     size_t n_cpus = 0;
 
     *a = (struct allocation){.end_s = NAN};
@@ -138,6 +139,7 @@ static int slurm_describe(struct allocation *a, struct ganger_error *err)
     a->memory_bytes = memory_of_node(allocation_cpus_here(a));
     a->end_s = end_of_job();
     a->n_restarts = restarts != NULL ? (uint32_t)strtoul(restarts, NULL, 10) : 0;
+    a->n_other_parts = parts != NULL && atoi(parts) > 1 ? (uint32_t)atoi(parts) - 1 : 0;
     return 1;
 }
 

@@ -24,6 +24,7 @@ static int leave_job(void **state)
     static const char *const names[] = {
         "SLURM_JOB_ID",       "SLURM_JOBID",        "SLURM_JOB_NODELIST",  "SLURM_NODELIST",
         "SLURM_JOB_CPUS_PER_NODE", "SLURMD_NODENAME", "SLURM_RESTART_COUNT", "SLURM_JOB_END_TIME",
+        "SLURM_HET_SIZE",
         "SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU",
         "SLURM_STEP_ID",      "SLURM_CPU_BIND_TYPE", "SLURM_CPU_BIND_LIST", "OMPI_COMM_WORLD_RANK",
     };
@@ -52,6 +53,7 @@ static void test_a_job_names_its_nodes_and_their_cpus(void **state)
     set_job("n[1-3],big", "2(x3),4", "big");
     setenv("SLURM_MEM_PER_CPU", "500", 1);
     setenv("SLURM_RESTART_COUNT", "2", 1);
+    setenv("SLURM_HET_SIZE", "3", 1);
     setenv("SLURM_JOB_END_TIME", "1795416536", 1);
     assert_int_equal(allocation_find(&a, NULL), 1);
     assert_string_equal(a.backend->name, "slurm");
@@ -61,6 +63,7 @@ static void test_a_job_names_its_nodes_and_their_cpus(void **state)
     assert_int_equal(a.n_cpus[3], 4);
     assert_true(a.memory_bytes == (uint64_t)2000 << 20); /* of this node, which has four CPUs */
     assert_int_equal(a.n_restarts, 2);
+    assert_int_equal(a.n_other_parts, 2);
     assert_true(a.end_s == 1795416536.0);
     assert_int_equal(allocation_cpus_here(&a), 4);
     allocation_release(&a);
