@@ -24,16 +24,19 @@ static char *put_bytes(char *p, const char *bytes, size_t n)
 
 #define PUT(p, literal) put_bytes((p), (literal), sizeof(literal) - 1)
 
+#define DIGITS_MAX 20 /* of 64 bits */
+
+/* Counted first, so that none is moved: a function's line has four numbers. */
 static char *put_number(char *p, uint64_t v)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    uint64_t limit = 10;
+    unsigned n = 1;
 
-    do {
-        digits[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v != 0);
-    return put_bytes(p, digits + at, sizeof(digits) - at);
+    for (; n < DIGITS_MAX && v >= limit; limit *= 10)
+        n++;
+    for (unsigned i = n; i-- > 0; v /= 10)
+        p[i] = (char)('0' + v % 10);
+    return p + n;
 }
 
 static char *put_signed(char *p, int v)
@@ -74,7 +77,9 @@ static char *put_text(char *p, const char *text, size_t n)
         uint32_t character;
         size_t length = 1;
 
-        if (c == '"' || c == '\\') {
+        if (c > '"' && c < 0x7f && c != '\\') { /* nearly all */
+            *p++ = (char)c;
+        } else if (c == '"' || c == '\\') {
             *p++ = '\\';
             *p++ = (char)c;
         } else if (c < 0x20 || c == 0x7f) {
