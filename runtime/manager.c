@@ -71,14 +71,14 @@ void manager_recall(struct manager *m, uint32_t worker)
 {
     if (sched_advance_of(m->sched, worker) != TASK_NONE)
         send_recall(m, worker, sched_advance_of(m->sched, worker));
+    if (m->calls != NULL)
+        calls_recall_from(m, worker);
 }
 
 static void recall_all(struct manager *m)
 {
     for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++)
         manager_recall(m, worker);
-    if (m->calls != NULL)
-        calls_recall_all(m);
 }
 
 /* From now on nothing starts. */
@@ -279,6 +279,19 @@ static bool is_near_a_limit(const struct manager *m)
             m->n_failed_in_a_row + n_in_flight >= m->o->max_failures_in_a_row);
 }
 
+/* What may wait behind what a worker does. One of a node that was set aside gets no more: it is to become idle. */
+static void feed(struct manager *m, uint32_t worker)
+{
+    struct placement p;
+
+    if (nodes_of(m, worker)->is_set_aside)
+        return;
+    if (sched_next_in_advance(m->sched, worker, &p))
+        start_task(m, &p, true);
+    while (m->calls != NULL && !is_near_a_limit(m) && sched_next_in_batch(m->sched, worker, &p))
+        calls_send(m, &p);
+}
+
 /* First what can start now; then, if tasks are short, one more for each worker that began another. No
  * task waits behind another while it could start elsewhere. */
 static void start_what_fits(struct manager *m)
@@ -296,12 +309,8 @@ static void start_what_fits(struct manager *m)
         m->last_sent = p.worker;
         manager_be_fed(m, p.worker);
     }
-    for (size_t i = 0; i < m->n_fed && !is_near_a_limit(m); i++) {
-        if (sched_next_in_advance(m->sched, m->fed[i], &p))
-            start_task(m, &p, true);
-        while (m->calls != NULL && !is_near_a_limit(m) && sched_next_in_batch(m->sched, m->fed[i], &p))
-            calls_send(m, &p);
-    }
+    for (size_t i = 0; i < m->n_fed && !is_near_a_limit(m); i++)
+        feed(m, m->fed[i]);
     m->n_fed = 0;
     calls_post(m);
     if (m->calls != NULL)
@@ -344,6 +353,7 @@ static void hear_returned(struct manager *m, uint32_t worker, struct cursor *c)
     else if (task_is_call(&m->o->graph->tasks[returned.task]) &&
              sched_attempt(m->sched, returned.task) == returned.attempt)
         sched_take_back(m->sched, worker, returned.task);
+    losses_retire(m, worker);
 }
 
 /* The task that follows on the same worker has its slots already; was it there when the worker looked? */

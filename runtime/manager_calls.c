@@ -175,11 +175,10 @@ void calls_recall_some(struct manager *m)
         recall(m, worker, first, n);
 }
 
-void calls_recall_all(struct manager *m)
+void calls_recall_from(struct manager *m, uint32_t worker)
 {
-    for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++)
-        if (sched_n_in_batch(m->sched, worker) > 0)
-            recall(m, worker, 0, sched_n_in_batch(m->sched, worker));
+    if (sched_n_in_batch(m->sched, worker) > 0)
+        recall(m, worker, 0, sched_n_in_batch(m->sched, worker));
 }
 
 /* ---- hearing ---- */
@@ -199,6 +198,7 @@ static void tell_ended(struct manager *m, uint32_t worker)
                                             .slots = &m->peers[worker].slot,
                                             .n_calls = c->n_ended,
                                             .calls = c->ended});
+    losses_note_done(m, m->peers[worker].node, c->n_ended);
     c->n_ended = 0;
     m->n_failed_in_a_row = 0;
 }
@@ -268,6 +268,7 @@ void calls_hear(struct manager *m, uint32_t worker, uint32_t n_records, struct c
     if (m->calls == NULL)
         return;
     tell_ended(m, worker);
+    losses_retire(m, worker);
     m->calls->is_brisk = n_records > 0 && r.result.end_s - r.result.start_s < BRISK_S;
     if (m->o->graph->conditions != NULL)
         manager_tell_skipped(m);

@@ -288,8 +288,7 @@ static void set_aside(struct manager *m, uint32_t node)
     for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++) {
         if (!m->peers[worker].is_admitted || m->peers[worker].node != node || !m->peers[worker].is_here)
             continue;
-        if (sched_advance_of(m->sched, worker) != TASK_NONE)
-            manager_recall(m, worker);
+        manager_recall(m, worker);
         losses_retire(m, worker);
     }
 }
@@ -314,6 +313,12 @@ static bool is_hole(const struct manager *m, uint32_t node)
            has_other(m, node);
 }
 
+void losses_note_done(struct manager *m, uint32_t node, uint32_t n)
+{
+    m->n_attempts_done += n;
+    m->nodes[node].n_failed_in_a_row = 0;
+}
+
 void losses_note_end(struct manager *m, uint32_t node, const struct task_result *result)
 {
     struct node_entry *n = &m->nodes[node];
@@ -322,10 +327,9 @@ void losses_note_end(struct manager *m, uint32_t node, const struct task_result 
                       (result->end == TASK_EXITED || result->end == TASK_SIGNALLED || result->end == TASK_NOT_STARTED ||
                        result->end == TASK_OUTPUT_MISSING || result->end == TASK_INPUT_MISSING);
 
-    m->n_attempts_done += is_good;
     m->n_attempts_failed += !is_good && is_at_once;
     if (is_good || !is_at_once) {
-        n->n_failed_in_a_row = 0;
+        losses_note_done(m, node, is_good);
         return;
     }
     if (n->n_failed_in_a_row++ == 0) {

@@ -132,7 +132,7 @@ void manager_stop(struct manager *m, enum stop_mode mode, const char *why);
 void manager_send_run(struct manager *m, const struct placement *p, bool is_in_advance);
 /* Sends m->message; a node that cannot be reached is cut off, one of ours ends the run. */
 void manager_send(struct manager *m, uint32_t worker, bool quietly);
-void manager_recall(struct manager *m, uint32_t worker); /* what it was sent in advance */
+void manager_recall(struct manager *m, uint32_t worker); /* what waits behind its task */
 /* What it was sent in advance is ready again. */
 void manager_take_back(struct manager *m, uint32_t worker);
 /* A task failed for good: counted, unless it may; the run may stop for it. Tells of those that are skipped. */
@@ -160,9 +160,9 @@ void calls_close(struct manager *m);
 void calls_send(struct manager *m, const struct placement *p);
 void calls_post(struct manager *m);
 
-/* What waits behind a busy worker, while others have nothing to do; all that waits anywhere. */
+/* What waits behind a busy worker, while others have nothing to do; all that waits behind this one. */
 void calls_recall_some(struct manager *m);
-void calls_recall_all(struct manager *m);
+void calls_recall_from(struct manager *m, uint32_t worker);
 
 /* Are functions in flight that will answer within moments, and have we a core of our own? Then we wait awake. */
 bool calls_are_awaited(struct manager *m);
@@ -262,6 +262,7 @@ double losses_fence_s(const struct manager *m);
 /* An attempt ended there. A node on which tasks fail as soon as they begin, while others end well elsewhere, would eat
  * the whole workflow: it is set aside. losses_retire: when a worker of such a node has nothing to do. */
 void losses_note_end(struct manager *m, uint32_t node, const struct task_result *result);
+void losses_note_done(struct manager *m, uint32_t node, uint32_t n); /* so many that went well */
 void losses_retire(struct manager *m, uint32_t worker);
 
 /* Ready tasks that only what is gone could have held fail. */

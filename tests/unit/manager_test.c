@@ -32,6 +32,7 @@
  *   W done ID CODE   worker W's task ended; ID may be "setup" or "teardown"
  *   W dies           worker W's process ends
  *   W killed ID      the same, ended by us
+ *   W called ID      worker W's function returned, after a microsecond
  *   W started ID
  *   W returned ID    worker W gives back what it was sent in advance
  *   W lost V         worker W, its node's leader, says that V's process has ended
@@ -45,6 +46,7 @@ struct script
 {
     struct comm comm;
     const struct graph *graph;
+    const struct registry *registry; /* NULL: no functions */
     const char *next;      /* rest of the script */
     bool is_ready;         /* `message` is to be received */
     uint32_t from;
@@ -103,6 +105,7 @@ static int script_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
     struct run run;
     struct stop stop;
     struct recall recall;
+    struct call_order order;
     struct cancel cancel;
     struct heartbeat heartbeat;
 
@@ -120,9 +123,21 @@ static int script_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
             buffer_printf(&s->transcript, " gpu %s", id);
         buffer_printf(&s->transcript, "\n");
         break;
+    case MESSAGE_CALL:
+        buffer_printf(&s->transcript, "%u CALL", to);
+        for (uint32_t i = 0; i < h.n_records; i++) {
+            assert_int_equal(message_next_call(&cursor, &order, err), 0);
+            buffer_printf(&s->transcript, " %s", name_of_task(s, order.task));
+        }
+        buffer_printf(&s->transcript, "\n");
+        break;
     case MESSAGE_RECALL:
-        assert_int_equal(message_next_recall(&cursor, &recall, err), 0);
-        buffer_printf(&s->transcript, "%u RECALL %s\n", to, name_of_task(s, recall.task));
+        buffer_printf(&s->transcript, "%u RECALL", to);
+        for (uint32_t i = 0; i < h.n_records; i++) {
+            assert_int_equal(message_next_recall(&cursor, &recall, err), 0);
+            buffer_printf(&s->transcript, " %s", name_of_task(s, recall.task));
+        }
+        buffer_printf(&s->transcript, "\n");
         break;
     case MESSAGE_CANCEL:
         assert_int_equal(message_next_cancel(&cursor, &cancel, err), 0);
@@ -179,7 +194,8 @@ static void prepare_hello(struct script *s, int slot)
     pid_t pid = s->pids[s->from] = start_stand_in();
     struct hello hello = {.host = {"host", 4}, .pid = (uint32_t)pid, .gpus = {"7\0008", 4},
                           .cpu = UINT32_MAX, .slot = (uint16_t)slot,
-                          .n_node_slots = 8, .memory_bytes = (uint64_t)1 << 30};
+                          .n_node_slots = 8, .memory_bytes = (uint64_t)1 << 30,
+                          .registry_digest = s->registry != NULL ? registry_digest(s->registry) : 0};
 
     message_begin(&s->message, MESSAGE_HELLO, 0, s->from);
     message_add_hello(&s->message, &hello);
@@ -201,6 +217,15 @@ static void prepare_done(struct script *s, const char *id, uint32_t attempt, enu
 
     message_begin(&s->message, MESSAGE_DONE, EPOCH, s->from);
     message_add_done(&s->message, &done);
+}
+
+static void prepare_called(struct script *s, const char *id)
+{
+    struct call_report report = {.task = find_task(s, id), .attempt = 1, .has_bytes = true,
+                                 .result = {.end = TASK_EXITED, .tail = "", .end_s = 1e-6}, .bytes = {"", 0}};
+
+    message_begin(&s->message, MESSAGE_CALLED, EPOCH, s->from);
+    message_add_called(&s->message, &report);
 }
 
 static void prepare_started(struct script *s, const char *id)
@@ -288,6 +313,8 @@ static int script_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
         prepare_hello(s, (int)s->from - 1);
     } else if (strcmp(word, "claims") == 0) {
         prepare_hello(s, atoi(id));
+    } else if (strcmp(word, "called") == 0) {
+        prepare_called(s, id);
     } else if (strcmp(word, "started") == 0) {
         prepare_started(s, id);
     } else if (strcmp(word, "returned") == 0) {
@@ -316,6 +343,10 @@ static void sink(void *data, const struct event *e)
     case EVENT_TASK_UNCHANGED: buffer_printf(&s->transcript, "unchanged %s\n", name_of_task(s, e->task)); break;
     case EVENT_TASK_KEPT: buffer_printf(&s->transcript, "kept %s\n", name_of_task(s, e->task)); break;
     case EVENT_TASK_DONE: buffer_printf(&s->transcript, "done %s\n", name_of_task(s, e->task)); break;
+    case EVENT_CALLS_DONE:
+        for (uint32_t i = 0; i < e->n_calls; i++)
+            buffer_printf(&s->transcript, "done %s\n", name_of_task(s, e->calls[i].task));
+        break;
     case EVENT_TASK_FAILED: buffer_printf(&s->transcript, "failed %s\n", name_of_task(s, e->task)); break;
     case EVENT_TASK_CANCELLED:
         buffer_printf(&s->transcript, "cancelled %s\n", name_of_task(s, e->task));
@@ -374,6 +405,7 @@ static struct outcome expect_with(struct graph *graph, uint32_t n_workers, const
     const uint32_t *nodes = asked->comm != NULL ? asked->comm->nodes : one_node;
     struct script s = {.comm = {.ops = &script_ops, .size = n_workers + 1, .nodes = nodes},
                        .graph = graph,
+                       .registry = asked->registry,
                        .next = script,
                        .run_s = 1};
     struct event_sinks sinks = {0};
@@ -1077,6 +1109,52 @@ static void test_leader_tells_of_a_death_at_once(void **unused)
 }
 
 /* Each of its workers has done two when worker 1 has done five. */
+static int no_body(struct ganger_call *call)
+{
+    (void)call;
+    return 0;
+}
+
+/* Worker 2 fails its tasks while worker 3, of the same node, has functions behind one that runs. */
+static void test_what_waits_on_a_node_that_is_set_aside_is_called_elsewhere(void **unused)
+{
+    static const uint32_t nodes[N_RANKS_MAX] = {0, 0, 1, 1};
+    struct registry_function f = {"f", no_body, false};
+    struct registry registry = REGISTRY_EMPTY;
+    struct comm where = {.nodes = nodes};
+    const struct manager_options asked = {.fence_s = FENCE_TEST_S, .comm = &where, .registry = &registry};
+
+    (void)unused;
+    assert_int_equal(registry_add(&registry, &f, NULL), 0);
+    expect_with(graph_from_text("s call prio=9\na prio=8 program=x\nb prio=8 retries=9 program=x\n"
+                                "g call\nh call\ni call\nj call\nk call\nl call\nm call\n"),
+                3,
+                "1 hello\n1 called s\n2 hello\n3 hello\n2 done b 9\n1 done a 0\n1 called i\n1 called j\n"
+                "1 called k\n1 called l\n2 done b 9 2\n2 done b 9 3\n2 done b 9 4\n2 done b 9 5\n3 returned h\n"
+                "3 called g\n1 called m\n1 done b 0 6\n1 called h\n",
+                "1 WELCOME\n1 CALL s\ndone s\n1 RUN a\n2 WELCOME\n2 RUN b\n3 WELCOME\n3 CALL g h\nretried b\n"
+                "2 RUN b 2\ndone a\n1 CALL i j\ndone i\n1 CALL k\ndone j\n1 CALL l\ndone k\n1 CALL m\ndone l\n"
+                "retried b\n2 RUN b 3\nretried b\n2 RUN b 4\nretried b\n2 RUN b 5\nretried b\n3 RECALL h\n"
+                "done g\ndone m\n1 RUN b 6\ndone b\n1 CALL h\ndone h\n1 STOP when done\n2 STOP when done\n"
+                "3 STOP when done\n", &asked);
+    registry_release(&registry);
+}
+
+/* Each ends as soon as it has begun, and another one is behind it already. */
+static void test_node_that_is_set_aside_gets_nothing_in_advance(void **unused)
+{
+    (void)unused;
+    expect_on_two_nodes("a\nb\nc\nd\ne\nf\ng\nh\ni\nj\nk\nl\nm\nn\no\np\n", 2,
+                        "1 hello\nshort\n1 done a 0\n2 hello\n2 done d 9\n1 done b 0\n1 done c 0\n1 done g 0\n"
+                        "1 done h 0\n1 done i 0\n2 done e 9\n2 done f 9\n2 done l 9\n2 done m 9\n1 done j 0\n"
+                        "2 done n 9\n1 done k 0\n1 done o 0\n1 done p 0\n",
+                        "1 WELCOME\n1 RUN a\ndone a\n1 RUN b\n1 RUN c\n2 WELCOME\n2 RUN d\n2 RUN e\n"
+                        "failed d\n2 RUN f\ndone b\n1 RUN g\ndone c\n1 RUN h\ndone g\n1 RUN i\ndone h\n1 RUN j\n"
+                        "done i\n1 RUN k\nfailed e\n2 RUN l\nfailed f\n2 RUN m\nfailed l\n2 RUN n\nfailed m\ndone j\n"
+                        "1 RUN o\nfailed n\ndone k\n1 RUN p\ndone o\ndone p\n1 STOP when done\n"
+                        "2 STOP when done\n");
+}
+
 static void test_node_on_which_all_fails_at_once_is_set_aside(void **unused)
 {
     (void)unused;
@@ -1274,6 +1352,8 @@ int main(void)
         cmocka_unit_test(test_manager_that_was_stopped_gives_nobody_up),
         cmocka_unit_test(test_leader_tells_of_a_death_at_once),
         cmocka_unit_test(test_node_on_which_all_fails_at_once_is_set_aside),
+        cmocka_unit_test(test_node_that_is_set_aside_gets_nothing_in_advance),
+        cmocka_unit_test(test_what_waits_on_a_node_that_is_set_aside_is_called_elsewhere),
         cmocka_unit_test(test_node_is_kept_when_tasks_fail_everywhere),
         cmocka_unit_test(test_children_start_when_their_parent_was_collected),
         cmocka_unit_test(test_slot_is_free_while_a_task_is_collected),
