@@ -312,6 +312,9 @@ def worker_kills(place, folder, options):
         f"{worst:.2f} s longer for each kill")
 
 
+STRUCK_EPOCHS_MAX = 12  # of a workflow: what may fail is tried again in each, and a slow machine gets no further
+
+
 def deaths(place, folder, options):
     rng, n_deaths, n_runs = random.Random(options.seed), 0, 0
     while n_deaths < options.deaths:
@@ -331,8 +334,9 @@ def deaths(place, folder, options):
                 n_deaths += 1
 
         status = 3
-        for _ in range(EPOCHS_MAX):
-            status = run.go_on(strike_at_the_top if n_deaths < options.deaths else None)
+        for epoch in range(EPOCHS_MAX):
+            may_strike = epoch < STRUCK_EPOCHS_MAX and n_deaths < options.deaths
+            status = run.go_on(strike_at_the_top if may_strike else None)
             if status == 0:
                 break
         if status != 0:
