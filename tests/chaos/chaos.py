@@ -1,5 +1,6 @@
 """See chaos.sh."""
 import argparse
+import json
 import os
 import pathlib
 import random
@@ -262,23 +263,47 @@ WORKERS = 8
 KILLS_PER_RUN = 5  # some must stay
 
 
+SHORT_FUNCTIONS = 100000
+NAPS = 1000  # functions of 10 ms among them
+
+
+def write_commands(path):
+    """How many tasks there are."""
+    path.write_text('{"tasks": [{"id": "t{i}", "for": {"i": "1-%d"}, "command": ["true"]}]}' % SHORT_TASKS)
+    return SHORT_TASKS
+
+
+def write_functions(path):
+    """The same, of functions of tests/functions/program.c; "sum" has what all of them returned."""
+    path.write_text(json.dumps({"tasks": [
+        *({"id": f"e{i}", "function": "echo", "input": i} for i in range(SHORT_FUNCTIONS)),
+        {"id": "n{i}", "for": {"i": f"1-{NAPS}"}, "function": "nap", "input": 10},
+        {"id": "sum", "function": "sum", "after": ["e*"], "keep": True}]}))
+    return SHORT_FUNCTIONS + NAPS + 1
+
+
+def check_sum(run):
+    wanted = sum(range(SHORT_FUNCTIONS))
+    if f"sum: done {wanted}\n" not in run.log.read_text():
+        raise Failure("the sum of what the functions returned is wrong")
+
+
 def makespan(run):
-    ends = [line["end"] for _, line in journal.lines(run.journal) if line["event"] == "done"]
-    return max(ends, default=0), len(ends), len({line["task"] for _, line in journal.lines(run.journal)
-                                                 if line["event"] == "done"})
+    ends = list(journal.ends(run.journal))
+    return max((end for _, end in ends), default=0), len(ends), len({task for task, _ in ends})
 
 
-def short_run(place, folder, n_kills, rng):
+def short_run(place, folder, n_kills, rng, write):
     """The makespan of a run of short tasks of whose workers so many are killed."""
     folder.mkdir(parents=True)
-    (folder / "flow.json").write_text('{"tasks": [{"id": "t{i}", "for": {"i": "1-%d"}, "command": ["true"]}]}' % SHORT_TASKS)
+    n = write(folder / "flow.json")
     run = Run(place, folder, WORKERS, ["--quiet"])
     place.runs.append(run)
     run.begin()
-    wait_until(lambda: run.is_over() or any(line["event"] == "done" for _, line in journal.lines(run.journal)),
+    wait_until(lambda: run.is_over() or any(journal.ends(run.journal)),
                "a task is done") # before that a death is one of the start, and ends the run
     for _ in range(n_kills):
-        time.sleep(rng.random() * 0.8)
+        time.sleep(rng.random() * (0.8 if write == write_commands else 0.4))
         workers = victims(run)["worker"]
         if run.is_over() or not workers:
             break
@@ -286,8 +311,10 @@ def short_run(place, folder, n_kills, rng):
     status = run.wait()
     length, n_done, n_tasks = makespan(run)
     lost = sum(line["event"] == "lost" for _, line in journal.lines(run.journal))
-    if status != 0 or n_done != SHORT_TASKS or n_tasks != SHORT_TASKS:
-        raise Failure(f"status {status}, {n_tasks} tasks done, {n_done} records of it")
+    if status != 0 or n_done != n or n_tasks != n:
+        raise Failure(f"status {status}, {n_tasks} tasks of {n} done, {n_done} records of it")
+    if write == write_functions:
+        check_sum(run)
     check_nothing_left(place)
     check_verified(place, folder)
     return length, lost
@@ -295,20 +322,22 @@ def short_run(place, folder, n_kills, rng):
 
 def worker_kills(place, folder, options):
     rng, n_kills, n_runs, worst = random.Random(options.seed), 0, 0, 0
-    calm, _ = short_run(place, folder / "calm", 0, rng)
-    say(f"undisturbed: {SHORT_TASKS} tasks in {calm:.1f} s")
-    while n_kills < options.worker_kills:
-        if n_runs > options.worker_kills:
+    write = write_functions if options.function_kills else write_commands
+    n_wanted = options.function_kills or options.worker_kills
+    calm, _ = short_run(place, folder / "calm", 0, rng, write)
+    say(f"undisturbed: {calm:.1f} s")
+    while n_kills < n_wanted:
+        if n_runs > n_wanted:
             raise Failure(f"only {n_kills} kills hit in {n_runs} runs: they are over too soon")
         here = folder / f"run-{n_runs}"
-        length, lost = short_run(place, here, min(KILLS_PER_RUN, options.worker_kills - n_kills), rng)
+        length, lost = short_run(place, here, min(KILLS_PER_RUN, n_wanted - n_kills), rng, write)
         if length > 1.5 * calm + 2 * lost:
             raise Failure(f"{lost} kills made it {length:.1f} s instead of {calm:.1f} s")
         worst = max(worst, (length - calm) / max(lost, 1))
         n_kills, n_runs = n_kills + lost, n_runs + 1
         say(f"{n_kills} kills, the last {lost} in a run of {length:.1f} s")
         shutil.rmtree(here)
-    say(f"worker kills: {n_kills} in {n_runs} runs of {SHORT_TASKS} tasks: all done, each recorded once; at worst "
+    say(f"worker kills: {n_kills} in {n_runs} runs: all done, each recorded once; at worst "
         f"{worst:.2f} s longer for each kill")
 
 
@@ -432,6 +461,7 @@ def read_options():
     parser.add_argument("--tasks", type=int, default=60, help="of each workflow")
     parser.add_argument("--keep", action="store_true", help="keep what rounds that went well left")
     parser.add_argument("--worker-kills", type=int, metavar="N")
+    parser.add_argument("--function-kills", type=int, metavar="N")
     parser.add_argument("--deaths", type=int, metavar="N")
     parser.add_argument("--disk", type=int, metavar="N")
     return parser.parse_args()
@@ -443,9 +473,9 @@ def main():
         disk.enter_namespace()
     folder = pathlib.Path(os.environ.get("CHAOS_DIR") or tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    place = ThisMachine(os.path.abspath(os.environ["GANGER"]), folder, f"{options.seed}-{os.getpid()}")
+    place = ThisMachine(os.path.abspath(os.environ["FUNCTIONS" if options.function_kills else "GANGER"]), folder, f"{options.seed}-{os.getpid()}")
     place.runs = []
-    mode = worker_kills if options.worker_kills else deaths if options.deaths else full_disks if options.disk else chaos
+    mode = worker_kills if options.worker_kills or options.function_kills else deaths if options.deaths else full_disks if options.disk else chaos
     say(f"chaos: seed {options.seed}, in {folder}")
     try:
         mode(place, folder, options)

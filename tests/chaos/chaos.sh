@@ -4,6 +4,7 @@
 #   chaos.sh [--seconds N] [--seed S]    random workflows; tasks, workers, manager, mpirun and launcher are killed, told to
 #                                        end, stopped and continued; each run is resumed until it is done
 #   chaos.sh --worker-kills N            so many kills of workers, over runs of 20,000 short tasks
+#   chaos.sh --function-kills N          the same, of 100,000 short functions and 1,000 of 10 ms
 #   chaos.sh --deaths N                  so many kills of the manager or mpirun, each time resumed
 #   chaos.sh --disk N                    so many times the run directory's disk is full, each time emptied and resumed
 #
@@ -14,5 +15,6 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 : "${GANGER:=$here/../../build/bin/ganger}"
 [ -x "$GANGER" ] || { echo "chaos.sh: no program at $GANGER: build it, or set GANGER" >&2; exit 2; }
-export GANGER OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 PYTHONDONTWRITEBYTECODE=1
+: "${FUNCTIONS:=${GANGER%/bin/*}/tests/functions-program}" # has the functions of tests/functions/program.c
+export GANGER FUNCTIONS OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 PYTHONDONTWRITEBYTECODE=1
 exec python3 "$here/chaos.py" "$@"

@@ -26,3 +26,13 @@ def done(path):
         if line["event"] == "done":
             found.setdefault(line["task"], (epoch, line["attempt"]))
     return found
+
+
+def ends(path):
+    """(task, when it ended) of each record of a task that is done, functions among them."""
+    for _, line in lines(path):
+        if line["event"] == "done":
+            yield line["task"], line["end"]
+        elif line["event"] == "calls":
+            for task, _, _, _, start, run, *_ in line["calls"]:
+                yield task, line["start"] + (start + run) * 1e-9

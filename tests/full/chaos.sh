@@ -1,10 +1,11 @@
 #!/bin/sh
 # Whatever dies at whatever moment: nothing is lost, nothing runs twice, nothing is left. CHAOS_SECONDS (120) of random
-# workflows, 5 kills of the manager or mpirun, 10 of workers, 5 times a full disk. CHAOS_SEED repeats one; each says its own.
+# workflows, 5 kills of the manager or mpirun, 10 of workers with commands
+# and 10 with functions, 5 times a full disk. CHAOS_SEED repeats one; each says its own.
 set -eu
 cd "$(dirname "$0")/../.."
 cmake --preset default >/dev/null
-cmake --build --preset default --parallel "$(nproc)" --target ganger
+cmake --build --preset default --parallel "$(nproc)" --target ganger functions-program
 seed=${CHAOS_SEED:+--seed $CHAOS_SEED}
 # shellcheck disable=SC2086
 sh tests/chaos/chaos.sh --seconds "${CHAOS_SECONDS:-120}" $seed
@@ -12,5 +13,7 @@ sh tests/chaos/chaos.sh --seconds "${CHAOS_SECONDS:-120}" $seed
 sh tests/chaos/chaos.sh --deaths 5 $seed
 # shellcheck disable=SC2086
 sh tests/chaos/chaos.sh --worker-kills 10 $seed
+# shellcheck disable=SC2086
+sh tests/chaos/chaos.sh --function-kills 10 $seed
 # shellcheck disable=SC2086
 sh tests/chaos/chaos.sh --disk 5 $seed
