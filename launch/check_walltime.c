@@ -47,7 +47,8 @@ void check_walltime_measure(struct check_walltime *w, const struct graph *g, dou
         uint32_t *kind;
         double need_s;
 
-        if (task_is_join(&g->tasks[t]) || (need_s = need_of(w, g, &g->tasks[t], &kind)) < w->usable_s)
+        if (task_is_join(&g->tasks[t]) || (need_s = need_of(w, g, &g->tasks[t], &kind)) < w->usable_s ||
+            need_s <= 0) /* what states nothing is started, and cut off */
             continue;
         ++*kind;
         if (need_s > w->example_s) {

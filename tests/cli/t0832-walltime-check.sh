@@ -29,3 +29,7 @@ says err "2 tasks would never be started"
 says err '"c"'
 g 0 submit flow.json --backend local --time 3h --dry-run
 says_not err "never be started"
+
+# In a job that is shorter than its own end needs nothing fits that states how long it takes; the rest is started.
+g 0 submit flow.json --backend local --time 12s --dry-run
+says err "5 tasks would never be started"
