@@ -43,7 +43,7 @@ g 0 submit saves.json --backend local -c 1 --time 6s --chain 5 --wait -- $short
 
 # At most so many jobs; and a cancelled chain has no further ones.
 # shellcheck disable=SC2086
-g 75 submit flow.json --backend local -c 1 --time 6s --chain 2 --run-dir most.run --wait -- $short
+g 75 submit flow.json --backend local -c 1 --time 9s --chain 2 --run-dir most.run --wait -- $short
 [ "$(events most.run run)" = 2 ] || fail "there were $(events most.run run) jobs"
 says most.run/job.out "all 2 jobs of the chain are used up"
 # shellcheck disable=SC2086
