@@ -98,7 +98,7 @@ void backend_read_log(const char *path, size_t n_most, struct buffer *text)
     const char *begin, *end, *stop;
 
     read_end(path, n_most + 65536, &all);
-    if (all.n == 0) {
+    if (all.bytes == NULL || all.n == 0) {
         buffer_release(&all);
         return;
     }

@@ -17,6 +17,7 @@
 #include "launch/walltime.h"
 #include "manager.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,6 +270,7 @@ int run_manage(const struct run_options *options, struct comm *comm, int signal_
 
     m.walltime = walltime_open(); /* the answer comes while the workflow is read */
     if (prepare(&m, &err) == 0) {
+        assert(m.workflow.graph != NULL);
         was_run = true;
         manage(&m, signal_fd, &err);
     } else {

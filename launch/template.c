@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -70,6 +71,7 @@ static bool is_replaced(const struct template_changes *c, const char *option)
 
 static void put_option(struct buffer *text, const struct dialect *d, const char *option)
 {
+    assert(d != NULL); /* without a dialect nothing is an option */
     buffer_printf(text, "%s ", d->prefix);
     d->put(text, option);
     buffer_printf(text, "\n");

@@ -77,7 +77,7 @@ static char *put_text(char *p, const char *text, size_t n)
         uint32_t character;
         size_t length = 1;
 
-        if (c > '"' && c < 0x7f && c != '\\') { /* nearly all */
+        if (c >= ' ' && c < 0x7f && c != '"' && c != '\\') { /* nearly all */
             *p++ = (char)c;
         } else if (c == '"' || c == '\\') {
             *p++ = '\\';
@@ -85,8 +85,6 @@ static char *put_text(char *p, const char *text, size_t n)
         } else if (c < 0x20 || c == 0x7f) {
             p = PUT(p, "\\u00");
             p = put_hex(p, c, 2);
-        } else if (c < 0x80) {
-            *p++ = (char)c;
         } else {
             length = utf8_character(text + i, n - i, &character);
             p = length > 0 ? put_bytes(p, text + i, length) : PUT(p, "\xef\xbf\xbd");

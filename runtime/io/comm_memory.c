@@ -246,7 +246,8 @@ int comm_open_memory(struct comm **ends, uint32_t size, struct ganger_error *err
     if (number == 0)
         return 0;
     for (uint32_t rank = 0; rank < size; rank++)
-        memory_close(ends[rank], false);
+        free(of(ends[rank]));
+    free_shared(shared);
     errno = number;
     return error_set_errno(err, ERROR_SYSTEM,
                            "cannot make a doorbell for each of %u ranks in one process (`ulimit -n`)", size);
