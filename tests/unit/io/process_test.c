@@ -244,7 +244,8 @@ static void test_what_a_task_leaves_behind_is_killed(void **unused)
     end = run_shell("sleep 1000 & echo $!", &o); /* in its group */
     assert_true(end.left_others);
     assert_false(is_alive(pipes.out[0]));
-    end = run_shell("setsid sh -c 'echo $$; sleep 1000' & sleep 0.2", &o); /* out of it */
+    end = run_shell("trap 'exit 0' USR1; setsid sh -c 'echo $$; kill -USR1 $0; exec sleep 1000' $$ & wait",
+                    &o); /* out of it */
     assert_true(end.left_others);
     assert_false(is_alive(pipes.out[0]));
     end = run_shell("true", &o);
