@@ -105,7 +105,7 @@ struct comm_mpi
     bool has_far;   /* some rank it talks to is on another node */
     int net_fds[NET_FDS_MAX]; /* borrowed from MPI: see find_net_fds */
     nfds_t n_net_fds;
-    bool net_tells; /* the last message from another node woke us by one of them */
+    bool net_tells; /* so far as is known: no message from another node has come without one of them waking us */
     uint32_t n_vain_wakes;
 
     struct pollfd *fds; /* the bell, MPI's, then the caller's */
@@ -734,6 +734,7 @@ static void find_net_fds(struct comm_mpi *m)
     }
     if (dir != NULL)
         closedir(dir);
+    m->net_tells = m->n_net_fds > 0; /* where that is wrong, the first message that nobody told of shows it */
 }
 
 struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err)
