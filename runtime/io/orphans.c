@@ -105,12 +105,12 @@ static bool is_task(struct wanted *w, int pid_fd)
     return number == w->epoch && strtoul(worker, NULL, 10) == w->worker;
 }
 
-/* The parent and the name in /proc/PID/stat. */
-static bool read_stat(struct wanted *w, int pid_fd, pid_t *parent, char name[16])
+/* The parent and the name in a file like /proc/PID/stat. */
+static bool read_stat(struct wanted *w, int pid_fd, const char *file, pid_t *parent, char name[16])
 {
     const char *open, *close;
 
-    if (!read_file(w, pid_fd, "stat"))
+    if (!read_file(w, pid_fd, file))
         return false;
     open = strchr(w->text.bytes, '(');
     close = strrchr(w->text.bytes, ')');
@@ -140,7 +140,18 @@ static bool holds_dir(struct wanted *w, int pid_fd)
     return holds;
 }
 
-/* A `ganger run` that has the directory open, and is none of ours: those have our parent. */
+/* A rank of our launch has our parent. Before its exec a rank's child looks like the rank, and has that for a
+ * parent. */
+static bool is_of_this_launch(struct wanted *w, int pid_fd, pid_t parent)
+{
+    char file[32], name[16];
+    pid_t grandparent;
+
+    snprintf(file, sizeof(file), "../%d/stat", (int)parent);
+    return parent == getppid() || (read_stat(w, pid_fd, file, &grandparent, name) && grandparent == getppid());
+}
+
+/* A `ganger run` that has the directory open, and is none of ours. */
 static bool is_old_rank(struct wanted *w, int pid_fd)
 {
     static char self[16];
@@ -151,8 +162,9 @@ static bool is_old_rank(struct wanted *w, int pid_fd)
         return false;
     if (*self == '\0')
         snprintf(self, sizeof(self), "%.15s", program_invocation_short_name);
-    return read_stat(w, pid_fd, &parent, name) && strcmp(name, self) == 0 && parent != getppid() &&
-           read_file(w, pid_fd, "cmdline") && w->text.n > strlen(w->text.bytes) + 2 &&
+    return read_stat(w, pid_fd, "stat", &parent, name) && strcmp(name, self) == 0 &&
+           !is_of_this_launch(w, pid_fd, parent) && read_file(w, pid_fd, "cmdline") &&
+           w->text.n > strlen(w->text.bytes) + 2 &&
            strcmp(w->text.bytes + strlen(w->text.bytes) + 1, "run") == 0 && holds_dir(w, pid_fd);
 }
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -70,10 +71,12 @@ static pid_t start_rank(const char *word, const char *dir)
     return pid;
 }
 
-/* What start_rank starts. */
+/* What start_rank starts, and a child of it that looks the same, as a task does before its exec. */
 static int be_rank(const char *dir)
 {
-    if (open(dir, O_RDONLY | O_DIRECTORY) < 0 || write(STDOUT_FILENO, "r", 1) != 1)
+    if (open(dir, O_RDONLY | O_DIRECTORY) < 0)
+        return 1;
+    if (fork() == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || write(STDOUT_FILENO, "r", 1) != 1))
         return 1;
     for (;;)
         pause();
@@ -110,18 +113,45 @@ static void test_tasks_of_earlier_epochs_are_ended(void **unused)
     assert_false(was_killed(of_another_run));
 }
 
+/* As a rank of another launch than those that this test starts: it has another parent. */
+static int end_from_another_launch(const char *dir, uint32_t epoch)
+{
+    uint32_t n_ended = 0;
+    int status = -1;
+    pid_t launcher = fork(), rank;
+
+    if (launcher > 0)
+        return waitpid(launcher, &status, 0) == launcher ? status : -1;
+    rank = fork();
+    if (rank == 0)
+        _exit(orphans_end_before(dir, epoch, &n_ended, &(struct ganger_error){0}) == 0 ? 0 : 1);
+    _exit(waitpid(rank, &status, 0) == rank && status == 0 ? 0 : 1);
+}
+
 static void test_ranks_of_earlier_epochs_are_ended(void **unused)
 {
-    struct ganger_error err = {0};
     pid_t rank = start_rank("run", run_dir), of_another_run = start_rank("run", "/tmp"),
           reader = start_rank("logs", run_dir);
-    uint32_t n_ended = 0;
 
     (void)unused;
-    assert_int_equal(orphans_end_before(run_dir, 2, &n_ended, &err), 0);
+    assert_int_equal(end_from_another_launch(run_dir, 2), 0);
     assert_true(was_killed(rank));
     assert_false(was_killed(of_another_run));
     assert_false(was_killed(reader));
+}
+
+static void test_ranks_of_this_launch_and_their_children_are_spared(void **unused)
+{
+    pid_t rank = start_rank("run", run_dir), other = fork();
+    uint32_t n_ended = 0;
+    int status = -1;
+
+    (void)unused;
+    if (other == 0) /* another rank: it has the same parent */
+        _exit(orphans_end_before(run_dir, 2, &n_ended, &(struct ganger_error){0}) == 0 && n_ended == 0 ? 0 : 1);
+    assert_int_equal(waitpid(other, &status, 0), other);
+    assert_int_equal(status, 0);
+    assert_false(was_killed(rank));
 }
 
 static void test_a_run_directory_by_another_path_is_the_same(void **unused)
@@ -192,6 +222,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tasks_of_earlier_epochs_are_ended),
         cmocka_unit_test(test_ranks_of_earlier_epochs_are_ended),
+        cmocka_unit_test(test_ranks_of_this_launch_and_their_children_are_spared),
         cmocka_unit_test(test_a_run_directory_by_another_path_is_the_same),
         cmocka_unit_test(test_what_one_worker_s_tasks_left_is_ended),
         cmocka_unit_test(test_a_run_below_a_task_of_its_own_does_not_end_it),
