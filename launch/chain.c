@@ -128,17 +128,20 @@ static bool find_own(struct submission *s, const char *run, const char *job, siz
 /* Are the ids of all jobs that were handed in known? */
 static bool is_whole(const struct submission *s)
 {
-    return *s->set.job != '\0' && (!s->chain.is_up_front || s->chain.n_jobs == s->chain.n_most);
+    return *s->set.job != '\0' &&
+           (!s->chain.is_up_front || s->chain.is_cancelled || s->chain.n_jobs == s->chain.n_most);
 }
 
-/* `ganger submit` writes a job's id when it has it, and the job may have begun by then. */
+/* `ganger submit` writes a job's id when it has it, and the job may have begun by then. While jobs of the chain are
+ * still being handed in, the record is submit's: what this job wrote would lack those that came meanwhile, and nobody
+ * would find them any more. */
 static bool await_own(struct submission *s, const char *run, const char *job, size_t *later)
 {
     for (int i = 0;; i++) {
-        if (find_own(s, run, job, later))
-            return true;
+        bool is_found = find_own(s, run, job, later);
+
         if (s->chain.n_most == 0 || is_whole(s) || i == LOOKS)
-            return false;
+            return is_found;
         submission_release(s);
         command_pause(LOOK_S);
     }

@@ -23,7 +23,19 @@ g 0 submit flow.json --backend local -c 2 --time 30s --chain 4 --up-front --run-
 says out "and 3 more"
 [ "$(events front.run run)" = 1 ] || fail "$(events front.run run) jobs ran it"
 [ "$(chain front.run not_begun)" = 0 ] || fail "jobs that are not needed are left"
-# A job that had begun when it was cancelled may last until its time is over (30 s): known, and to be mended.
+nothing_left "$PWD/front.run/job.sh"
+
+# While jobs are still being handed in, one that has begun leaves the record alone: it would forget those that come.
+sed -i 's/"cancelled": true/"cancelled": false/; s/"jobs": 4/"jobs": 1/' front.run/submit.json
+job=$(sed -n 's/^    "job": "\(.*\)",$/\1/p' front.run/submit.json)
+cp front.run/submit.json begun
+echo 'date' >quick.txt
+GANGER_LOCAL_JOB=$job timeout -s KILL 90 "$GANGER" run quick.txt --run-dir front.run >run.out 2>&1 &
+sleep 2
+cmp begun front.run/submit.json || fail "a job wrote the record while others were being handed in"
+sed 's/"jobs": 1/"jobs": 4/' begun >whole && mv whole front.run/submit.json
+wait $! || true
+[ "$(chain front.run jobs)" = 4 ] || fail "the record lost jobs"
 
 # Nothing was done in a job: there is no second one.
 echo 'sleep 1017' >stuck.txt
