@@ -12,7 +12,7 @@
  * for "infinite" and "UNLIMITED". A lone number is minutes. False for anything else ("INVALID", "NOT_SET"). */
 bool slurm_read_time(const char *text, double *seconds);
 
-/* "d-hh:mm:ss", rounded up to whole seconds; "UNLIMITED". Fits in 32 bytes. */
+/* "d-hh:mm:ss", rounded up to whole seconds; "UNLIMITED" from 1e12 s (30,000 years). Fits in 32 bytes. */
 void slurm_write_time(double seconds, char text[32]);
 
 /* "2026-11-23T06:30:13" in local time, as seconds since 1970. False for "Unknown", "N/A", "NONE". */
