@@ -36,6 +36,7 @@ enum
 {
     TAG_LAST = 1, /* the frame ends its message */
     TAG_MORE = 2,
+    TAG_GREETING = 3, /* none: see greet */
 };
 
 /* How long a rank may sleep, in seconds, when nothing but MPI itself could wake it. */
@@ -528,6 +529,27 @@ static void meet(struct comm_mpi *m, MPI_Comm node)
     free(all);
 }
 
+/* Rank 0 exchanges a byte with each of the others. MPI asks mpirun for a peer's address when it first speaks to it
+ * or hears from it, and mpirun is stopped as soon as all have come together (launch/mpirun.h): what asked only then
+ * would wait for ever. Collective; no message may have been sent, and no receive be posted. */
+static void greet(const struct comm_mpi *m)
+{
+    uint32_t n = m->comm.rank == 0 ? m->comm.size - 1 : 1;
+    MPI_Request *requests = xcalloc(2 * (size_t)n, sizeof(*requests));
+    char *heard = xcalloc(n, 1);
+    static const char word = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        int peer = m->comm.rank == 0 ? (int)i + 1 : 0;
+
+        MPI_Irecv(&heard[i], 1, MPI_BYTE, peer, TAG_GREETING, MPI_COMM_WORLD, &requests[2 * i]);
+        MPI_Isend(&word, 1, MPI_BYTE, peer, TAG_GREETING, MPI_COMM_WORLD, &requests[2 * i + 1]);
+    }
+    MPI_Waitall((int)(2 * n), requests, MPI_STATUSES_IGNORE);
+    free(heard);
+    free(requests);
+}
+
 /* Only what begins with our key reaches the socket. A kernel that cannot filter lets strangers wake us, and no more. */
 static void ignore_strangers(int fd, const struct bell *bell)
 {
@@ -760,10 +782,12 @@ struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err)
     m->n_ring = rank == 0 ? RING_MANAGER : RING_WORKER;
     m->ring = xcalloc(m->n_ring, sizeof(*m->ring));
     m->partial = xcalloc(m->comm.size, sizeof(*m->partial));
-    for (uint32_t i = 0; i < m->n_ring; i++)
-        post(&m->ring[i]);
     MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &node);
     meet(m, node);
+    if (!comm_is_one_node(&m->comm))
+        greet(m);
+    for (uint32_t i = 0; i < m->n_ring; i++)
+        post(&m->ring[i]);
     is_open = open_bell(m, err) == 0;
     is_open &= open_page(m, node, err) == 0; /* others wait for us in it, whatever came before */
     if (!is_open)

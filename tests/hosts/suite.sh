@@ -185,6 +185,18 @@ J
     [ $((after - before)) -lt 300 ] || hosts_die "it does not sleep" # looking every 5 ms would be 800
 }
 
+# mpirun is stopped as soon as the ranks have come together: none may need it to find another one afterwards.
+test_starts_over_hosts() {
+    local i
+    hosts_n_workers=24
+    echo true >flow.txt
+    for i in 1 2 3 4 5 6; do
+        hosts_run flow.txt --run-dir "$i.run"
+        hosts_wait 0
+    done
+    hosts_nothing_left
+}
+
 # One test, as head of hosts that are gone with it.
 if [ "${1:-}" = --one ]; then
     hosts_enter "$script" "$@"
