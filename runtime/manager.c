@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define ECHO_S 0.5    /* a second TERM within that is the first one again */
-#define TOLD_WITHIN_MS 2500 /* after a worker was told to end by others: if all were, we get it, too */
+#define TOLD_WITHIN_MS 5000 /* after a worker was told to end by others: if all were, we get it, too */
 #define LAST_LOOKS 3  /* for messages of a worker that has ended */
 #define LEAVING_S 10.0 /* beyond the grace: how long a stopped run waits for what it was told to end */
 
