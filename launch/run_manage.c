@@ -133,6 +133,22 @@ static void open_sinks(struct manager_rank *m)
     event_add_sink(&m->sinks, summary_sink, m->summary);
 }
 
+static void print_summary(const struct manager_rank *m)
+{
+    const struct run_options *o = m->options;
+    const struct program *p = o->program;
+    bool is_built = o->workflow == NULL;
+    const struct summary_command command = {
+        .program = (p->of->functions != NULL || is_built) && o->helper != NULL ? o->helper[0] : "ganger",
+        .flow = o->workflow,
+        .targets = {o->targets.each, o->targets.n},
+        .plugins = {o->plugins.each, o->plugins.n},
+        .words = {is_built ? (const char *const *)p->words + 1 : NULL, is_built ? (size_t)p->n_words - 1 : 0},
+    };
+
+    (o->quiet ? summary_print_failures : summary_print)(m->summary, m->origin.out_fd, m->dir.path, &command);
+}
+
 static int write_record(const struct manager_rank *m, struct ganger_error *err)
 {
     const struct run_options *o = m->options;
@@ -285,8 +301,7 @@ int run_manage(const struct run_options *options, struct comm *comm, int signal_
     if (was_run) {
         progress_end(m.progress);
         status = tell_program(&m, status);
-        (options->quiet ? summary_print_failures : summary_print)(m.summary, m.origin.out_fd, m.dir.path,
-                                                                  run_flow(options));
+        print_summary(&m);
     }
     if (err.cause != ERROR_NONE)
         run_print_error(&err);

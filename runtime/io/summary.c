@@ -765,13 +765,13 @@ static task_id find_example(const struct summary *s)
     return best != NULL ? best->example : TASK_NONE;
 }
 
-/* Would `ganger run WORKFLOW`, typed here, find the run without being told where? It looks for
- * WORKFLOW's name with another ending in this directory. Saying it once too often does no harm. */
-static bool is_default_place(const char *run_path, const char *workflow_path)
+/* Would the run that is asked for, typed here, be found without being told where? It is looked for by the workflow's
+ * name with another ending in this directory. Saying it once too often does no harm. */
+static bool is_default_place(const char *run_path, const char *flow)
 {
     const char *run = strrchr(run_path, '/');
-    const char *slash = strrchr(workflow_path, '/');
-    const char *base = slash != NULL ? slash + 1 : workflow_path;
+    const char *slash = strrchr(flow, '/');
+    const char *base = slash != NULL ? slash + 1 : flow;
     size_t n = strcspn(base, ".");
     char *cwd = getcwd(NULL, 0);
     bool is_here = cwd != NULL && run != NULL && strlen(cwd) == (size_t)(run - run_path) &&
@@ -781,11 +781,38 @@ static bool is_default_place(const char *run_path, const char *workflow_path)
     return is_here && strncmp(run + 1, base, n) == 0 && strcmp(run + 1 + n, ".run") == 0;
 }
 
+static void put_words(struct buffer *b, const struct summary_words *words, const char *before_each)
+{
+    for (size_t i = 0; i < words->n; i++) {
+        buffer_printf(b, "%s ", before_each);
+        put_word(b, words->each[i]);
+    }
+}
+
+static void put_command(struct buffer *b, const char *run_path, const struct summary_command *c)
+{
+    put_word(b, c->program);
+    buffer_printf(b, " run");
+    if (c->flow != NULL) {
+        buffer_put_u8(b, ' ');
+        put_word(b, c->flow);
+    }
+    put_words(b, &c->targets, "");
+    put_words(b, &c->plugins, " --plugin");
+    buffer_printf(b, " --resume");
+    if (!is_default_place(run_path, c->flow != NULL ? c->flow : c->program)) {
+        buffer_printf(b, " --run-dir ");
+        put_word(b, run_path);
+    }
+    if (c->words.n > 0)
+        buffer_printf(b, " --");
+    put_words(b, &c->words, "");
+}
+
 static void put_places(struct buffer *b, const struct summary *s, const char *run_path,
-                       const char *workflow_path)
+                       const struct summary_command *command)
 {
     task_id example = find_example(s);
-    bool can_resume = summary_exit_status(s) != 0 && strcmp(workflow_path, "-") != 0;
 
     put_label(b, "run directory");
     buffer_printf(b, "%s\n", run_path);
@@ -797,15 +824,9 @@ static void put_places(struct buffer *b, const struct summary *s, const char *ru
         put_word(b, s->n_failed == 1 ? s->graph->tasks[example].id : "--failed");
         buffer_put_u8(b, '\n');
     }
-    if (can_resume) {
+    if (summary_exit_status(s) != 0) {
         put_label(b, "to carry on");
-        buffer_printf(b, "ganger run ");
-        put_word(b, workflow_path);
-        buffer_printf(b, " --resume");
-        if (!is_default_place(run_path, workflow_path)) {
-            buffer_printf(b, " --run-dir ");
-            put_word(b, run_path);
-        }
+        put_command(b, run_path, command);
         buffer_put_u8(b, '\n');
     }
 }
@@ -818,8 +839,7 @@ static void write_out(int fd, struct buffer *b)
     buffer_release(b);
 }
 
-void summary_print(const struct summary *s, int fd, const char *run_path,
-                   const char *workflow_path)
+void summary_print(const struct summary *s, int fd, const char *run_path, const struct summary_command *command)
 {
     struct buffer b = BUFFER_EMPTY;
 
@@ -828,12 +848,12 @@ void summary_print(const struct summary *s, int fd, const char *run_path,
     put_times(&b, s);
     put_programs(&b, s);
     put_memory(&b, s);
-    put_places(&b, s, run_path, workflow_path);
+    put_places(&b, s, run_path, command);
     write_out(fd, &b);
 }
 
 void summary_print_failures(const struct summary *s, int fd, const char *run_path,
-                            const char *workflow_path)
+                            const struct summary_command *command)
 {
     struct buffer b = BUFFER_EMPTY;
 
@@ -841,6 +861,6 @@ void summary_print_failures(const struct summary *s, int fd, const char *run_pat
         return;
     put_counts(&b, s);
     put_causes(&b, s);
-    put_places(&b, s, run_path, workflow_path);
+    put_places(&b, s, run_path, command);
     write_out(fd, &b);
 }

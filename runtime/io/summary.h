@@ -25,16 +25,29 @@ void summary_set_left(struct summary *s, uint32_t n_left);
 /* From the start of the first task to the end of the last, so far; 0 when none has run. */
 double summary_makespan_s(const struct summary *s);
 
+struct summary_words
+{
+    const char *const *each;
+    size_t n;
+};
+
+/* How the run is asked for, in the user's words: PROGRAM run [FLOW] [TARGET]... [--plugin FILE]... [-- WORD...] */
+struct summary_command
+{
+    const char *program;
+    const char *flow; /* NULL: the program builds it, from the words */
+    struct summary_words targets, plugins, words;
+};
+
 /* Writes some ten to twenty-five lines of at most 80 columns (paths may be longer): counts, the most frequent
  * causes of failure and what was skipped for them, makespan (first start to last end) against the lower bound
  * for such run times, utilisation (cores x time of tasks / slots x makespan) and why the rest was idle, the
- * programs that took most, where the run is and what to type next. `workflow_path` is the user's word for it;
- * --run-dir is part of what to type unless `run_path` is the default. O(tasks + edges). */
-void summary_print(const struct summary *s, int fd, const char *run_path,
-                   const char *workflow_path);
+ * programs that took most, where the run is and what to type next: --run-dir is part of that unless `run_path` is the
+ * default. O(tasks + edges). */
+void summary_print(const struct summary *s, int fd, const char *run_path, const struct summary_command *command);
 
 /* For --quiet: nothing when all went well, else the counts, the causes and what to type next. */
 void summary_print_failures(const struct summary *s, int fd, const char *run_path,
-                            const char *workflow_path);
+                            const struct summary_command *command);
 
 #endif

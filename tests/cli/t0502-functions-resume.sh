@@ -21,6 +21,7 @@ for keep in false true; do
     rm -rf flow.run
     flow $keep '"function": "refuse"' >flow.json
     g 1 run -q --backend $one_process flow.json
+    says out "to carry on  $(readlink -f "$GANGER") run flow.json --resume"
     # Users of the results have another definition now: they run again, and need what they wait for.
     flow $keep '"function": "join"' | sed 's/"id": "use-\([a-z]*\)", /&"input": 1, /' >flow.json
     g 0 run --resume --backend $one_process flow.json

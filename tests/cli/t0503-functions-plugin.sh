@@ -4,6 +4,9 @@
 echo '{"id": "a", "function": "greet", "input": "you"}' >flow.jsonl
 g 0 run -q -n 2 --plugin "$PLUGIN" flow.jsonl
 grep -q '"a",0,1,.*"'"$(printf 'hello, "you"' | base64)"'"' flow.run/journal.jsonl || fail "the result is another"
+echo '{"id": "b", "command": "false"}' | cat flow.jsonl - >bad.jsonl
+g 1 run -q -n 1 --plugin "$PLUGIN" bad.jsonl
+says out "to carry on  ganger run bad.jsonl --plugin $PLUGIN --resume"
 sed 's/}$/, "isolate": true}/' flow.jsonl >alone.jsonl
 g 0 run -q -n 1 --plugin "$PLUGIN" alone.jsonl
 g 2 run --plugin flow.jsonl flow.jsonl -d other.run
