@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define ECHO_S 0.5    /* a second TERM within that is the first one again */
-#define TOLD_WITHIN_MS 5000 /* after a worker was told to end by others: if all were, we get it, too */
+#define TOLD_WITHIN_S 5 /* after a worker was told to end by others: if all were, we get it, too */
 #define LAST_LOOKS 3  /* for messages of a worker that has ended */
 #define LEAVING_S 10.0 /* beyond the grace: how long a stopped run waits for what it was told to end */
 
@@ -738,11 +738,13 @@ void manager_dismiss(struct comm *comm)
 static void wait_to_be_told(struct manager *m)
 {
     struct pollfd told = {m->o->signal_fd, POLLIN, 0};
+    double until_s = clock_now_s() + TOLD_WITHIN_S;
 
-    if (m->told_worker == 0 || m->signal != 0)
+    if (m->told_worker == 0)
         return;
-    if (poll(&told, 1, TOLD_WITHIN_MS) > 0)
-        hear_signal(m);
+    while (m->signal == 0 && clock_now_s() < until_s) /* CONT may come first, as Slurm has it */
+        if (poll(&told, 1, 100) > 0)
+            hear_signal(m);
     if (m->signal == 0)
         error_set(m->err, ERROR_SYSTEM, "worker %u was told to end: the run ends; `--resume` continues it",
                   m->told_worker);
