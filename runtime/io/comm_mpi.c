@@ -534,20 +534,25 @@ static void meet(struct comm_mpi *m, MPI_Comm node)
  * would wait for ever. Collective; no message may have been sent, and no receive be posted. */
 static void greet(const struct comm_mpi *m)
 {
+    struct greeting
+    {
+        MPI_Request said, heard;
+        char bytes[2];
+    } *each;
     uint32_t n = m->comm.rank == 0 ? m->comm.size - 1 : 1;
-    MPI_Request *requests = xcalloc(2 * (size_t)n, sizeof(*requests));
-    char *heard = xcalloc(n, 1);
-    static const char word = 0;
 
+    each = xcalloc(n, sizeof(*each));
     for (uint32_t i = 0; i < n; i++) {
         int peer = m->comm.rank == 0 ? (int)i + 1 : 0;
 
-        MPI_Irecv(&heard[i], 1, MPI_BYTE, peer, TAG_GREETING, MPI_COMM_WORLD, &requests[2 * i]);
-        MPI_Isend(&word, 1, MPI_BYTE, peer, TAG_GREETING, MPI_COMM_WORLD, &requests[2 * i + 1]);
+        MPI_Irecv(&each[i].bytes[0], 1, MPI_BYTE, peer, TAG_GREETING, MPI_COMM_WORLD, &each[i].heard);
+        MPI_Isend(&each[i].bytes[1], 1, MPI_BYTE, peer, TAG_GREETING, MPI_COMM_WORLD, &each[i].said);
     }
-    MPI_Waitall((int)(2 * n), requests, MPI_STATUSES_IGNORE);
-    free(heard);
-    free(requests);
+    for (uint32_t i = 0; i < n; i++) {
+        MPI_Wait(&each[i].heard, MPI_STATUS_IGNORE);
+        MPI_Wait(&each[i].said, MPI_STATUS_IGNORE);
+    }
+    free(each);
 }
 
 /* Only what begins with our key reaches the socket. A kernel that cannot filter lets strangers wake us, and no more. */
