@@ -1,5 +1,6 @@
 # A job that ends: what cannot end in it is not started, what runs gets its signal and is cut off, and the next job
 # goes on. On this machine, where jobs of backend local end like those of a batch system.
+# Others may run beside it: it mostly waits.
 . "${BASH_SOURCE%/*}/lib.sh"
 
 state() { "$GANGER" status "$1" --json | sed -n 's/^  "state": "\(.*\)",$/\1/p'; }

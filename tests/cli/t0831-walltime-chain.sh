@@ -1,4 +1,5 @@
 # A chain: jobs go on with one run, one after another, without anybody's help. On this machine.
+# Others may run beside it: it mostly waits.
 . "${BASH_SOURCE%/*}/lib.sh"
 limit=150
 

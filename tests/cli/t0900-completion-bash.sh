@@ -1,5 +1,6 @@
 #!/bin/bash
 # Completion in bash: commands and options are those that the program has, operands what the usage says.
+# Others may run beside it.
 . "${BASH_SOURCE%/*}/lib.sh"
 
 compopt() { :; } # there is no prompt here

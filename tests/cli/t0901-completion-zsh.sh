@@ -1,7 +1,8 @@
 # Completion in zsh, typed into a real one: its line editor runs in a pseudo-terminal.
+# Others may run beside it.
 . "${BASH_SOURCE%/*}/lib.sh"
 
-command -v zsh >/dev/null || { echo "zsh is not installed: its completion was NOT tested"; exit 0; }
+command -v zsh >/dev/null || { echo "zsh is not installed: its completion was NOT tested"; exit 77; }
 mkdir bin functions some.run
 ln -s "$GANGER" bin/ganger
 cp "$GANGER_SOURCE_DIR/launch/completion/_ganger" functions/
