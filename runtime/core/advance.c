@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static uint32_t class_of(const struct advances *a, task_id task)
 {
@@ -11,14 +12,26 @@ static uint32_t class_of(const struct advances *a, task_id task)
 
 void advances_init(struct advances *a, struct match *match)
 {
-    *a = (struct advances){.match = match};
+    *a = (struct advances){.match = match, .n_lists = match->graph->n_resources};
     a->lists = xcalloc(match->graph->n_resources, sizeof(*a->lists));
     a->classes = xcalloc(match->graph->n_resources, sizeof(*a->classes));
 }
 
+void advances_append(struct advances *a)
+{
+    uint32_t n = a->match->graph->n_resources;
+
+    if (n == a->n_lists)
+        return;
+    a->lists = xrealloc(a->lists, n * sizeof(*a->lists));
+    a->classes = xrealloc(a->classes, n * sizeof(*a->classes));
+    memset(a->lists + a->n_lists, 0, (n - a->n_lists) * sizeof(*a->lists));
+    a->n_lists = n;
+}
+
 void advances_release(struct advances *a)
 {
-    for (uint32_t class = 0; class < a->match->graph->n_resources; class++)
+    for (uint32_t class = 0; class < a->n_lists; class++)
         free(a->lists[class].workers);
     free(a->lists);
     free(a->classes);

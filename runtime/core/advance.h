@@ -16,6 +16,7 @@ struct advance_list
 struct advances
 {
     struct match *match;
+    uint32_t n_lists;
     struct advance_list *lists; /* by class, so that a wide task hides no narrow one */
     uint32_t *classes;          /* those with a list that is not empty */
     uint32_t n_classes;
@@ -25,6 +26,7 @@ struct advances
 
 void advances_init(struct advances *a, struct match *match); /* borrows it */
 void advances_release(struct advances *a);
+void advances_append(struct advances *a); /* the graph may have got new classes */
 
 void advances_add(struct advances *a, uint32_t worker, task_id task);
 

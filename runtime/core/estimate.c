@@ -36,7 +36,7 @@ static bool may_order_change(const struct estimate *e)
 {
     uint32_t n_unknown = 0;
 
-    for (uint32_t i = 0; i < e->graph->n_programs; i++)
+    for (uint32_t i = 0; i < e->n_programs; i++)
         n_unknown += e->programs[i].n_left > 0;
     return n_unknown > 1 || (n_unknown == 1 && e->has_costs);
 }
@@ -45,7 +45,7 @@ void estimate_init(struct estimate *e, const struct graph *g)
 {
     float *run_s = xmalloc(g->n_tasks * sizeof(*run_s));
 
-    *e = (struct estimate){.graph = g, .n_done_next = FIRST_LOOK};
+    *e = (struct estimate){.graph = g, .n_done_next = FIRST_LOOK, .n_programs = g->n_programs};
     e->programs = xcalloc(g->n_programs, sizeof(*e->programs));
     e->b_level_s = xmalloc(g->n_tasks * sizeof(*e->b_level_s));
     e->order = graph_topological_order(g);
@@ -61,12 +61,56 @@ void estimate_init(struct estimate *e, const struct graph *g)
     }
 }
 
+static void append_programs(struct estimate *e)
+{
+    uint32_t n = e->graph->n_programs;
+
+    if (n == e->n_programs)
+        return;
+    e->programs = xrealloc(e->programs, n * sizeof(*e->programs));
+    for (uint32_t i = e->n_programs; i < n; i++)
+        e->programs[i] = (struct estimate_program){.assumed_s = (float)UNKNOWN_S, .need_s = (double)NAN};
+    e->n_programs = n;
+}
+
+static void append_row(struct estimate *e, task_id task)
+{
+    size_t capacity = 2 * ((size_t)task + 1);
+
+    if (task < e->capacity)
+        return;
+    e->b_level_s = xrealloc(e->b_level_s, capacity * sizeof(*e->b_level_s));
+    if (e->order != NULL)
+        e->order = xrealloc(e->order, capacity * sizeof(*e->order));
+    if (e->cut_s != NULL)
+        e->cut_s = xrealloc(e->cut_s, capacity * sizeof(*e->cut_s));
+    e->capacity = capacity;
+}
+
+void estimate_append(struct estimate *e, task_id task)
+{
+    const struct task *t = &e->graph->tasks[task];
+
+    append_programs(e);
+    append_row(e, task);
+    count_task(e, t);
+    e->b_level_s[task] = t->cost_s > 0 ? t->cost_s : e->programs[t->program].assumed_s;
+    if (e->cut_s != NULL)
+        e->cut_s[task] = 0;
+    if (e->order != NULL) {
+        e->order[task] = task; /* its parents come before it */
+    } else {
+        e->order = xmalloc(e->capacity * sizeof(*e->order));
+        graph_order_tasks(e->graph, e->order);
+    }
+}
+
 static void compute_again(struct estimate *e)
 {
     const struct graph *g = e->graph;
     float *run_s = xmalloc(g->n_tasks * sizeof(*run_s));
 
-    for (uint32_t i = 0; i < g->n_programs; i++)
+    for (uint32_t i = 0; i < e->n_programs; i++)
         e->programs[i].assumed_s = (float)mean_s(&e->programs[i]);
     for (task_id t = 0; t < g->n_tasks; t++) {
         const struct task *task = &g->tasks[t];
@@ -87,7 +131,7 @@ void estimate_release(struct estimate *e)
 
 static bool have_means_moved(const struct estimate *e)
 {
-    for (uint32_t i = 0; i < e->graph->n_programs; i++) {
+    for (uint32_t i = 0; i < e->n_programs; i++) {
         const struct estimate_program *p = &e->programs[i];
         double assumed_s = (double)p->assumed_s;
 
@@ -147,7 +191,7 @@ void estimate_note_cut(struct estimate *e, task_id task, double run_s)
     if (e->graph->policies[e->graph->tasks[task].policy].end_signal.signal != 0)
         return;
     if (e->cut_s == NULL)
-        e->cut_s = xcalloc(e->graph->n_tasks, sizeof(*e->cut_s));
+        e->cut_s = xcalloc(e->capacity > 0 ? e->capacity : e->graph->n_tasks, sizeof(*e->cut_s));
     e->cut_s[task] = (float)fmax((double)e->cut_s[task], MARGIN * run_s);
 }
 

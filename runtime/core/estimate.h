@@ -30,6 +30,8 @@ struct estimate
     float *b_level_s; /* by task */
     task_id *order;   /* parents first; NULL: the b-levels never change */
     struct estimate_program *programs;
+    uint32_t n_programs;
+    size_t capacity;  /* of the arrays by task; 0: as many as the graph had tasks at first */
     bool has_costs;   /* some task states one */
     float *cut_s;     /* by task: what it needs at least, having been cut off; NULL: none was */
     uint32_t n_done;
@@ -39,6 +41,10 @@ struct estimate
 /* Borrows the sealed graph. O(tasks + edges). */
 void estimate_init(struct estimate *e, const struct graph *g);
 void estimate_release(struct estimate *e);
+
+/* A task was appended to the graph: its b-level is what it takes itself. Those of what it waits for rise when all are
+ * computed anew; until then what is ready is as urgent as it was. `b_level_s` may move. Mostly O(1). */
+void estimate_append(struct estimate *e, task_id task);
 
 /* A task is done, after so long. True: b-levels have changed. */
 bool estimate_learn(struct estimate *e, task_id task, double run_s);

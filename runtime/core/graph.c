@@ -42,6 +42,8 @@ void graph_free(struct graph *g)
     free(g->n_parents);
     free(g->parent_first);
     free(g->parents);
+    free(g->links);
+    free(g->last_link);
     free(g->resources);
     free(g->policies);
     free(g->programs);
@@ -481,10 +483,14 @@ static uint32_t order_tasks(const struct graph *g, task_id *order)
         if (n_missing[t] == 0)
             order[n_ordered++] = t;
     }
-    for (uint32_t i = 0; i < n_ordered; i++)
+    for (uint32_t i = 0; i < n_ordered; i++) {
         for (uint64_t c = g->child_first[order[i]]; c < g->child_first[order[i] + 1]; c++)
             if (--n_missing[g->children[c]] == 0)
                 order[n_ordered++] = g->children[c];
+        for (uint32_t l = graph_first_link(g, order[i]); l != LINK_NONE; l = graph_next_link(g, order[i], l))
+            if (--n_missing[g->links[l].child] == 0)
+                order[n_ordered++] = g->links[l].child;
+    }
     free(n_missing);
     return n_ordered;
 }
@@ -634,6 +640,7 @@ int graph_seal(struct graph *g, struct ganger_error *err)
             index_parents(g);
         drop_draft(g);
         g->is_sealed = true;
+        g->n_sealed = g->n_tasks;
     }
     free(order);
     return status;
@@ -655,8 +662,14 @@ void graph_reopen(struct graph *g, const bool *kept, task_id *numbers)
     drop_index(g);
     free(g->parent_first);
     free(g->parents);
+    free(g->links);
+    free(g->last_link);
     g->parent_first = NULL;
     g->parents = NULL;
+    g->links = NULL;
+    g->last_link = NULL;
+    g->n_links = 0;
+    g->links_capacity = g->rows_capacity = g->parents_capacity = 0;
     name_index_release(&g->index);
     g->n_tasks = g->n_joins = 0;
     g->n_edges = 0;
@@ -666,15 +679,148 @@ void graph_reopen(struct graph *g, const bool *kept, task_id *numbers)
     g->is_part |= g->n_tasks < n_before;
 }
 
-task_id *graph_topological_order(const struct graph *g)
+/* ---- appending ---- */
+
+/* Room for one more task in the arrays that are indexed by tasks; two of them have an element more. */
+static void grow_rows(struct graph *g)
 {
-    task_id *order = xmalloc(g->n_tasks * sizeof(*order));
+    size_t n = (size_t)g->n_tasks + 2, capacity = 2 * n;
+
+    if (n <= g->rows_capacity)
+        return;
+    g->child_first = xrealloc(g->child_first, capacity * sizeof(*g->child_first));
+    g->n_parents = xrealloc(g->n_parents, capacity * sizeof(*g->n_parents));
+    g->parent_first = xrealloc(g->parent_first, capacity * sizeof(*g->parent_first));
+    g->last_link = xrealloc(g->last_link, capacity * sizeof(*g->last_link));
+    if (g->rows_capacity == 0) {
+        memset(g->last_link, 0xff, g->n_tasks * sizeof(*g->last_link));
+        g->parents_capacity = g->parent_first[g->n_tasks];
+    }
+    g->rows_capacity = capacity;
+}
+
+static void append_link(struct graph *g, const struct graph_need *need, task_id child)
+{
+    uint32_t *last = &g->last_link[need->parent], next = *last != LINK_NONE ? g->links[*last].next : g->n_links;
+
+    g->links = xgrow(g->links, g->n_links, &g->links_capacity, sizeof(*g->links));
+    g->links[g->n_links] = (struct graph_link){need->parent, child, need->on, next};
+    if (*last != LINK_NONE)
+        g->links[*last].next = g->n_links;
+    *last = g->n_links++;
+    g->n_edges++;
+    g->n_parents[child]++;
+}
+
+/* Has the task that was appended last a need of this parent already? Then the parent's last link is to it. */
+static bool needs_already(const struct graph *g, task_id parent, task_id task)
+{
+    return g->last_link[parent] != LINK_NONE && g->links[g->last_link[parent]].child == task;
+}
+
+/* Was the very same said before? Rarely asked. */
+static bool is_said_before(const struct graph_need *needs, uint32_t i)
+{
+    for (uint32_t before = 0; before < i; before++)
+        if (needs[before].parent == needs[i].parent && needs[before].on == needs[i].on)
+            return true;
+    return false;
+}
+
+static void append_needs(struct graph *g, task_id task, const struct graph_need *needs, uint32_t n_needs)
+{
+    uint64_t n = g->parent_first[task];
+
+    for (uint32_t i = 0; i < n_needs; i++) {
+        bool is_known = needs_already(g, needs[i].parent, task);
+
+        assert(needs[i].parent < task);
+        if (is_known && is_said_before(needs, i))
+            continue;
+        append_link(g, &needs[i], task);
+        g->has_conditions |= needs[i].on != ON_OK;
+        if (is_known || needs[i].is_order_only)
+            continue;
+        g->parents = xgrow(g->parents, n, &g->parents_capacity, sizeof(*g->parents));
+        g->parents[n++] = needs[i].parent;
+    }
+    g->parent_first[task + 1] = n;
+}
+
+task_id graph_append(struct graph *g, const struct task *task, const struct graph_need *needs, uint32_t n_needs)
+{
+    task_id number;
+
+    assert(g->is_sealed && g->parent_first != NULL && !task_is_join(task));
+    grow_rows(g);
+    g->is_sealed = false;
+    number = graph_add_task(g, task);
+    g->is_sealed = true;
+    if (number == TASK_NONE)
+        return TASK_NONE;
+    g->child_first[number + 1] = g->child_first[number];
+    g->n_parents[number] = 0;
+    g->last_link[number] = LINK_NONE;
+    append_needs(g, number, needs, n_needs);
+    return number;
+}
+
+/* A task's children: those it had, then those that were appended, whose numbers are larger. Returns where they end. */
+static uint64_t copy_children(const struct graph *g, task_id task, uint64_t at, task_id *children, uint8_t *conditions)
+{
+    for (uint64_t c = g->child_first[task]; c < g->child_first[task + 1]; c++, at++) {
+        children[at] = g->children[c];
+        if (conditions != NULL)
+            conditions[at] = (uint8_t)graph_condition_at(g, c);
+    }
+    for (uint32_t l = graph_first_link(g, task); l != LINK_NONE; l = graph_next_link(g, task, l), at++) {
+        children[at] = g->links[l].child;
+        if (conditions != NULL)
+            conditions[at] = (uint8_t)g->links[l].condition;
+    }
+    return at;
+}
+
+void graph_compact(struct graph *g)
+{
+    task_id *children;
+    uint8_t *conditions;
+    uint64_t n = 0;
+
+    if (g->n_links == 0)
+        return;
+    children = xmalloc(g->n_edges * sizeof(*children));
+    conditions = g->has_conditions ? xmalloc(g->n_edges * sizeof(*conditions)) : NULL;
+    for (task_id t = 0; t < g->n_tasks; t++) {
+        uint64_t first = n;
+
+        n = copy_children(g, t, n, children, conditions);
+        g->child_first[t] = first;
+    }
+    g->child_first[g->n_tasks] = n;
+    free(g->children);
+    free(g->conditions);
+    g->children = children;
+    g->conditions = conditions;
+    memset(g->last_link, 0xff, g->n_tasks * sizeof(*g->last_link));
+    g->n_links = 0;
+}
+
+void graph_order_tasks(const struct graph *g, task_id *order)
+{
     uint32_t n_ordered;
 
     assert(g->is_sealed);
     n_ordered = order_tasks(g, order);
     assert(n_ordered == g->n_tasks);
     (void)n_ordered;
+}
+
+task_id *graph_topological_order(const struct graph *g)
+{
+    task_id *order = xmalloc(g->n_tasks * sizeof(*order));
+
+    graph_order_tasks(g, order);
     return order;
 }
 
@@ -687,6 +833,9 @@ void graph_b_levels_along(const struct graph *g, const task_id *order, const flo
         for (uint64_t c = g->child_first[t]; c < g->child_first[t + 1]; c++)
             if (b_level_s[g->children[c]] > longest)
                 longest = b_level_s[g->children[c]];
+        for (uint32_t l = graph_first_link(g, t); l != LINK_NONE; l = graph_next_link(g, t, l))
+            if (b_level_s[g->links[l].child] > longest)
+                longest = b_level_s[g->links[l].child];
         b_level_s[t] = longest + (task_is_join(&g->tasks[t]) ? 0 : cost_s[t]);
     }
 }

@@ -1,7 +1,12 @@
 /* graph: the tasks of a run and what depends on what.
  *
  * A graph is drafted (tasks and dependencies are added in any order) and then sealed: dependencies
- * become index ranges, duplicates count once, a cycle is refused. It knows nothing of running. */
+ * become index ranges, duplicates count once, a cycle is refused. It knows nothing of running.
+ *
+ * Tasks may be appended to a sealed graph. They wait for tasks that are there, so that no cycle can arise, and
+ * nothing that was there waits for them. What a new task waits for stands behind what all others do, in `parents`; the
+ * children of an old one do not lie together any more, so those that were appended are linked: who walks over the
+ * children of a task of a graph that may have grown takes first the index range, then the links. */
 #ifndef GANGER_CORE_GRAPH_H
 #define GANGER_CORE_GRAPH_H
 
@@ -30,6 +35,25 @@ struct graph_edge
     task_id child; /* and the condition, in the upper two bits */
 };
 
+/* What an appended task waits for. Those of one task lie together. */
+struct graph_link
+{
+    task_id parent;
+    task_id child;
+    uint32_t condition; /* enum graph_condition */
+    uint32_t next;      /* of the same parent, as a place in `links`; of the last one: the first */
+};
+
+#define LINK_NONE UINT32_MAX
+
+/* What an appended task waits for. */
+struct graph_need
+{
+    task_id parent;
+    enum graph_condition on;
+    bool is_order_only; /* its result is not asked for: it does not stand in `parents` */
+};
+
 /* Tasks of a queue take tokens of its budget while they run. */
 struct graph_queue
 {
@@ -49,6 +73,7 @@ struct graph_named
 struct graph
 {
     uint32_t n_tasks; /* joins included */
+    uint32_t n_sealed; /* of them, when it was sealed: those after that were appended */
     uint32_t n_joins;
     struct task *tasks;
 
@@ -59,6 +84,9 @@ struct graph
     uint32_t *n_parents;   /* distinct edges to each task */
     uint64_t *parent_first; /* parents of t: parents[parent_first[t]] up to parents[parent_first[t + 1]]; NULL: there */
     task_id *parents;       /* is no function. In the order in which they were declared, each once */
+    struct graph_link *links; /* children that were appended */
+    uint32_t n_links;
+    uint32_t *last_link;    /* by task: its last one, or LINK_NONE; NULL: no task was appended */
     bool is_sealed;
     bool is_part;        /* tasks were taken out of it that the document has */
     bool ids_are_places; /* ids number the lines of a list: a line is recognised by its digest (equal ones
@@ -92,6 +120,9 @@ struct graph
     size_t functions_capacity;
     size_t queues_capacity;
     size_t named_capacity;
+    size_t rows_capacity; /* of the arrays by task; 0: as many as were sealed */
+    size_t parents_capacity;
+    size_t links_capacity;
     struct name_index index;
     struct name_index program_index;
     struct intern_table resource_table;
@@ -145,6 +176,16 @@ int graph_seal(struct graph *g, struct ganger_error *err);
  * and no joins and dependencies. numbers[t], n_tasks elements: what task t has become, or TASK_NONE. */
 void graph_reopen(struct graph *g, const bool *kept, task_id *numbers);
 
+/* Adds a task to a graph that had functions when it was sealed; what it points to must live in `g->text`. It waits for
+ * `needs`, of which those said twice count once; it must not be a join. Returns TASK_NONE, and adds nothing, when the
+ * id is taken. O(needs^2) for the few that one task waits for. Arrays of the graph move: pointers into them that
+ * somebody keeps are void. */
+task_id graph_append(struct graph *g, const struct task *task, const struct graph_need *needs, uint32_t n_needs);
+
+/* Puts the children that were appended among the others, as if all had been sealed at once: for who is to walk over
+ * index ranges alone. Not while a scheduler uses the graph. O(tasks + edges), and nothing when there are none. */
+void graph_compact(struct graph *g);
+
 struct graph_shape
 {
     uint32_t n_tasks; /* without joins */
@@ -169,13 +210,34 @@ void graph_know_parents(struct graph *g);
 /* The same for who asks again and keeps an order in which parents come first. */
 void graph_b_levels_along(const struct graph *g, const task_id *order, const float *cost_s, float *b_level_s);
 
-/* Tasks in an order in which parents come first; the caller frees it. */
+/* Tasks in an order in which parents come first, into `order`, n_tasks elements. */
+void graph_order_tasks(const struct graph *g, task_id *order);
+
+/* The same; the caller frees it. */
 task_id *graph_topological_order(const struct graph *g);
 
 /* The condition of the edge that stands at `i` in `children`. */
 static inline enum graph_condition graph_condition_at(const struct graph *g, uint64_t i)
 {
     return g->conditions == NULL ? ON_OK : (enum graph_condition)g->conditions[i];
+}
+
+/* The children that were appended to a task, in the order in which they were: for (l = graph_first_link(g, t);
+ * l != LINK_NONE; l = graph_next_link(g, t, l)). */
+static inline uint32_t graph_first_link(const struct graph *g, task_id task)
+{
+    return g->last_link == NULL || g->last_link[task] == LINK_NONE ? LINK_NONE : g->links[g->last_link[task]].next;
+}
+
+static inline uint32_t graph_next_link(const struct graph *g, task_id task, uint32_t link)
+{
+    return link == g->last_link[task] ? LINK_NONE : g->links[link].next;
+}
+
+/* Does anything wait for it? */
+static inline bool graph_has_children(const struct graph *g, task_id task)
+{
+    return g->child_first[task] < g->child_first[task + 1] || graph_first_link(g, task) != LINK_NONE;
 }
 
 static inline bool task_is_join(const struct task *task)

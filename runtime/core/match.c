@@ -523,7 +523,7 @@ static void place_misfits(struct match *m, uint32_t node)
 /* The node has shrunk. */
 static void find_misfits(struct match *m, uint32_t node)
 {
-    for (uint32_t class = 0; class < m->graph->n_resources; class++) {
+    for (uint32_t class = 0; class < m->ready.n_classes; class++) {
         uint32_t other = 0;
 
         if (m->fitting_node[class] != node || could_hold(m, node, class))
@@ -612,13 +612,8 @@ static const struct task_resources *first_needs(const struct match *m, uint32_t 
     return m->ready.lines[first].is_strict ? NULL : needs_of_line(m, first);
 }
 
-void match_init(struct match *m, const struct graph *g, const struct estimate *estimate)
+static void init_families(struct match *m)
 {
-    *m = (struct match){.graph = g, .last_end_s = INFINITY};
-    m->reserve = (struct reserve){.graph = g, .estimate = estimate, .place = &m->place};
-    ready_init(&m->ready, g, estimate->b_level_s);
-    place_init(&m->place, g);
-    budgets_init(&m->budgets, g);
     m->aside = xcalloc(m->ready.n_families, sizeof(*m->aside));
     m->families = xcalloc(m->ready.n_families, sizeof(*m->families));
     for (uint32_t i = 0; i < m->ready.n_families; i++)
@@ -631,12 +626,66 @@ void match_init(struct match *m, const struct graph *g, const struct estimate *e
                                                .reserved_line = NO_LINE,
                                                .reserved_node = NO_NODE,
                                                .reserved_budget = NO_BUDGET};
+}
+
+void match_init(struct match *m, const struct graph *g, const struct estimate *estimate)
+{
+    *m = (struct match){.graph = g, .last_end_s = INFINITY};
+    m->reserve = (struct reserve){.graph = g, .estimate = estimate, .place = &m->place};
+    ready_init(&m->ready, g, estimate->b_level_s);
+    place_init(&m->place, g);
+    budgets_init(&m->budgets, g);
+    init_families(m);
     m->misfits = xcalloc(g->n_resources, sizeof(*m->misfits));
     m->fitting_node = xcalloc(g->n_resources, sizeof(*m->fitting_node));
     for (uint32_t class = 0; class < g->n_resources; class++) {
         m->misfits[m->n_misfits++] = class;
         m->fitting_node[class] = NO_NODE;
     }
+}
+
+/* What only holds for the families that there were. */
+static void forget_families(struct match *m)
+{
+    for (uint32_t family = 0; family < m->ready.n_families; family++) {
+        if (m->families[family].reserved_line != NO_LINE)
+            drop_reservations(m, family);
+    }
+    for (uint32_t i = 0; i < m->budgets.n; i++)
+        m->budgets.each[i].n_waiting = 0;
+    m->n_aside = 0;
+    free(m->families);
+    free(m->aside);
+}
+
+static void append_classes(struct match *m, uint32_t n_before)
+{
+    uint32_t n = m->graph->n_resources;
+
+    m->misfits = xrealloc(m->misfits, n * sizeof(*m->misfits));
+    m->fitting_node = xrealloc(m->fitting_node, n * sizeof(*m->fitting_node));
+    for (uint32_t class = n_before; class < n; class++) {
+        uint32_t node = 0;
+
+        while (node < m->place.n_nodes && !could_hold(m, node, class))
+            node++;
+        m->fitting_node[class] = node < m->place.n_nodes ? node : NO_NODE;
+        if (node == m->place.n_nodes)
+            m->misfits[m->n_misfits++] = class;
+    }
+}
+
+void match_append(struct match *m)
+{
+    uint32_t n_before = m->ready.n_classes;
+
+    if (n_before < m->graph->n_resources)
+        forget_families(m);
+    if (!ready_append(&m->ready, m->reserve.estimate->b_level_s))
+        return;
+    init_families(m);
+    append_classes(m, n_before);
+    match_recall_put_off(m);
 }
 
 void match_release(struct match *m)

@@ -80,6 +80,10 @@ void match_set_time(struct match *m, double now_s);
 /* A task is ready. */
 void match_push(struct match *m, task_id task);
 
+/* A task was appended to the graph, and estimate_append told. O(1), unless it asks for what nobody asked for before:
+ * then O(classes log classes + ready tasks log ready tasks), and what was reserved is reserved anew when it is due. */
+void match_append(struct match *m);
+
 /* The best ready task that is worth a try, or TASK_NONE. */
 static inline task_id match_best(const struct match *m)
 {

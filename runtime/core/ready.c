@@ -331,7 +331,7 @@ void ready_init(struct ready *r, const struct graph *g, const float *b_level_s)
 {
     size_t n_lines_max = (size_t)g->n_resources + g->n_queues;
 
-    *r = (struct ready){.graph = g, .b_level_s = b_level_s};
+    *r = (struct ready){.graph = g, .b_level_s = b_level_s, .n_classes = g->n_resources};
     r->lines = xcalloc(n_lines_max, sizeof(*r->lines));
     r->memory_bytes = xcalloc(n_lines_max, sizeof(*r->memory_bytes));
     r->families = xcalloc(n_lines_max, sizeof(*r->families));
@@ -373,6 +373,54 @@ bool ready_push(struct ready *r, task_id task)
     if ((is_run_first(line) ? line->run[line->run_first] : line->heap[0]).task != task)
         return false;
     change_head(r, at);
+    return true;
+}
+
+static int compare_age(const void *left, const void *right)
+{
+    const struct ready_task *a = left, *b = right;
+
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/* All that is in the lines, the oldest first; the caller frees it. */
+static struct ready_task *list_tasks(const struct ready *r, size_t *n)
+{
+    struct ready_task *all = NULL;
+    size_t capacity = 0;
+
+    *n = 0;
+    for (uint32_t i = 0; i < r->n_lines; i++) {
+        const struct ready_line *line = &r->lines[i];
+
+        for (size_t k = line->run_first; k < line->run_end; k++) {
+            all = xgrow(all, *n, &capacity, sizeof(*all));
+            all[(*n)++] = line->run[k];
+        }
+        for (size_t k = 0; k < line->n_heap; k++) {
+            all = xgrow(all, *n, &capacity, sizeof(*all));
+            all[(*n)++] = line->heap[k];
+        }
+    }
+    if (*n > 0)
+        qsort(all, *n, sizeof(*all), compare_age);
+    return all;
+}
+
+bool ready_append(struct ready *r, const float *b_level_s)
+{
+    struct ready_task *all;
+    size_t n;
+
+    r->b_level_s = b_level_s;
+    if (r->n_classes == r->graph->n_resources)
+        return false;
+    all = list_tasks(r, &n);
+    ready_release(r);
+    ready_init(r, r->graph, b_level_s);
+    for (size_t i = 0; i < n; i++)
+        ready_push(r, all[i].task);
+    free(all);
     return true;
 }
 

@@ -64,6 +64,7 @@ struct ready
     struct ready_family *families;
     uint32_t n_families;
     uint32_t *line_of_class;
+    uint32_t n_classes;
     uint32_t *heap; /* families with a head that may be tried, best first */
     uint32_t n_heap;
     uint32_t n_became_ready;
@@ -75,6 +76,10 @@ void ready_release(struct ready *r);
 
 /* The task stands in its line. True: at its head. */
 bool ready_push(struct ready *r, task_id task);
+
+/* Tasks, and maybe classes, were appended to the graph, and b-levels may have moved. True: there are lines for new
+ * classes; all lines and families have other numbers then, are all open, and hold what they held. */
+bool ready_append(struct ready *r, const float *b_level_s);
 
 /* The head of a line leaves it. */
 task_id ready_pop(struct ready *r, uint32_t line);

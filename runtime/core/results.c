@@ -6,7 +6,7 @@
 
 void results_init(struct results *r, const struct graph *g, bool keeps_last)
 {
-    *r = (struct results){.graph = g, .keeps_last = keeps_last};
+    *r = (struct results){.graph = g, .keeps_last = keeps_last, .capacity = g->n_tasks};
     r->n_waiting = xcalloc(g->n_tasks, sizeof(*r->n_waiting));
     for (uint64_t i = 0; i < g->parent_first[g->n_tasks]; i++)
         r->n_waiting[g->parents[i]]++;
@@ -24,9 +24,28 @@ void results_release(struct results *r)
 static bool is_kept(const struct results *r, task_id task)
 {
     const struct graph *g = r->graph;
-    bool is_last = g->child_first[task] == g->child_first[task + 1];
+    bool is_to_keep = (g->tasks[task].flags & TASK_KEEP) != 0;
 
-    return r->n_waiting[task] > 0 || (r->keeps_last && (is_last || (g->tasks[task].flags & TASK_KEEP) != 0));
+    return r->n_waiting[task] > 0 || is_to_keep || (r->keeps_last && !graph_has_children(g, task));
+}
+
+void results_append(struct results *r, task_id task)
+{
+    const struct graph *g = r->graph;
+
+    if (task >= r->capacity) {
+        size_t capacity = 2 * ((size_t)task + 1);
+
+        r->n_waiting = xrealloc(r->n_waiting, capacity * sizeof(*r->n_waiting));
+        if (r->of_task != NULL)
+            r->of_task = xrealloc(r->of_task, capacity * sizeof(struct result *));
+        r->capacity = capacity;
+    }
+    r->n_waiting[task] = 0;
+    if (r->of_task != NULL)
+        r->of_task[task] = NULL;
+    for (uint64_t i = g->parent_first[task]; i < g->parent_first[task + 1]; i++)
+        r->n_waiting[g->parents[i]]++;
 }
 
 void results_put(struct results *r, task_id task, const void *bytes, size_t n)
@@ -37,7 +56,7 @@ void results_put(struct results *r, task_id task, const void *bytes, size_t n)
     if (!is_kept(r, task))
         return;
     if (r->of_task == NULL)
-        r->of_task = xcalloc(r->graph->n_tasks, sizeof(struct result *));
+        r->of_task = xcalloc(r->capacity, sizeof(struct result *));
     result = xmalloc(sizeof(*result) + n + 1);
     result->n = n;
     memcpy(result->bytes, bytes, n);

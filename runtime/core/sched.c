@@ -43,6 +43,7 @@ struct sched
 {
     const struct graph *graph;
     struct task_status *tasks;
+    size_t tasks_capacity;
     uint32_t counts[N_TASK_STATES];
     struct estimate estimate;
     struct match match;
@@ -153,23 +154,27 @@ static enum task_state consequence_of(enum task_state parent, bool may_fail, enu
     }
 }
 
+static void tell_child(struct sched *s, const struct consequence *ended, task_id child, enum graph_condition on)
+{
+    enum task_state state = (enum task_state)s->tasks[ended->task].state, means;
+
+    if (s->tasks[child].state != STATE_BLOCKED)
+        return; /* given up for another parent, or kept */
+    means = consequence_of(state, state == STATE_FAILED && policy_of(s, ended->task)->may_fail, on);
+    if (means == STATE_READY)
+        meet_condition(s, child, s->tasks[ended->task].worker);
+    else
+        give_up_child(s, child, means, ended->cause);
+}
+
 static void tell_children(struct sched *s, struct consequence ended)
 {
     const struct graph *g = s->graph;
-    enum task_state state = (enum task_state)s->tasks[ended.task].state;
-    bool may_fail = state == STATE_FAILED && policy_of(s, ended.task)->may_fail;
 
-    for (uint64_t i = g->child_first[ended.task]; i < g->child_first[ended.task + 1]; i++) {
-        task_id child = g->children[i];
-        enum task_state means = consequence_of(state, may_fail, graph_condition_at(g, i));
-
-        if (s->tasks[child].state != STATE_BLOCKED)
-            continue; /* given up for another parent, or kept */
-        if (means == STATE_READY)
-            meet_condition(s, child, s->tasks[ended.task].worker);
-        else
-            give_up_child(s, child, means, ended.cause);
-    }
+    for (uint64_t i = g->child_first[ended.task]; i < g->child_first[ended.task + 1]; i++)
+        tell_child(s, &ended, g->children[i], graph_condition_at(g, i));
+    for (uint32_t l = graph_first_link(g, ended.task); l != LINK_NONE; l = graph_next_link(g, ended.task, l))
+        tell_child(s, &ended, g->links[l].child, (enum graph_condition)g->links[l].condition);
 }
 
 /* Tells the children of all pending tasks, and theirs where joins or skipping pass it on. No recursion: a
@@ -198,6 +203,7 @@ struct sched *sched_new(const struct graph *g)
     assert(g->is_sealed);
     s->graph = g;
     s->tasks = xcalloc(g->n_tasks, sizeof(*s->tasks));
+    s->tasks_capacity = g->n_tasks;
     s->counts[STATE_BLOCKED] = g->n_tasks - g->n_joins;
     for (task_id t = 0; t < g->n_tasks; t++)
         s->tasks[t] = (struct task_status){.n_waiting = g->n_parents[t], .is_join = task_is_join(&g->tasks[t])};
@@ -274,6 +280,74 @@ bool sched_next_held(struct sched *s, task_id *task)
     }
     *task = s->held[s->n_held_told++];
     return true;
+}
+
+/* ---- appending ---- */
+
+/* Who failed, if that task was skipped; who ended well, if it was not needed; else that task. */
+static task_id find_cause(const struct sched *s, task_id task)
+{
+    const struct graph *g = s->graph;
+
+    for (;;) {
+        uint32_t state = s->tasks[task].state, origin = state == STATE_SKIPPED ? STATE_FAILED : STATE_DONE;
+        task_id same = TASK_NONE;
+
+        if (state != STATE_SKIPPED && state != STATE_NOT_NEEDED)
+            return task;
+        for (uint64_t i = g->parent_first[task]; i < g->parent_first[task + 1]; i++) {
+            if (s->tasks[g->parents[i]].state == origin && !s->tasks[g->parents[i]].is_join)
+                return g->parents[i];
+            if (s->tasks[g->parents[i]].state == state)
+                same = g->parents[i];
+        }
+        if (same == TASK_NONE)
+            return task;
+        task = same;
+    }
+}
+
+/* What it waits for may have ended. Parents come before their children: no circle. */
+static void meet_what_has_ended(struct sched *s, const struct graph_link *need)
+{
+    enum task_state state = (enum task_state)s->tasks[need->parent].state;
+    bool has_ended = state >= STATE_DONE && state != STATE_CANCELLED;
+    struct consequence ended = {need->parent, TASK_NONE};
+
+    if (!has_ended)
+        return;
+    ended.cause = find_cause(s, need->parent);
+    tell_child(s, &ended, need->child, (enum graph_condition)need->condition);
+}
+
+static void append_row(struct sched *s, task_id task)
+{
+    s->tasks = xgrow(s->tasks, task, &s->tasks_capacity, sizeof(*s->tasks));
+    s->tasks[task] = (struct task_status){.n_waiting = s->graph->n_parents[task]};
+    if (s->n_repeats == NULL)
+        return;
+    s->n_repeats = xrealloc(s->n_repeats, s->tasks_capacity * sizeof(*s->n_repeats));
+    s->n_repeats[task] = 0;
+}
+
+void sched_append(struct sched *s, task_id task)
+{
+    const struct graph *g = s->graph;
+    uint32_t first = g->n_links;
+
+    assert(task + 1 == g->n_tasks);
+    append_row(s, task);
+    s->counts[STATE_BLOCKED]++;
+    estimate_append(&s->estimate, task);
+    match_append(&s->match);
+    advances_append(&s->advances);
+    if (g->n_parents[task] == 0)
+        become_ready(s, task);
+    while (first > 0 && g->links[first - 1].child == task)
+        first--;
+    for (uint32_t l = first; l < g->n_links && s->tasks[task].state == STATE_BLOCKED; l++)
+        meet_what_has_ended(s, &g->links[l]);
+    settle(s);
 }
 
 /* ---- nodes and workers ---- */
@@ -618,7 +692,7 @@ void sched_release(struct sched *s, task_id task, enum task_state state)
 void sched_repeat(struct sched *s, task_id task)
 {
     if (s->n_repeats == NULL)
-        s->n_repeats = xcalloc(s->graph->n_tasks, sizeof(*s->n_repeats));
+        s->n_repeats = xcalloc(s->tasks_capacity, sizeof(*s->n_repeats));
     s->n_repeats[task]++;
     sched_release(s, task, STATE_READY);
 }

@@ -65,6 +65,10 @@ void sched_hold_ready(struct sched *s);
  * told. */
 bool sched_next_held(struct sched *s, task_id *task);
 
+/* A task was appended to the graph, as its last one (graph_append), at any time after sched_begin. What it waits for
+ * may have ended: then it is ready, or skipped, at once. O(what it waits for), but see match_append. */
+void sched_append(struct sched *s, task_id task);
+
 /* What a node has beside the slots that its workers bring. */
 struct sched_node
 {

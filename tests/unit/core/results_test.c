@@ -60,7 +60,7 @@ static void test_who_asks_at_the_end_finds_the_last_and_those_to_be_kept(void **
         put(&r, "b", "2");
         put(&r, "c", "");
         results_note_end(&r, id_of(g, "b"));
-        assert_true((text_of(&r, "a") != NULL) == asks);
+        assert_non_null(text_of(&r, "a")); /* a task that is added later may ask for it */
         assert_true((text_of(&r, "b") != NULL) == asks);
         assert_true((text_of(&r, "c") != NULL) == asks);
         results_release(&r);
