@@ -54,13 +54,11 @@ static struct ganger_call *take_call(const struct program *p, const struct buffe
 
 static int write_report(const struct ganger_call *call, int fd, struct ganger_error *err)
 {
-    struct call_report report = {.task = call->task, .attempt = call->attempt, .result = {.tail = ""}};
+    struct call_report report;
     struct buffer b = BUFFER_EMPTY;
     int status;
 
-    call_judge(call, &report.result);
-    report.has_bytes = report.result.end == TASK_EXITED;
-    report.bytes = (struct text){call->result != NULL ? call->result : "", (uint32_t)call->n_result};
+    call_report(call, &report);
     message_begin(&b, MESSAGE_CALLED, 0, call->worker);
     message_add_called(&b, &report);
     status = file_write(fd, b.bytes, b.n);

@@ -10,6 +10,7 @@
 #include "io/rundir.h"
 #include "launch/flow.h"
 #include "launch/options.h"
+#include "launch/run_added.h"
 #include "launch/run_output.h"
 #include "launch/run_record.h"
 
@@ -124,6 +125,8 @@ static int read_line(void *data, const struct journal_line *line, struct ganger_
 static int examine(struct verification *v, struct ganger_error *err)
 {
     v->is_locked = faccessat(v->dir.fd, "lock", F_OK, 0) == 0;
+    if (v->has_workflow && run_added_read(v->dir.journal_path, v->workflow.graph, err) < 0)
+        return -1;
     v->audit = audit_new(v->has_workflow ? v->workflow.graph : NULL, v->workflow.digest, note_problem, v);
     v->output = run_output_new(note_problem, v);
     if (journal_read(v->dir.journal_path, read_line, v, err) != 0)

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "core/sched.h"
 #include "io/journal.h"
+#include "launch/run_added.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -54,6 +55,8 @@ int run_print_dry(const struct run_options *options, char **command, struct gang
     char *run_dir = run_choose_dir(options), *journal = xasprintf("%s/journal.jsonl", run_dir);
     int status = run_load_flow(options, &workflow, err);
 
+    if (status == 0 && options->resume)
+        status = run_added_read(journal, workflow.graph, err);
     if (status == 0 && options->resume)
         status = journal_recover(AT_FDCWD, journal, workflow.graph, run_is_by_content(options), &past, err);
     free(run_dir);

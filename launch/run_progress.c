@@ -116,6 +116,7 @@ static void take_line(struct run_progress *p, struct words *w, const struct reco
         p->exit_status = f->code;
         break;
     case RECORD_CALLS: take_calls(p, w, f); break;
+    case RECORD_ADDED: p->n_added++; break;
     case RECORD_RETRIED: p->n_retried++; /* and it waits again */ /* fall through */
     case RECORD_START:
     case RECORD_AGAIN:
@@ -219,6 +220,6 @@ int run_progress_read(struct run_progress *p, const struct rundir *dir, struct g
     status = read_lines(p, dir->journal_path, fd, &recorded, err);
     close(fd);
     p->last_line_s = (double)file.st_mtime;
-    p->n_tasks = (uint32_t)recorded.n_tasks;
+    p->n_tasks = recorded.n_tasks > 0 ? (uint32_t)recorded.n_tasks + p->n_added : 0;
     return status;
 }

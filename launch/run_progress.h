@@ -12,6 +12,7 @@ struct run_progress
 {
     uint32_t epoch;       /* of the last run in the directory; 0: none has begun */
     uint32_t n_tasks;     /* 0: not known */
+    uint32_t n_added;     /* of them, by functions in the last epoch */
     uint32_t n_done;
     uint32_t n_failed;
     uint32_t n_cancelled; /* cut off, when the run was ended */

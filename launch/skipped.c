@@ -2,6 +2,7 @@
 
 #include "base/utf8.h"
 #include "core/culprit.h"
+#include "launch/run_added.h"
 #include "launch/run_record.h"
 
 #include <inttypes.h>
@@ -57,6 +58,7 @@ void skipped_explain(const struct program *program, const struct rundir *dir, co
 
     if (read_run_record(&record, dir, &unused) == 0) {
         if (load_recorded_workflow(program, &w, &record, NULL, &unused) == 0) {
+            run_added_read(dir->journal_path, w.graph, &unused); /* what cannot be read is told without */
             task_id number = graph_find(w.graph, task, strlen(task));
 
             if (number != TASK_NONE)

@@ -124,6 +124,8 @@ GANGER_API uint32_t ganger_call_slot(const struct ganger_call *call);          /
 /* The `data` of this process's struct ganger_program; NULL without one. */
 GANGER_API void *ganger_call_data(const struct ganger_call *call);
 
+/* A running function may add tasks: see ganger_call_add, below. */
+
 /* ---- a workflow built in C ---- */
 
 /* Being built: valid during the call of `build`. Errors are kept in it: the first one counts, makes what comes after
@@ -175,6 +177,7 @@ struct ganger_task
     const char *program;        /* tasks of one program are expected to run alike; NULL: its function or command */
     const char *cwd;            /* of a command; NULL: where the run was started */
     const char *const *env;     /* of a command: "NAME=VALUE", ended by NULL; NULL: none of its own */
+    const char *const *after_ids; /* likewise, after those of `after`, by their ids; ended by NULL; NULL: none */
 };
 
 /* GANGER_NO_TASK on an error. */
@@ -202,6 +205,35 @@ GANGER_API int ganger_workflow_refuse(struct ganger_workflow *w, const char *for
 
 /* NULL, or why it is refused. */
 GANGER_API const char *ganger_workflow_error(const struct ganger_workflow *w);
+
+/* ---- tasks that are added while the run goes on ----
+ *
+ * A function may add tasks, which the run then has like those of its workflow: they are counted, recorded in the
+ * journal before they can start, run by `--resume`, and may add others. They are added when the call has ended well,
+ * all of them; a call that fails, or is lost with its worker, has added nothing, so that trying again adds nothing
+ * twice.
+ *
+ * Numbers are of this call: 0 is the first task that it added. An added task waits for
+ *  - tasks that this call added before it, by number (`after`);
+ *  - the task that adds it, which has ended by then: GANGER_THIS_CALL in `after` gives it this call's result;
+ *  - any task that there is by then, by id (`after_ids`): if that failed, it is skipped. Of a function that nothing
+ *    waits for any more the result is gone, unless the task says `keep`: to ask for it then fails the adding task.
+ * Nothing that was there before can be made to wait for what is added, so that no cycle can arise. Let an added task be
+ * the one that goes on: see examples/fit.
+ *
+ * `id` NULL stands for "ID.N": ID is that of this task, N the number. Give ids that follow from what the task is to
+ * do: after a run that was cut off, `--resume` may run the call again, and what it adds then, if it has the same id and
+ * definition as what it had added before, is that. Any other id that is taken fails the task that adds it; so do a
+ * function that is not registered, a dependency, queue or resource that there is not, a payload of more than
+ * GANGER_RESULT_MAX, and more than 16 MiB in all. The reason is what the task fails with; none of its tasks is
+ * added. What no node could hold is added, and fails by itself. Where a hook `collect` is asked, tasks are added when
+ * that has said that this one is done; hooks themselves add nothing. */
+
+/* In `after`: the task that this call runs. */
+#define GANGER_THIS_CALL (UINT32_MAX - 1)
+
+/* GANGER_NO_TASK when it is refused, which fails the call. All is copied. Costs about a microsecond. */
+GANGER_API ganger_task_number ganger_call_add(struct ganger_call *call, const struct ganger_task *task);
 
 /* ---- changing a workflow that is built in C, and asking about it ----
  *

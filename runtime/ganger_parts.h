@@ -28,6 +28,11 @@ void ganger_workflow_release(struct ganger_workflow *w);
 /* The graph, sealed, which the caller frees; NULL and the reason when it was refused or has a cycle. */
 struct graph *ganger_workflow_seal(struct ganger_workflow *w, struct ganger_error *err);
 
+/* Reads what is said of a task into `task`, whose texts and classes go to the graph; `after` and `after_ids` are not
+ * looked at. -1: it is refused. */
+int ganger_workflow_read_task(struct ganger_workflow *w, const char *id, const struct ganger_task *t,
+                              struct task *task);
+
 /* Tells the dag, if there is one, of a task that was added last, and of a dependency. */
 void ganger_workflow_note_task(struct ganger_workflow *w);
 void ganger_workflow_note_dependency(struct ganger_workflow *w, task_id parent, task_id child,

@@ -245,7 +245,8 @@ static int check_id(struct ganger_workflow *w, const char *id)
     return id[at] == '\0' ? 0 : ganger_workflow_refuse(w, "task \"%s\": an id must not hold %c", id, id[at]);
 }
 
-static int read_task(struct ganger_workflow *w, const char *id, const struct ganger_task *t, struct task *task)
+int ganger_workflow_read_task(struct ganger_workflow *w, const char *id, const struct ganger_task *t,
+                              struct task *task)
 {
     struct task_policy policy = {.priority = t->priority,
                                  .retries = t->retries,
@@ -256,10 +257,6 @@ static int read_task(struct ganger_workflow *w, const char *id, const struct gan
         check_time(w, id, "the cost", t->cost_s) < 0 || read_body(w, id, t, task) < 0 ||
         read_resources(w, id, t, &task->resource_class) < 0)
         return -1;
-    for (size_t i = 0; i < t->n_after; i++)
-        if (t->after[i] >= w->graph->n_tasks)
-            return ganger_workflow_refuse(w, "task \"%s\" waits for task number %u, which is none so far", id,
-                                          t->after[i]);
     task->cost_s = (float)t->cost_s;
     task->policy = graph_intern_policy(w->graph, &policy);
     task->id = arena_text(&w->graph->text, id, strlen(id));
@@ -267,6 +264,19 @@ static int read_task(struct ganger_workflow *w, const char *id, const struct gan
 }
 
 /* ---- adding ---- */
+
+static int check_after(struct ganger_workflow *w, const char *id, const struct ganger_task *t)
+{
+    for (size_t i = 0; i < t->n_after; i++)
+        if (t->after[i] >= w->graph->n_tasks)
+            return ganger_workflow_refuse(w, "task \"%s\" waits for task number %u, which is none so far", id,
+                                          t->after[i]);
+    for (size_t i = 0; t->after_ids != NULL && t->after_ids[i] != NULL; i++)
+        if (ganger_workflow_find(w, t->after_ids[i]) == GANGER_NO_TASK)
+            return ganger_workflow_refuse(w, "task \"%s\" waits for \"%s\", which is none so far", id,
+                                          t->after_ids[i]);
+    return 0;
+}
 
 ganger_task_number ganger_workflow_add(struct ganger_workflow *w, const struct ganger_task *t)
 {
@@ -282,7 +292,7 @@ ganger_task_number ganger_workflow_add(struct ganger_workflow *w, const struct g
         return GANGER_NO_TASK;
     }
     snprintf(made, sizeof(made), "task-%u", w->graph->n_tasks);
-    if (read_task(w, id, t, &task) < 0)
+    if (ganger_workflow_read_task(w, id, t, &task) < 0 || check_after(w, id, t) < 0)
         return GANGER_NO_TASK;
     number = graph_add_task(w->graph, &task);
     if (number == TASK_NONE) {
@@ -292,6 +302,8 @@ ganger_task_number ganger_workflow_add(struct ganger_workflow *w, const struct g
     ganger_workflow_note_task(w);
     for (size_t i = 0; i < t->n_after; i++)
         ganger_workflow_add_dependency(w, t->after[i], number, GANGER_ON_OK);
+    for (size_t i = 0; t->after_ids != NULL && t->after_ids[i] != NULL; i++)
+        ganger_workflow_add_dependency(w, ganger_workflow_find(w, t->after_ids[i]), number, GANGER_ON_OK);
     return number;
 }
 

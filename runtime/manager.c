@@ -226,7 +226,7 @@ void manager_send_run(struct manager *m, const struct placement *p, bool is_in_a
 
     if (setting->files != NULL)
         add_files(&run, setting->files);
-    if (m->o->reuse != NULL && p->task < m->o->graph->n_tasks) {
+    if (m->o->reuse != NULL && p->task < m->n_first_tasks) {
         run.wants_fingerprint = run.inputs.n > 0;
         run.fingerprint = reuse_expected(m->o->reuse, p->task);
     }
@@ -377,7 +377,7 @@ void manager_note_over(struct manager *m, task_id task)
 
 void manager_note_ran(struct manager *m, task_id task)
 {
-    if (m->o->reuse != NULL)
+    if (m->o->reuse != NULL && task < m->n_first_tasks)
         reuse_note_ran(m->o->reuse, task);
 }
 
@@ -498,24 +498,24 @@ static void go_on(struct manager *m, uint32_t worker, const struct done *done)
     losses_retire(m, worker);
 }
 
-void manager_note_end(struct manager *m, uint32_t worker, const struct done *done, const struct text *returned)
+void manager_note_end(struct manager *m, uint32_t worker, const struct done *done, const struct call_report *call)
 {
     enum task_state state;
 
     if (hooks_want(m, &done->result)) {
-        hooks_hold(m, worker, done, returned);
+        hooks_hold(m, worker, done, call);
         go_on(m, worker, done);
         return;
     }
-    if (returned != NULL && m->o->results != NULL)
-        results_put(m->o->results, done->task, returned->bytes, returned->n);
+    if (call != NULL && call->has_bytes && m->o->results != NULL)
+        results_put(m->o->results, done->task, call->bytes.bytes, call->bytes.n);
     state = (done->result.is_unchanged ? keep_task : end_task)(m, worker, done);
     go_on(m, worker, done);
     if (state == STATE_DONE && !done->result.is_unchanged)
         m->n_failed_in_a_row = 0;
     if (state == STATE_FAILED)
         manager_count_failure(m, done->task);
-    else if (m->o->graph->conditions != NULL)
+    else if (m->o->graph->has_conditions)
         manager_tell_skipped(m); /* what waited to see it fail */
     /* Was its worker told to end by somebody else? */
     if (state == STATE_CANCELLED && !m->is_stopping && !end_has_signalled(m, worker, done->task, done->attempt)) {
@@ -763,7 +763,7 @@ int manager_run(const struct manager_options *options, struct manager_report *re
                 struct ganger_error *err)
 {
     struct manager m = {.o = options, .comm = options->comm, .watch = -1, .err = err,
-                        .give_up_s = INFINITY};
+                        .give_up_s = INFINITY, .n_first_tasks = options->graph->n_tasks};
 
     m.sched = sched_new(options->graph);
     nodes_open(&m);
@@ -792,6 +792,7 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     buffer_release(&m.slots);
     buffer_release(&m.gpus);
     sched_free(m.sched);
+    graph_compact(options->graph);
     calls_close(&m);
     nodes_close(&m);
     free(m.fed);

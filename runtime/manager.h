@@ -21,7 +21,7 @@
 struct manager_options /* all borrowed */
 {
     struct comm *comm;
-    const struct graph *graph;        /* sealed */
+    struct graph *graph;              /* sealed; functions may add tasks to it */
     struct reuse *reuse;              /* tasks that may turn out to be done; NULL: none, and inputs are not looked at */
     const bool *is_done;              /* n_tasks elements: done in an earlier epoch; NULL: none */
     const float *ran_s;               /* n_tasks elements: how long they took, or, negative, had run when they were cut

@@ -21,6 +21,7 @@ struct outbox
 struct manager_calls
 {
     uint16_t *numbers; /* in the registry, by function of the graph */
+    uint32_t n_numbers;
     struct outbox *outboxes; /* by worker */
     uint32_t *posted;  /* workers whose outbox is not empty */
     uint32_t n_posted;
@@ -32,6 +33,22 @@ struct manager_calls
     const char *missing; /* a function of the graph that nobody has; NULL: none */
 };
 
+void calls_note_functions(struct manager *m)
+{
+    struct manager_calls *c = m->calls;
+    const struct graph *g = m->o->graph;
+
+    if (c->n_numbers == g->n_functions)
+        return;
+    c->numbers = xrealloc(c->numbers, g->n_functions * sizeof(*c->numbers));
+    for (uint32_t i = c->n_numbers; i < g->n_functions; i++) { /* the first is none, a command */
+        c->numbers[i] = i > 0 ? registry_find(m->o->registry, g->functions[i]) : REGISTRY_NONE;
+        if (i > 0 && c->numbers[i] == REGISTRY_NONE && c->missing == NULL)
+            c->missing = g->functions[i];
+    }
+    c->n_numbers = g->n_functions;
+}
+
 void calls_open(struct manager *m)
 {
     const struct graph *g = m->o->graph;
@@ -40,12 +57,7 @@ void calls_open(struct manager *m)
     if (!graph_has_functions(g))
         return;
     c = m->calls = xcalloc(1, sizeof(*c));
-    c->numbers = xcalloc(g->n_functions, sizeof(*c->numbers));
-    for (uint32_t i = 1; i < g->n_functions; i++) {
-        c->numbers[i] = registry_find(m->o->registry, g->functions[i]);
-        if (c->numbers[i] == REGISTRY_NONE && c->missing == NULL)
-            c->missing = g->functions[i];
-    }
+    calls_note_functions(m);
     for (uint32_t rank = 0; rank < m->comm->size; rank++)
         c->n_near += comm_is_near(m->comm, rank);
     c->outboxes = xcalloc(m->comm->size, sizeof(*c->outboxes));
@@ -250,16 +262,34 @@ static void note_other_end(struct manager *m, uint32_t worker, const struct call
 
     tell_ended(m, worker);
     calls_tell_sent(m, worker, r->task);
-    manager_note_end(m, worker, &done, r->has_bytes ? &r->bytes : NULL);
+    manager_note_end(m, worker, &done, r);
+}
+
+/* If what it adds cannot be had, it failed. `why` must live as long as the report. Where the program is asked what an
+ * end counts as, nothing is added before it has answered. */
+static void hear_added(struct manager *m, uint32_t worker, struct call_report *r, struct ganger_error *why)
+{
+    const struct addition addition = {r->task, worker, r->n_added, r->added};
+
+    *why = (struct ganger_error){0};
+    if (r->n_added == 0 || hooks_want(m, &r->result) || added_hear(m, &addition, why) == 0)
+        return;
+    r->has_bytes = false;
+    r->result.end = TASK_RETURNED;
+    r->result.code = ADDS_WRONGLY;
+    r->result.tail = why->text;
+    r->result.n_tail_bytes = (uint32_t)strlen(why->text);
 }
 
 void calls_hear(struct manager *m, uint32_t worker, uint32_t n_records, struct cursor *c)
 {
     struct call_report r = {.task = TASK_NONE};
+    struct ganger_error why;
 
     for (uint32_t i = 0; i < n_records && message_next_called(c, &r, m->err) == 0; i++) {
         if (m->calls == NULL || !manager_is_current(m, worker, r.task, r.attempt))
             continue; /* stale */
+        hear_added(m, worker, &r, &why);
         if (can_be_told_with_others(m, worker, &r))
             note_done(m, &r);
         else
@@ -270,7 +300,7 @@ void calls_hear(struct manager *m, uint32_t worker, uint32_t n_records, struct c
     tell_ended(m, worker);
     losses_retire(m, worker);
     m->calls->is_brisk = n_records > 0 && r.result.end_s - r.result.start_s < BRISK_S;
-    if (m->o->graph->conditions != NULL)
+    if (m->o->graph->has_conditions)
         manager_tell_skipped(m);
     manager_be_fed(m, worker);
 }

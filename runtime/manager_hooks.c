@@ -21,6 +21,7 @@ struct manager_hooks
     struct event_sinks sinks;
     struct hook_thread *thread;
     struct hook_bytes *payloads; /* by task; NULL: none was given late */
+    uint32_t n_payloads;
     uint32_t n_provides; /* posted, and not taken back, … */
     uint32_t n_others;   /* … of these kinds each */
     double since_s;      /* when the last one came back, or the first was posted */
@@ -181,7 +182,7 @@ static struct event event_of(const struct manager *m, const struct ganger_hook *
                           .has_ended = h->has_run};
 }
 
-void hooks_hold(struct manager *m, uint32_t worker, const struct done *done, const struct text *returned)
+void hooks_hold(struct manager *m, uint32_t worker, const struct done *done, const struct call_report *call)
 {
     struct ganger_hook *h = new_hook(m, HOOK_COLLECT, done->task);
     double run_s = done->result.end_s - done->result.start_s;
@@ -191,8 +192,12 @@ void hooks_hold(struct manager *m, uint32_t worker, const struct done *done, con
     hook_set_slots(h, sched_slots_of(m->sched, worker), sched_n_slots_of(m->sched, worker));
     hook_set_result(h, &done->result);
     h->has_run = true;
-    if (returned != NULL)
-        hook_bytes_set(&h->returned, returned->bytes, returned->n);
+    if (call != NULL && call->has_bytes)
+        hook_bytes_set(&h->returned, call->bytes.bytes, call->bytes.n);
+    if (call != NULL && call->n_added > 0) {
+        h->n_added = call->n_added;
+        hook_bytes_set(&h->added, call->added.bytes, call->added.n);
+    }
     event = event_of(m, h, EVENT_TASK_ENDED);
     event_emit(m->o->sinks, &event);
     sched_hold(m->sched, done->task, is_good(&done->result) ? run_s : NAN);
@@ -202,14 +207,24 @@ void hooks_hold(struct manager *m, uint32_t worker, const struct done *done, con
 
 /* ---- answers ---- */
 
+/* Half as many again: tasks may be added, one after the other. */
+static void make_room_for_payloads(struct manager_hooks *hooks, uint32_t n_tasks)
+{
+    uint32_t n = hooks->n_payloads == 0 ? n_tasks : n_tasks + n_tasks / 2;
+
+    hooks->payloads = xrealloc(hooks->payloads, n * sizeof(*hooks->payloads));
+    memset(hooks->payloads + hooks->n_payloads, 0, (n - hooks->n_payloads) * sizeof(*hooks->payloads));
+    hooks->n_payloads = n;
+}
+
 static void keep_payload(struct manager *m, struct ganger_hook *h)
 {
     struct hook_bytes *payload;
 
     if (h->payload.bytes == NULL)
         return;
-    if (m->hooks->payloads == NULL)
-        m->hooks->payloads = xcalloc(m->o->graph->n_tasks, sizeof(*m->hooks->payloads));
+    if (h->task >= m->hooks->n_payloads)
+        make_room_for_payloads(m->hooks, m->o->graph->n_tasks);
     payload = &m->hooks->payloads[h->task];
     free(payload->bytes);
     *payload = h->payload;
@@ -218,7 +233,7 @@ static void keep_payload(struct manager *m, struct ganger_hook *h)
 
 static void drop_payload(struct manager *m, task_id task)
 {
-    if (m->hooks->payloads == NULL)
+    if (task >= m->hooks->n_payloads)
         return;
     free(m->hooks->payloads[task].bytes);
     m->hooks->payloads[task] = (struct hook_bytes){NULL, 0};
@@ -226,7 +241,7 @@ static void drop_payload(struct manager *m, task_id task)
 
 void hooks_replace_payload(const struct manager *m, task_id task, struct text *payload)
 {
-    if (m->hooks->payloads != NULL && m->hooks->payloads[task].bytes != NULL)
+    if (task < m->hooks->n_payloads && m->hooks->payloads[task].bytes != NULL)
         *payload = (struct text){m->hooks->payloads[task].bytes, (uint32_t)m->hooks->payloads[task].n};
 }
 
@@ -260,7 +275,7 @@ static void end_done(struct manager *m, struct ganger_hook *h)
     sched_release(m->sched, h->task, STATE_DONE);
     manager_note_over(m, h->task);
     m->n_failed_in_a_row = 0;
-    if (m->o->graph->conditions != NULL)
+    if (m->o->graph->has_conditions)
         manager_tell_skipped(m);
 }
 
@@ -332,6 +347,25 @@ static void run_again(struct manager *m, struct ganger_hook *h)
         sched_release(m->sched, h->task, STATE_READY); /* it was not to run, and runs after all */
 }
 
+/* The program says that the task is done, and so it adds what it wanted to; if that cannot be had, it failed. */
+static void end_well(struct manager *m, struct ganger_hook *h)
+{
+    const struct addition addition = {h->task, h->worker, h->n_added, {h->added.bytes, (uint32_t)h->added.n}};
+    struct task_result result = h->result;
+    struct ganger_error why = {0};
+
+    if (h->n_added == 0 || added_hear(m, &addition, &why) == 0) {
+        end_done(m, h);
+        return;
+    }
+    result.end = TASK_RETURNED;
+    result.code = ADDS_WRONGLY;
+    result.tail = why.text;
+    result.n_tail_bytes = (uint32_t)strlen(why.text);
+    hook_set_result(h, &result);
+    end_failed(m, h);
+}
+
 static void settle(struct manager *m, struct ganger_hook *h)
 {
     bool is_provided = h->answer == HOOK_GO_ON && !h->has_run;
@@ -345,7 +379,7 @@ static void settle(struct manager *m, struct ganger_hook *h)
         return;
     }
     if (answer == HOOK_DONE) {
-        end_done(m, h);
+        end_well(m, h);
     } else if (answer == HOOK_NOT_NEEDED && !h->has_run) {
         end_not_needed(m, h);
     } else {
@@ -497,7 +531,7 @@ void hooks_close(struct manager *m)
                     hook_name(kind), manager_task(m, task)->id, n_cut, n_cut == 1 ? "" : "s",
                     n_cut == 1 ? "it" : "them");
     m->fds[FD_HOOKS].fd = -1;
-    for (task_id t = 0; hooks->payloads != NULL && t < m->o->graph->n_tasks; t++)
+    for (task_id t = 0; t < hooks->n_payloads; t++)
         free(hooks->payloads[t].bytes);
     free(hooks->payloads);
     m->o = hooks->asked;

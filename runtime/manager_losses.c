@@ -82,15 +82,22 @@ static void lose_node_task(struct manager *m, uint32_t worker)
         nodes_refuse(m, m->peers[worker].node, "its workers died");
 }
 
-/* Tasks that were to run on what is gone, and fit nowhere else, cannot be waited for. */
+/* May a task be there for which there is no room, though there was for all when the run began? */
+static bool may_be_unplaceable(const struct manager *m)
+{
+    return m->n_here < m->n_came || m->n_set_aside > 0 || m->o->graph->n_tasks > m->o->graph->n_sealed;
+}
+
+/* Tasks that were to run on what is gone, and fit nowhere else, cannot be waited for; nor can those that were added and
+ * fit nowhere. */
 void losses_fail_unplaceable(struct manager *m)
 {
     struct buffer wants = BUFFER_EMPTY;
     struct task_result result = {.end = TASK_UNPLACEABLE, .start_s = NAN, .end_s = manager_epoch_s(m)};
     task_id task;
 
-    if ((m->n_here == m->n_came && m->n_set_aside == 0) || m->is_stopping)
-        return; /* nothing is gone, or nothing is to start */
+    if (!may_be_unplaceable(m) || m->is_stopping)
+        return;
     while (m->n_here > 0 && nodes_are_all_here(m) && m->n_setting_up == 0 &&
            sched_next_unplaceable(m->sched, &task)) {
         wants.n = 0;

@@ -256,7 +256,7 @@ void nodes_check_placeable(struct manager *m)
     if (m->may_start || m->n_here == 0)
         return;
     task = sched_find_unplaceable(m->sched);
-    m->may_start = task == TASK_NONE;
+    m->may_start = task == TASK_NONE || task >= m->o->graph->n_sealed; /* what was added fails by itself */
     if (m->may_start || !nodes_are_all_here(m) || m->n_setting_up > 0 || m->is_stopping)
         return;
     graph_describe_resources(m->o->graph, &m->o->graph->resources[manager_task(m, task)->resource_class], &wants);

@@ -1,7 +1,7 @@
 /* manager_parts: what the files of the manager share: manager.c (the loop, tasks, stopping), manager_nodes.c (who is
- * here, and what nodes have), manager_calls.c (functions), manager_hooks.c (what the program is asked),
- * manager_losses.c (who is gone) and manager_end.c (when the
- * allocation ends). For nobody else. */
+ * here, and what nodes have), manager_calls.c (functions), manager_added.c (tasks that they add), manager_hooks.c (what
+ * the program is asked), manager_losses.c (who is gone) and manager_end.c (when the allocation ends). For nobody
+ * else. */
 #ifndef GANGER_MANAGER_PARTS_H
 #define GANGER_MANAGER_PARTS_H
 
@@ -74,6 +74,7 @@ struct manager
     const struct manager_options *o;
     struct comm *comm;
     struct sched *sched;
+    uint32_t n_first_tasks; /* of the graph when the run began */
     struct peer *peers; /* by worker */
     struct node_entry *nodes;
     uint32_t n_nodes;   /* of the whole run, as comm numbers them */
@@ -139,8 +140,8 @@ void manager_take_back(struct manager *m, uint32_t worker);
 void manager_count_failure(struct manager *m, task_id task);
 
 bool manager_is_current(const struct manager *m, uint32_t worker, task_id task, uint32_t attempt);
-/* A current attempt has ended, and how; of a function, what it returned (NULL: nothing). */
-void manager_note_end(struct manager *m, uint32_t worker, const struct done *done, const struct text *returned);
+/* A current attempt has ended, and how; of a function (else NULL), what it said. */
+void manager_note_end(struct manager *m, uint32_t worker, const struct done *done, const struct call_report *call);
 /* The task will not run again: the results that it waited for may be dropped. */
 void manager_note_over(struct manager *m, task_id task);
 void manager_tell_skipped(struct manager *m);
@@ -173,6 +174,25 @@ void calls_hear(struct manager *m, uint32_t worker, uint32_t n_records, struct c
 /* That a function was sent is told when it turns out not to have ended well. */
 void calls_tell_sent(struct manager *m, uint32_t worker, task_id task);
 
+/* The graph may have got functions that it did not have. */
+void calls_note_functions(struct manager *m);
+
+/* ---- manager_added.c ---- */
+
+#define ADDS_WRONGLY 255 /* status of a function that adds tasks which cannot be had */
+
+/* What a call adds: borrowed. */
+struct addition
+{
+    task_id adder;
+    uint32_t worker;
+    uint32_t n;
+    struct text definitions;
+};
+
+/* A call has ended well, and adds tasks: all of them are appended, or none, with the reason. Before its end is told. */
+int added_hear(struct manager *m, const struct addition *a, struct ganger_error *why);
+
 /* ---- manager_hooks.c: what the program is asked and told, on a thread of its own ---- */
 
 void hooks_open(struct manager *m);
@@ -189,7 +209,7 @@ bool hooks_collect(const struct manager *m);
 bool hooks_want(const struct manager *m, const struct task_result *result);
 
 /* An attempt has ended, and the program is asked what that means: until it answers, the task is held. */
-void hooks_hold(struct manager *m, uint32_t worker, const struct done *done, const struct text *returned);
+void hooks_hold(struct manager *m, uint32_t worker, const struct done *done, const struct call_report *call);
 
 /* The program may have given the task's function another payload. Only with hooks. */
 void hooks_replace_payload(const struct manager *m, task_id task, struct text *payload);

@@ -89,17 +89,14 @@ static int add_report(struct worker *w, const struct call_report *report, struct
 /* Takes the call, which has run. */
 static int report_call(struct worker *w, struct ganger_call *call, struct ganger_error *err)
 {
-    struct call_report report = {.task = call->task,
-                                 .attempt = call->attempt,
-                                 .result = {.start_s = since_origin_s(w, call->start_s),
-                                            .end_s = since_origin_s(w, call->end_s), .tail = ""}};
+    struct call_report report;
     float *mean_s = &w->calls.mean_s[call->function], run_s = (float)(call->end_s - call->start_s);
     int status;
 
     *mean_s = *mean_s < 0 ? run_s : *mean_s + MEAN_WEIGHT * (run_s - *mean_s);
-    call_judge(call, &report.result);
-    report.has_bytes = report.result.end == TASK_EXITED;
-    report.bytes = (struct text){call->result != NULL ? call->result : "", (uint32_t)call->n_result};
+    call_report(call, &report);
+    report.result.start_s = since_origin_s(w, call->start_s);
+    report.result.end_s = since_origin_s(w, call->end_s);
     status = add_report(w, &report, err);
     call_free(call);
     return status;
@@ -274,6 +271,8 @@ int worker_calls_end_isolated(struct worker *w, struct task_result *result, stru
         report.result.n_tail_bytes = said.result.n_tail_bytes;
         report.has_bytes = said.has_bytes;
         report.bytes = said.bytes;
+        report.n_added = said.n_added;
+        report.added = said.added;
     } else if (result->end == TASK_EXITED) { /* its function called exit */
         report.result.end = TASK_RETURNED;
         report.result.code = result->code != 0 ? result->code : 255;

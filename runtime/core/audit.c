@@ -746,6 +746,7 @@ void audit_line(struct audit *a, uint64_t number, const struct record_fields *f)
     case RECORD_TEARDOWN: check_places(a, TASK_NONE, f, NULL); break;
     case RECORD_WORKER:
     case RECORD_LOST:
+    case RECORD_ADDED: /* the graph has it */
     case RECORD_STOPPING:
     case RECORD_UNKNOWN: break;
     default: note_task(a, f);

@@ -79,6 +79,11 @@ void call_free(struct ganger_call *call)
 {
     if (call == NULL)
         return;
+    for (uint32_t i = 0; i < call->added.n; i++)
+        free(call->added.ids[i]);
+    free(call->added.ids);
+    name_index_release(&call->added.index);
+    buffer_release(&call->added.bytes);
     free(call->result);
     free(call->why);
     free(call);
@@ -90,12 +95,12 @@ void call_run(struct ganger_call *call, const struct registry *registry)
     call->status = registry->functions[call->function].body(call);
 }
 
-void call_judge(const struct ganger_call *call, struct task_result *result)
+static void judge(const struct ganger_call *call, struct task_result *result)
 {
     static const char too_large[] = "its result has more than 65536 bytes, which is all that travels with messages: "
                                     "put it into a file, or split it";
 
-    if (call->status == 0 && !call->is_too_large) {
+    if (call->status == 0 && !call->is_too_large && !call->added.is_refused) {
         result->end = TASK_EXITED;
         result->code = 0;
         return;
@@ -104,6 +109,18 @@ void call_judge(const struct ganger_call *call, struct task_result *result)
     result->code = call->status >= 1 && call->status <= 255 ? call->status : 255;
     result->tail = call->is_too_large ? too_large : call->why != NULL ? call->why : "";
     result->n_tail_bytes = (uint32_t)strlen(result->tail);
+}
+
+void call_report(const struct ganger_call *call, struct call_report *report)
+{
+    *report = (struct call_report){.task = call->task, .attempt = call->attempt, .result = {.tail = ""}};
+    judge(call, &report->result);
+    report->has_bytes = report->result.end == TASK_EXITED;
+    report->bytes = (struct text){call->result != NULL ? call->result : "", (uint32_t)call->n_result};
+    if (report->has_bytes && call->added.n > 0) {
+        report->n_added = call->added.n;
+        report->added = (struct text){call->added.bytes.bytes, (uint32_t)call->added.bytes.n};
+    }
 }
 
 char *call_extend(struct ganger_call *call, size_t n_bytes)

@@ -5,6 +5,8 @@
 #ifndef GANGER_CORE_CALL_H
 #define GANGER_CORE_CALL_H
 
+#include "base/buffer.h"
+#include "base/name_index.h"
 #include "core/message.h"
 #include "core/registry.h"
 
@@ -25,6 +27,17 @@ struct call_bytes
 {
     const void *bytes; /* NULL: there is no result */
     size_t n;
+};
+
+/* Tasks that it adds: what is said of them (ganger_add.h), one after the other. */
+struct call_added
+{
+    struct buffer bytes;
+    char **ids;
+    uint32_t n;
+    size_t ids_capacity;
+    struct name_index index;
+    bool is_refused; /* one of them was: then the call fails */
 };
 
 struct ganger_call
@@ -48,6 +61,7 @@ struct ganger_call
     size_t result_capacity;
     bool is_too_large; /* it tried to return more than is allowed */
     char *why;         /* it says it failed; NULL: it says nothing */
+    struct call_added added;
 
     double start_s; /* the worker's clock */
     double end_s;
@@ -61,8 +75,8 @@ void call_free(struct ganger_call *call); /* takes NULL */
 /* Runs the body; does not look at the clock. */
 void call_run(struct ganger_call *call, const struct registry *registry);
 
-/* How it ended, but for the times; `tail` is borrowed from the call. */
-void call_judge(const struct ganger_call *call, struct task_result *result);
+/* How it ended, but for the times, and what it returned and added: all borrowed from the call. */
+void call_report(const struct ganger_call *call, struct call_report *report);
 
 /* ---- what its body may ask for: see ganger.h ---- */
 

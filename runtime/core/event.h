@@ -33,6 +33,7 @@ enum event_kind
                               program says so */
     EVENT_CALLS_DONE,    /* worker, node, slots, calls: functions that ended well, one after the other; that they were
                             sent is not told */
+    EVENT_TASK_ADDED,    /* task, cause = the task that added it, worker, node, text = its definition, n_text */
     EVENT_NODE_SETUP,    /* task = TASK_SETUP, attempt, worker, node, slots, result: it ended on that node */
     EVENT_NODE_TEARDOWN, /* the same of node.teardown */
     EVENT_RUN_STOPPING,  /* text = why nothing new is started */
@@ -64,6 +65,7 @@ struct event
     uint64_t memory_bytes;
     const struct task_result *result;
     const char *text;
+    uint32_t n_text;       /* bytes, where `text` is none */
     uint32_t n_calls;
     const struct event_call *calls;
     bool has_ended; /* EVENT_TASK_ENDED told of the attempt */

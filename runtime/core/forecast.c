@@ -44,6 +44,7 @@ struct forecast
 {
     const struct graph *graph;
     struct program *programs;
+    uint32_t n_programs;
     struct flight *flights; /* by worker */
     size_t n_flights;
     size_t flights_capacity;
@@ -85,6 +86,7 @@ struct forecast *forecast_new(const struct graph *g)
     f->graph = g;
     f->programs = xcalloc(g->n_programs + 1, sizeof(*f->programs));
     f->first_s = NAN;
+    f->n_programs = g->n_programs;
     for (task_id i = 0; i < g->n_tasks; i++) {
         const struct task *t = &g->tasks[i];
 
@@ -268,8 +270,32 @@ static void end_calls(struct forecast *f, const struct event *e)
     }
 }
 
+/* The longest path is not looked for among tasks that came later: what they take is known before where they stand. */
+static void append(struct forecast *f, task_id task)
+{
+    const struct task *t = &f->graph->tasks[task];
+    uint32_t n = f->graph->n_programs;
+
+    if (n > f->n_programs) {
+        f->programs = xrealloc(f->programs, ((size_t)n + 1) * sizeof(*f->programs));
+        memset(f->programs + f->n_programs, 0, ((size_t)n + 1 - f->n_programs) * sizeof(*f->programs));
+        f->n_programs = n;
+    }
+    free(f->b_level_s);
+    f->b_level_s = NULL;
+    if (t->cost_s > 0) {
+        f->stated_left_s += (double)t->cost_s * cores_of(f, t);
+        return;
+    }
+    take_out(f, &f->programs[t->program]);
+    f->programs[t->program].n_cores_left += cores_of(f, t);
+    put_back(f, &f->programs[t->program]);
+}
+
 void forecast_hear(struct forecast *f, const struct event *e)
 {
+    if (e->kind == EVENT_TASK_ADDED)
+        append(f, e->task);
     if (e->kind == EVENT_CALLS_DONE)
         end_calls(f, e);
     if (e->kind == EVENT_RUN_STOPPING)

@@ -28,6 +28,7 @@ void hook_free(struct ganger_hook *h)
     free(h->host);
     free((char *)(uintptr_t)h->result.tail);
     free(h->returned.bytes);
+    free(h->added.bytes);
     free(h->payload.bytes);
     free(h->why);
     free(h);

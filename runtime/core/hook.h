@@ -83,6 +83,8 @@ struct ganger_hook
     struct hook_dependency *dependencies;
     struct task_result result; /* `tail` is owned */
     struct hook_bytes returned; /* by its function, or in place of it */
+    uint32_t n_added;          /* tasks that its function adds, if it is done, … */
+    struct hook_bytes added;   /* … and what is said of them: see ganger_add.h */
     enum task_state state;     /* at the end of all */
 
     int answer;

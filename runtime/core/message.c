@@ -255,6 +255,10 @@ void message_add_called(struct buffer *b, const struct call_report *r)
         buffer_put_u64(b, r->result.output_bytes);
         buffer_put_u64(b, r->result.text_bytes);
     }
+    if (r->n_added > 0) {
+        buffer_put_u32(b, r->n_added);
+        put_text(b, r->added);
+    }
     end_record(b, start);
 }
 
@@ -549,9 +553,12 @@ int message_next_called(struct cursor *c, struct call_report *r, struct ganger_e
         r->result.output_bytes = cursor_u64(&record);
         r->result.text_bytes = cursor_u64(&record);
     }
+    r->n_added = record.next < record.end ? cursor_u32(&record) : 0;
+    r->added = r->n_added > 0 ? get_text(&record) : (struct text){"", 0};
     if (check_record(&record, "CALLED", err) < 0)
         return -1;
-    if (end >= N_TASK_ENDS || r->result.n_tail_bytes > TASK_TAIL_BYTES || !has_sound_times(&r->result))
+    if (end >= N_TASK_ENDS || (r->n_added > 0 && end != TASK_EXITED) ||
+        r->result.n_tail_bytes > TASK_TAIL_BYTES || !has_sound_times(&r->result))
         return error_set(err, ERROR_SYSTEM, "a CALLED message contradicts itself");
     r->result.end = (enum task_end)end;
     return 0;

@@ -21,7 +21,8 @@
 #define MESSAGE_VERSION 1
 #define MESSAGE_HEADER_BYTES 16
 
-/* Numbers of kinds that are designed and not built: 12 ADD, 13 FETCH, 14 DATA, 15 DROP. A decoder refuses them. */
+/* Numbers of kinds that are designed and not built: 12 ADD, 13 FETCH, 14 DATA, 15 DROP. A decoder refuses them. (What a
+ * function adds is part of CALLED: it counts if the function ended well, and arrives when that does, or never.) */
 enum message_kind
 {
     MESSAGE_HELLO = 1,   /* worker -> manager, once: I am here, and this is what I have */
@@ -148,6 +149,8 @@ struct call_report
     struct task_result result; /* no output, no memory, no CPU time, unless it was isolated */
     bool has_bytes;            /* the function is done; its result may still be empty */
     struct text bytes;
+    uint32_t n_added;          /* tasks that it adds, if it is done, … */
+    struct text added;         /* … and what is said of them: see ganger_add.h */
 };
 
 /* Of RECALL and RETURNED. */

@@ -305,6 +305,23 @@ static char *put_skipped(char *p, const struct graph *g, const struct event *e)
     return p;
 }
 
+/* The last member may be long: who looks for the id need not read it. */
+static char *put_added(char *p, const struct graph *g, const struct event *e)
+{
+    p = put_task(p, "{\"event\":\"added\",\"task\":", g, e->task);
+    p = PUT(p, ",\"index\":");
+    p = put_number(p, e->task);
+    p = put_task(p, ",\"cause\":", g, e->cause);
+    p = PUT(p, ",\"definition\":\"");
+    p = base64_put(p, e->text, e->n_text);
+    return PUT(p, "\"");
+}
+
+size_t record_definition_bytes(const struct event *e)
+{
+    return e->kind == EVENT_TASK_ADDED ? base64_length(e->n_text) : 0;
+}
+
 char *record_put_event(char *p, const struct graph *g, const struct event *e, uint32_t epoch)
 {
     char *line = p;
@@ -363,6 +380,7 @@ char *record_put_event(char *p, const struct graph *g, const struct event *e, ui
         p = put_words(PUT(p, "{\"event\":\"stopping\",\"why\":"), e->text);
         break;
     case EVENT_CALLS_DONE: return record_put_calls(p, g, e, 0, e->n_calls);
+    case EVENT_TASK_ADDED: p = put_added(p, g, e); break;
     case EVENT_TASK_KEPT:
     case EVENT_TASK_STARTED: return line;
     }
@@ -448,6 +466,7 @@ bool record_has_event(const struct graph *g, const struct event *e)
     case EVENT_TASK_RETRIED:
     case EVENT_TASK_NOT_NEEDED:
     case EVENT_TASK_UNCHANGED:
+    case EVENT_TASK_ADDED:
     case EVENT_TASK_SKIPPED: return !task_is_join(&g->tasks[e->task]);
     case EVENT_CALLS_DONE:
     case EVENT_NODE_JOINED:
@@ -686,6 +705,7 @@ static const struct field_row
     FIELD("workflow", FIELD_HEX, workflow_digest),
     FIELD("calls", FIELD_NUMBERS, calls),
     FIELD("result", FIELD_RESULT, result),
+    FIELD("definition", FIELD_RESULT, definition),
 #undef FIELD
 };
 
@@ -695,7 +715,7 @@ static const char *const kind_names[N_RECORD_KINDS] = {
     [RECORD_DONE] = "done",         [RECORD_FAILED] = "failed",         [RECORD_CANCELLED] = "cancelled",
     [RECORD_RETRIED] = "retried",   [RECORD_SKIPPED] = "skipped",       [RECORD_NOT_NEEDED] = "not_needed",
     [RECORD_CALLS] = "calls",       [RECORD_ENDED] = "ended",           [RECORD_AGAIN] = "again",
-    [RECORD_UNCHANGED] = "unchanged",
+    [RECORD_ADDED] = "added",       [RECORD_UNCHANGED] = "unchanged",
     [RECORD_SETUP] = "setup",       [RECORD_TEARDOWN] = "teardown",     [RECORD_STOPPING] = "stopping",
     [RECORD_END] = "end",           [RECORD_UNKNOWN] = "?",
 };
@@ -891,7 +911,7 @@ bool record_read(const struct record *r, struct record_fields *f)
     if (f->kind == RECORD_RUN)
         return f->epoch > 0;
     if (f->kind == RECORD_START || f->kind == RECORD_RETURNED || record_is_end(f->kind) ||
-        f->kind == RECORD_ENDED || f->kind == RECORD_AGAIN || f->kind == RECORD_SKIPPED ||
+        f->kind == RECORD_ENDED || f->kind == RECORD_AGAIN || f->kind == RECORD_ADDED || f->kind == RECORD_SKIPPED ||
         f->kind == RECORD_NOT_NEEDED || f->kind == RECORD_UNCHANGED)
         return f->n_task > 0;
     return true;

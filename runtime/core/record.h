@@ -22,6 +22,9 @@
 /* What a line may need at most. `n_numbers` are the event's slots and GPUs. */
 size_t record_bytes_max(uint32_t n_numbers);
 
+/* What an event's line needs beyond that for the definition of a task. */
+size_t record_definition_bytes(const struct event *e);
+
 /* Each writes one line, newline included, to `p`, which has record_bytes_max, and returns its end.
  * Any text is welcome: what is no UTF-8 becomes U+FFFD; what is no time becomes 0. The header line
  * begins with RECORD_HEADER_START and a number, whatever the format. */
@@ -74,6 +77,7 @@ enum record_kind
     RECORD_SKIPPED,
     RECORD_NOT_NEEDED,
     RECORD_CALLS,
+    RECORD_ADDED,
     RECORD_UNCHANGED,
     RECORD_ENDED,
     RECORD_AGAIN,
@@ -144,6 +148,7 @@ struct record_fields
     int code;                        /* as in struct task_result; of an epoch: its exit status */
     struct output_place output;
     struct record_result result;
+    struct record_result definition; /* of RECORD_ADDED: see ganger_add.h */
     struct record_numbers calls;     /* of RECORD_CALLS: see record_next_call */
     uint32_t format;
     uint32_t epoch;

@@ -302,7 +302,7 @@ void journal_sink(void *data, const struct event *event)
     if (journal_has_failed(j) || !record_has_event(j->graph, event))
         return;
     pthread_mutex_lock(&j->mutex);
-    make_room(j, record_bytes_max(event->n_slots + event->n_gpus) +
+    make_room(j, record_bytes_max(event->n_slots + event->n_gpus) + record_definition_bytes(event) +
                      (event->n_calls > 0 ? record_call_bytes_max(j->graph, event->calls) : 0));
     line = j->front + j->n_front;
     add_line(j, (size_t)(record_put_event(line, j->graph, event, j->epoch) - line));

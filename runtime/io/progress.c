@@ -644,6 +644,7 @@ void progress_sink(void *data, const struct event *event)
         report(p, event);
         break;
     case EVENT_CALLS_DONE: p->n_done += event->n_calls; break;
+    case EVENT_TASK_ADDED: p->n_tasks++; break;
     case EVENT_TASK_SENT:
     case EVENT_TASK_RETURNED:
     case EVENT_TASK_ENDED:

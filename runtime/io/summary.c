@@ -86,7 +86,9 @@ struct summary
     size_t nodes_capacity;
     uint32_t n_workers; /* that came */
 
+    size_t rows_capacity; /* of the arrays by task */
     struct program *programs;
+    uint32_t n_programs;
     uint32_t *n_skipped_for; /* by task; NULL: nothing was skipped */
     struct cause causes[CAUSES_MAX];
     uint32_t n_causes;
@@ -99,6 +101,8 @@ struct summary *summary_open(const struct graph *g, uint32_t n_slots)
     s->graph = g;
     s->n_slots = n_slots;
     s->n_tasks = g->n_tasks - g->n_joins;
+    s->n_programs = g->n_programs;
+    s->rows_capacity = (size_t)g->n_tasks + 1;
     s->first_start_s = INFINITY;
     s->longest = s->peak = TASK_NONE;
     s->programs = xcalloc(g->n_programs + 1, sizeof(*s->programs));
@@ -216,7 +220,7 @@ static void count_skipped(struct summary *s, const struct event *e)
     if (e->cause >= s->graph->n_tasks)
         return;
     if (s->n_skipped_for == NULL)
-        s->n_skipped_for = xcalloc(s->graph->n_tasks, sizeof(*s->n_skipped_for));
+        s->n_skipped_for = xcalloc(s->rows_capacity, sizeof(*s->n_skipped_for));
     s->n_skipped_for[e->cause]++;
 }
 
@@ -254,6 +258,28 @@ static void count_calls(struct summary *s, const struct event *e)
     }
 }
 
+static void append_task(struct summary *s, task_id task)
+{
+    uint32_t n_programs = s->graph->n_programs;
+
+    s->n_tasks++;
+    if (task >= s->rows_capacity) {
+        s->rows_capacity = 2 * ((size_t)task + 1);
+        s->start_s = xrealloc(s->start_s, s->rows_capacity * sizeof(*s->start_s));
+        s->run_s = xrealloc(s->run_s, s->rows_capacity * sizeof(*s->run_s));
+        if (s->n_skipped_for != NULL)
+            s->n_skipped_for = xrealloc(s->n_skipped_for, s->rows_capacity * sizeof(*s->n_skipped_for));
+    }
+    s->start_s[task] = s->run_s[task] = NAN;
+    if (s->n_skipped_for != NULL)
+        s->n_skipped_for[task] = 0;
+    if (n_programs == s->n_programs)
+        return;
+    s->programs = xrealloc(s->programs, ((size_t)n_programs + 1) * sizeof(*s->programs));
+    memset(s->programs + s->n_programs, 0, ((size_t)n_programs + 1 - s->n_programs) * sizeof(*s->programs));
+    s->n_programs = n_programs;
+}
+
 void summary_sink(void *data, const struct event *event)
 {
     struct summary *s = data;
@@ -277,6 +303,7 @@ void summary_sink(void *data, const struct event *event)
             count_task(s, event);
         break;
     case EVENT_CALLS_DONE: count_calls(s, event); break;
+    case EVENT_TASK_ADDED: append_task(s, event->task); break;
     case EVENT_TASK_SENT:
     case EVENT_TASK_RETURNED:
     case EVENT_TASK_ENDED:
@@ -685,7 +712,7 @@ static uint32_t find_slowest(const struct summary *s, uint32_t slowest[PROGRAMS_
 {
     uint32_t n = 0;
 
-    for (uint32_t p = 0; p < s->graph->n_programs; p++) {
+    for (uint32_t p = 0; p < s->n_programs; p++) {
         uint32_t i = n < PROGRAMS_SHOWN ? n : PROGRAMS_SHOWN;
 
         if (s->programs[p].n == 0)

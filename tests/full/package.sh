@@ -78,7 +78,7 @@ found=$(PKG_CONFIG_PATH="$prefix/share/pkgconfig" pkg-config --modversion ganger
 [ "ganger $found" = "$("$prefix/bin/ganger" version | cut -d' ' -f1,2)" ] || fail "pkg-config says version $found"
 
 # The examples, as their READMEs say, by CMake and without it.
-for example in wordcount julia; do
+for example in wordcount julia fit; do
     (
         cp -r "$source/examples/$example" "$example" && cd "$example"
         cmake -S . -B build -DCMAKE_PREFIX_PATH="$prefix" >/dev/null && cmake --build build >/dev/null

@@ -1,5 +1,5 @@
-/* What tests/cli/t0506-functions-hooks.sh runs: a program with hooks, which do what a task's id says, and tell
- * what they are called for in the file that HOOKS_LOG names. */
+/* What tests/cli/t0506-functions-hooks.sh and t0507-functions-add.sh run: a program with hooks, which do what a task's
+ * id says, and tell what they are called for in the file that HOOKS_LOG names. */
 #include "ganger.h"
 
 #include <signal.h>
@@ -31,13 +31,24 @@ static int join(struct ganger_call *call)
     return 0;
 }
 
+/* Adds "late-ID", which gets its payload from `provide`. */
+static int add_late(struct ganger_call *call)
+{
+    const ganger_task_number after = GANGER_THIS_CALL;
+    char id[100];
+
+    snprintf(id, sizeof(id), "late-%s", ganger_call_id(call));
+    ganger_call_add(call, &(struct ganger_task){.id = id, .function = "echo", .after = &after, .n_after = 1});
+    return ganger_call_printf(call, "mine") < 0;
+}
+
 static int refuse(struct ganger_call *call)
 {
     return ganger_call_fail(call, "no luck with %s", ganger_call_id(call)) + 2;
 }
 
 static const struct ganger_function functions[] = {
-    {"echo", echo, 0}, {"join", join, 0}, {"refuse", refuse, 0}, {NULL, NULL, 0}};
+    {"echo", echo, 0}, {"join", join, 0}, {"add_late", add_late, 0}, {"refuse", refuse, 0}, {NULL, NULL, 0}};
 
 __attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
 {

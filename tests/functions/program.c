@@ -123,7 +123,104 @@ static int count(struct ganger_call *call)
     return 0;
 }
 
+static ganger_task_number add_call(struct ganger_call *call, const char *id, const char *function, const char *payload)
+{
+    static const ganger_task_number after = GANGER_THIS_CALL;
+
+    return ganger_call_add(call, &(struct ganger_task){.id = id,
+                                                       .function = function,
+                                                       .payload = payload,
+                                                       .n_payload_bytes = strlen(payload),
+                                                       .after = &after,
+                                                       .n_after = 1});
+}
+
+/* Adds two like itself, until it is at depth 0: "ID.0" and "ID.1". */
+static int grow(struct ganger_call *call)
+{
+    const char *ms = getenv("GROW_MS");
+    char below[16];
+
+    snprintf(below, sizeof(below), "%d", number_of(call) - 1);
+    for (int i = 0; number_of(call) > 0 && i < 2; i++)
+        add_call(call, NULL, "grow", below);
+    if (ms != NULL)
+        usleep((useconds_t)atoi(ms) * 1000);
+    return ganger_call_printf(call, "%d", number_of(call)) < 0;
+}
+
+/* Adds parts, and who gathers them and this call's own result. */
+static int scatter(struct ganger_call *call)
+{
+    ganger_task_number after[9] = {GANGER_THIS_CALL};
+    int n = number_of(call);
+    char text[16];
+
+    for (int i = 0; i < n && i < 8; i++) {
+        snprintf(text, sizeof(text), "%d", i);
+        after[i + 1] = ganger_call_add(
+            call, &(struct ganger_task){.function = "square", .payload = text, .n_payload_bytes = strlen(text)});
+    }
+    ganger_call_add(call, &(struct ganger_task){.id = "gathered", .function = "sum", .after = after,
+                                                .n_after = (size_t)n + 1});
+    return ganger_call_printf(call, "%d", 1000) < 0;
+}
+
+/* What it adds does what the environment says. */
+static int vary(struct ganger_call *call)
+{
+    const char *number = getenv("VARY");
+
+    return number == NULL || add_call(call, "varied", "square", number) == GANGER_NO_TASK;
+}
+
+/* At its first attempt it adds a task, and fails. */
+static int add_and_fail(struct ganger_call *call)
+{
+    add_call(call, NULL, "nothing", "");
+    return ganger_call_attempt(call) == 1;
+}
+
+/* At its first attempt it adds a task, and dies. */
+static int add_and_crash(struct ganger_call *call)
+{
+    add_call(call, NULL, "nothing", "");
+    if (ganger_call_attempt(call) == 1)
+        abort();
+    return 0;
+}
+
+/* What it is told to do wrong. */
+static int add_wrongly(struct ganger_call *call)
+{
+    size_t n;
+    const char *how = ganger_call_payload(call, &n);
+    const char *const after[] = {strcmp(how, "\"late\"") == 0 ? "early" : "nobody", NULL};
+
+    add_call(call, "fine", "nothing", "");
+    if (strcmp(how, "\"taken\"") == 0)
+        add_call(call, "early", "nothing", "");
+    else if (strcmp(how, "\"twice\"") == 0)
+        add_call(call, "fine", "nothing", "");
+    else if (strcmp(how, "\"unknown\"") == 0)
+        add_call(call, "other", "no-such", "");
+    else if (strcmp(how, "\"vast\"") == 0)
+        ganger_call_add(call, &(struct ganger_task){.id = "vast", .function = "nothing", .cores = 4096});
+    else if (strcmp(how, "\"fail\"") == 0)
+        return 3;
+    else
+        ganger_call_add(call, &(struct ganger_task){.id = "waits", .function = "nothing", .after_ids = after});
+    return 0;
+}
+
 static const struct ganger_function functions[] = {
+    {"grow", grow, 0},
+    {"grow_alone", grow, GANGER_ISOLATE},
+    {"scatter", scatter, 0},
+    {"vary", vary, 0},
+    {"add_and_fail", add_and_fail, 0},
+    {"add_and_crash", add_and_crash, 0},
+    {"add_wrongly", add_wrongly, 0},
     {"square", square, 0},
     {"sum", sum, 0},
     {"join", join, 0},

@@ -147,6 +147,41 @@ static void test_how_functions_ended_comes_back_as_it_was_sent(void **state)
     buffer_release(&b);
 }
 
+static void test_what_a_function_adds_comes_with_its_end(void **state)
+{
+    struct call_report done = {.task = 1,
+                               .attempt = 1,
+                               .result = {.end = TASK_EXITED, .start_s = 1, .end_s = 2, .tail = ""},
+                               .has_bytes = true,
+                               .bytes = {"r", 1},
+                               .n_added = 2,
+                               .added = {"de\0f", 4}},
+                       r;
+    struct buffer b = BUFFER_EMPTY;
+    struct message_header h;
+    struct cursor c;
+
+    (void)state;
+    message_begin(&b, MESSAGE_CALLED, 5, 3);
+    message_add_called(&b, &done);
+    assert_int_equal(message_open(&h, &c, b.bytes, b.n, NULL), 0);
+    assert_int_equal(message_next_called(&c, &r, NULL), 0);
+    assert_true(r.n_added == 2 && r.added.n == 4 && memcmp(r.added.bytes, "de\0f", 4) == 0);
+    for (size_t n = 0; n < b.n; n++) {
+        char *exact = malloc(n + 1); /* so that sanitizers see what is read behind it */
+
+        memcpy(exact, b.bytes, n);
+        assert_true(message_open(&h, &c, exact, n, NULL) < 0 || message_next_called(&c, &r, NULL) < 0);
+        free(exact);
+    }
+    done.result.end = TASK_RETURNED; /* who failed adds nothing */
+    message_begin(&b, MESSAGE_CALLED, 5, 3);
+    message_add_called(&b, &done);
+    assert_int_equal(message_open(&h, &c, b.bytes, b.n, NULL), 0);
+    assert_int_equal(message_next_called(&c, &r, NULL), -1);
+    buffer_release(&b);
+}
+
 static void put_done(struct buffer *b)
 {
     struct done d = {.task = 9,
@@ -517,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_a_call_comes_back_as_it_was_sent),
         cmocka_unit_test(test_a_call_cut_anywhere_is_refused),
         cmocka_unit_test(test_how_functions_ended_comes_back_as_it_was_sent),
+        cmocka_unit_test(test_what_a_function_adds_comes_with_its_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,13 @@
+/* run_added: tasks that functions of earlier epochs added to a run, from its journal. */
+#ifndef GANGER_LAUNCH_RUN_ADDED_H
+#define GANGER_LAUNCH_RUN_ADDED_H
+
+#include "base/error.h"
+#include "core/graph.h"
+
+/* Appends them to the workflow's graph, as it was sealed, in the order in which they were added. One whose adder the
+ * workflow no longer has, or that waits for what is not there, is left out, and so is what only follows from it. A
+ * missing journal is no error. */
+int run_added_read(const char *journal_path, struct graph *g, struct ganger_error *err);
+
+#endif
