@@ -34,6 +34,8 @@ struct flight /* of a task that is in flight */
     uint32_t node;
     uint32_t n_gpus;
     uint16_t *gpus; /* NULL: none */
+    bool is_early;  /* a function that began before what it waits for was said to have ended: the word of that may have
+                       been lost with its worker, together with this attempt */
 };
 
 struct task_audit
@@ -429,7 +431,8 @@ static uint32_t new_flight(struct audit *a, const struct record_fields *f)
         number = (uint32_t)a->n_flights++;
     }
     flight = &a->flights[number];
-    *flight = (struct flight){f->attempt, f->worker, f->node, 0, n > 0 ? xcalloc(n, sizeof(uint16_t)) : NULL};
+    *flight = (struct flight){.attempt = f->attempt, .worker = f->worker, .node = f->node,
+                              .gpus = n > 0 ? xcalloc(n, sizeof(uint16_t)) : NULL};
     while (flight->n_gpus < n && record_next_number(&gpus, &v))
         flight->gpus[flight->n_gpus++] = (uint16_t)v;
     return number;
@@ -456,6 +459,12 @@ static void check_shape(struct audit *a, task_id task, const struct record_field
         report(a, "task \"%s\" was given %" PRIu32 " GPUs, and asks for %" PRIu32, f->task, n_gpus, needs->gpus);
 }
 
+static void report_early(struct audit *a, task_id task)
+{
+    report(a, "task \"%s\" was started before %s had ended as it waits for it", a->graph->tasks[task].id,
+           unmet_parent(a, task));
+}
+
 static void note_start(struct audit *a, const struct record_fields *f)
 {
     static const char *const why[] = {
@@ -466,19 +475,22 @@ static void note_start(struct audit *a, const struct record_fields *f)
     };
     task_id task = task_of(a, f);
     struct task_audit *t;
+    bool is_early;
 
     if (task == TASK_NONE)
         return;
     t = &a->tasks[task];
     if (t->state != BLOCKED)
         report(a, "task \"%s\" was started again %s", f->task, why[t->state]);
-    else if (t->n_unmet > 0)
-        report(a, "task \"%s\" was started before %s had ended as it waits for it", f->task, unmet_parent(a, task));
+    is_early = t->state == BLOCKED && t->n_unmet > 0;
+    if (is_early && !task_is_call(&a->graph->tasks[task]))
+        report_early(a, task);
     check_shape(a, task, f);
     if (t->state == IN_FLIGHT)
         land(a, task);
     t->state = IN_FLIGHT;
     t->flight = new_flight(a, f);
+    a->flights[t->flight].is_early = is_early && task_is_call(&a->graph->tasks[task]);
 }
 
 /* Is the line about the attempt that is in flight? */
@@ -535,6 +547,8 @@ static void end_flight(struct audit *a, task_id task, const struct record_fields
     check_times(a, task, f);
     if (f->end != TASK_LOST)
         note_uses(a, task, f);
+    if (f->end != TASK_LOST && a->flights[a->tasks[task].flight].is_early)
+        report_early(a, task);
     land(a, task);
 }
 

@@ -197,6 +197,20 @@ static void test_a_start_before_its_parents_end_is_found(void **state)
                    "line 5: task \"b\" ran from 1.500000 s, and what it waits for until 2.000000 s");
 }
 
+/* A function that follows another on its worker may have begun, and be lost with it, before anybody heard how the other
+ * ended. Nothing comes of such an attempt. */
+static void test_a_function_may_be_lost_behind_what_it_waits_for(void **state)
+{
+    (void)state;
+    assert_complete("a call\nb call : a", "run 1\nstart b\nlost b\nstart a w=2 s=1\ndone a w=2 s=1\n"
+                                         "start b n=2 w=2 s=1\ndone b n=2 w=2 s=1 t=2-3\nend");
+    assert_problem("a call\nb call : a", "run 1\nstart b\ndone b\nstart a\ndone a t=2-3\nend",
+                   "line 3: task \"b\" was started before a had ended as it waits for it");
+    assert_problem("a\nb : a", "run 1\nstart b\nlost b\nstart a w=2 s=1\ndone a w=2 s=1\n"
+                              "start b n=2 w=2 s=1\ndone b n=2 w=2 s=1 t=2-3\nend",
+                   "line 2: task \"b\" was started before a had ended as it waits for it");
+}
+
 static void test_conditions_are_looked_at(void **state)
 {
     (void)state;
@@ -364,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_a_run_that_kept_the_rules_is_complete),
         cmocka_unit_test(test_what_was_not_run_makes_it_incomplete_and_no_problem),
         cmocka_unit_test(test_a_start_before_its_parents_end_is_found),
+        cmocka_unit_test(test_a_function_may_be_lost_behind_what_it_waits_for),
         cmocka_unit_test(test_conditions_are_looked_at),
         cmocka_unit_test(test_a_task_that_runs_twice_is_found),
         cmocka_unit_test(test_what_must_run_again_may),
