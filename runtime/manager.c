@@ -290,6 +290,8 @@ static void feed(struct manager *m, uint32_t worker)
         start_task(m, &p, true);
     while (m->calls != NULL && !is_near_a_limit(m) && sched_next_in_batch(m->sched, worker, &p))
         calls_send(m, &p);
+    while (m->calls != NULL && m->hooks == NULL && !is_near_a_limit(m) && sched_next_chained(m->sched, worker, &p))
+        calls_send(m, &p);
 }
 
 /* First what can start now; then, if tasks are short, one more for each worker that began another. No

@@ -115,10 +115,24 @@ void calls_post(struct manager *m)
         m->calls->n_posted = 0;
 }
 
+/* Where a task's dependencies' results go. */
+struct inputs
+{
+    struct manager *manager;
+    struct buffer *message;
+};
+
+/* Of a chained task's, those that have not ended will be known where it runs. */
 static void add_result(void *data, task_id parent, const struct result *result)
 {
-    (void)parent;
-    message_add_result(data, result != NULL ? result->bytes : NULL, result != NULL ? result->n : 0);
+    const struct inputs *inputs = data;
+    enum task_state state = sched_state(inputs->manager->sched, parent);
+    struct recall own = {parent, sched_attempt(inputs->manager->sched, parent)};
+
+    if (state == STATE_SENT || state == STATE_RUNNING)
+        message_add_own_result(inputs->message, &own);
+    else
+        message_add_result(inputs->message, result != NULL ? result->bytes : NULL, result != NULL ? result->n : 0);
 }
 
 /* A worker that died under it may have died of it. */
@@ -162,7 +176,7 @@ void calls_send(struct manager *m, const struct placement *p)
     outbox->is_listed = true;
     start = message_begin_call(&outbox->message, &order);
     if (order.n_results > 0)
-        results_visit(m->o->results, p->task, add_result, &outbox->message);
+        results_visit(m->o->results, p->task, add_result, &(struct inputs){m, &outbox->message});
     message_end_call(&outbox->message, start);
 }
 

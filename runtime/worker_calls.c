@@ -61,6 +61,7 @@ void worker_calls_close(struct worker *w)
     while (w->calls.first != NULL)
         call_free(pop(&w->calls));
     buffer_release(&w->calls.report);
+    kept_release(&w->calls.kept);
     free(w->calls.mean_s);
 }
 
@@ -98,6 +99,10 @@ static int report_call(struct worker *w, struct ganger_call *call, struct ganger
     report.result.start_s = since_origin_s(w, call->start_s);
     report.result.end_s = since_origin_s(w, call->end_s);
     status = add_report(w, &report, err);
+    if (report.has_bytes && report.n_added == 0) { /* what it adds may be refused: then it has failed */
+        kept_put(&w->calls.kept, call->task, call->attempt, call->result, call->n_result, call->result_capacity);
+        call->result = NULL;
+    }
     call_free(call);
     return status;
 }
@@ -185,6 +190,24 @@ int worker_calls_give_one_back(struct worker *w, const struct recall *recall, st
     return comm_send(w->comm, MANAGER, w->message.bytes, w->message.n, err);
 }
 
+/* What it waited for here did not end well, or was given back itself, or is no longer kept. So it is with those behind
+ * it that wait for it. */
+static int give_unresolved_back(struct worker *w, struct ganger_error *err)
+{
+    struct calls *c = &w->calls;
+
+    if (send_reports(w, err) < 0)
+        return -1;
+    message_begin(&w->message, MESSAGE_RETURNED, w->epoch, w->comm->rank);
+    while (c->first != NULL && !call_resolve(c->first, &c->kept)) {
+        struct ganger_call *call = pop(c);
+
+        add_returned(w, call);
+        call_free(call);
+    }
+    return comm_send(w->comm, MANAGER, w->message.bytes, w->message.n, err);
+}
+
 /* ---- in a process of its own ---- */
 
 /* What the process reads: a CALL like the one that brought it here. */
@@ -255,6 +278,14 @@ static bool read_taken(int fd, struct buffer *b, struct call_report *report)
            message_next_called(&cursor, report, &ignored) == 0;
 }
 
+static void keep_copy(struct worker *w, const struct call_report *r)
+{
+    char *copy = xmalloc(r->bytes.n + 1);
+
+    memcpy(copy, r->bytes.bytes, r->bytes.n);
+    kept_put(&w->calls.kept, r->task, r->attempt, copy, r->bytes.n, r->bytes.n + 1);
+}
+
 int worker_calls_end_isolated(struct worker *w, struct task_result *result, struct ganger_error *err)
 {
     struct calls *c = &w->calls;
@@ -280,6 +311,8 @@ int worker_calls_end_isolated(struct worker *w, struct task_result *result, stru
         report.result.n_tail_bytes = (uint32_t)strlen(report.result.tail);
     }
     status = add_report(w, &report, err);
+    if (report.has_bytes && report.result.end == TASK_EXITED && report.n_added == 0)
+        keep_copy(w, &report);
     buffer_release(&taken);
     forget_isolated(c);
     return status < 0 ? -1 : send_reports(w, err);
@@ -387,8 +420,11 @@ static bool is_time_to_tell(const struct worker *w, double now_s)
 
 static int start_next(struct worker *w, double *now_s, struct ganger_error *err)
 {
-    struct ganger_call *call = pop(&w->calls);
+    struct ganger_call *call = w->calls.first;
 
+    if (!call_resolve(call, &w->calls.kept))
+        return give_unresolved_back(w, err);
+    pop(&w->calls);
     if (call->is_isolated)
         return start_isolated(w, call, err);
     return may_run_in_place(w, call) ? run_in_place(w, call, now_s, err) : give_to_runner(w, call, err);

@@ -113,6 +113,7 @@ struct calls
     double told_s;             /* when what ended was told last, or a round of calls began */
     struct buffer report;      /* of those that ended, not sent yet */
     uint32_t n_reports;
+    struct kept kept;          /* what was returned last, for those that wait for it here */
     struct ganger_call *isolated; /* the current task's; NULL: that is a command, or there is none */
     int given_fd;              /* what it reads and writes; -1: none */
     int taken_fd;

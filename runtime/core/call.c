@@ -35,10 +35,11 @@ static size_t total_bytes(const struct call_order *order)
     size_t n = aligned(sizeof(struct ganger_call)) + aligned(order->n_results * sizeof(struct call_bytes)) +
                room_of(order->id) + room_of(order->payload);
     struct cursor results = order->results;
+    struct recall own;
     struct text result;
 
     for (uint32_t i = 0; i < order->n_results; i++)
-        if (call_order_next_result(&results, &result))
+        if (call_order_next_result(&results, &result, &own))
             n += room_of(result);
     return n;
 }
@@ -48,6 +49,7 @@ struct ganger_call *call_new(const struct call_order *order, uint32_t worker, vo
     char *room = xmalloc(total_bytes(order));
     struct ganger_call *call = (struct ganger_call *)(void *)room;
     struct cursor results = order->results;
+    struct recall none = {.task = TASK_NONE};
     struct text result;
 
     *call = (struct ganger_call){.task = order->task,
@@ -63,16 +65,56 @@ struct ganger_call *call_new(const struct call_order *order, uint32_t worker, vo
     call->dependencies = (struct call_bytes *)(void *)room;
     room += aligned(order->n_results * sizeof(*call->dependencies));
     call->id = put_copy(&room, order->id);
-    call->payload = (struct call_bytes){room, order->payload.n};
+    call->payload = (struct call_bytes){room, order->payload.n, none};
     put_copy(&room, order->payload);
     for (uint32_t i = 0; i < order->n_results; i++) {
-        call->dependencies[i] = (struct call_bytes){NULL, 0};
-        if (!call_order_next_result(&results, &result))
-            continue;
-        call->dependencies[i] = (struct call_bytes){room, result.n};
-        put_copy(&room, result);
+        struct call_bytes *dependency = &call->dependencies[i];
+
+        *dependency = (struct call_bytes){NULL, 0, none};
+        if (call_order_next_result(&results, &result, &dependency->own)) {
+            dependency->bytes = room;
+            dependency->n = result.n;
+            put_copy(&room, result);
+        }
+        call->n_owed += dependency->own.task != TASK_NONE;
     }
     return call;
+}
+
+static const struct kept_result *find_owed(const struct kept *kept, const struct call_bytes *dependency)
+{
+    return kept_find(kept, dependency->own.task, dependency->own.attempt);
+}
+
+bool call_resolve(struct ganger_call *call, const struct kept *kept)
+{
+    size_t n_bytes = 0;
+    char *room;
+
+    if (call->n_owed == 0)
+        return true;
+    for (uint32_t i = 0; i < call->n_dependencies; i++) {
+        const struct kept_result *result = NULL;
+
+        if (call->dependencies[i].own.task == TASK_NONE)
+            continue;
+        if ((result = find_owed(kept, &call->dependencies[i])) == NULL)
+            return false;
+        n_bytes += aligned(result->n + 1);
+    }
+    room = call->owed = xmalloc(n_bytes);
+    for (uint32_t i = 0; i < call->n_dependencies; i++) {
+        struct call_bytes *dependency = &call->dependencies[i];
+        const struct kept_result *result = NULL;
+
+        if (dependency->own.task == TASK_NONE)
+            continue;
+        result = find_owed(kept, dependency);
+        *dependency = (struct call_bytes){room, result->n, {.task = TASK_NONE}};
+        put_copy(&room, (struct text){result->n > 0 ? result->bytes : "", (uint32_t)result->n});
+    }
+    call->n_owed = 0;
+    return true;
 }
 
 void call_free(struct ganger_call *call)
@@ -85,6 +127,7 @@ void call_free(struct ganger_call *call)
     name_index_release(&call->added.index);
     buffer_release(&call->added.bytes);
     free(call->result);
+    free(call->owed);
     free(call->why);
     free(call);
 }

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/name_index.h"
+#include "core/kept.h"
 #include "core/message.h"
 #include "core/registry.h"
 
@@ -27,6 +28,7 @@ struct call_bytes
 {
     const void *bytes; /* NULL: there is no result */
     size_t n;
+    struct recall own; /* task TASK_NONE: nothing; else it is what this attempt will have returned: see call_resolve */
 };
 
 /* Tasks that it adds: what is said of them (ganger_add.h), one after the other. */
@@ -54,6 +56,8 @@ struct ganger_call
     struct call_bytes payload;
     uint32_t n_dependencies;
     struct call_bytes *dependencies;
+    uint32_t n_owed;   /* of them: not known yet */
+    char *owed;        /* what was owed, one behind the other; NULL: nothing */
     void *data;        /* of the program */
 
     char *result;      /* NULL: none so far */
@@ -71,6 +75,10 @@ struct ganger_call
 /* Copies all of the record, which was decoded. The caller frees it. */
 struct ganger_call *call_new(const struct call_order *order, uint32_t worker, void *data);
 void call_free(struct ganger_call *call); /* takes NULL */
+
+/* Copies what the call waited for from what its worker ran before. False: not all of it is kept, and the call cannot
+ * run here; then nothing has changed. */
+bool call_resolve(struct ganger_call *call, const struct kept *kept);
 
 /* Runs the body; does not look at the clock. */
 void call_run(struct ganger_call *call, const struct registry *registry);

@@ -194,7 +194,8 @@ static bool is_known(uint8_t kind)
 
 /* ---- functions ---- */
 
-#define NO_RESULT UINT32_MAX /* in place of its length */
+#define NO_RESULT UINT32_MAX        /* in place of its length */
+#define OWN_RESULT (UINT32_MAX - 1) /* likewise; a task and its attempt follow */
 
 size_t message_begin_call(struct buffer *b, const struct call_order *r)
 {
@@ -219,18 +220,31 @@ void message_add_result(struct buffer *b, const void *bytes, size_t n)
         buffer_put(b, bytes, n);
 }
 
+void message_add_own_result(struct buffer *b, const struct recall *own)
+{
+    buffer_put_u32(b, OWN_RESULT);
+    buffer_put_u32(b, own->task);
+    buffer_put_u32(b, own->attempt);
+}
+
 void message_end_call(struct buffer *b, size_t start)
 {
     end_record(b, start);
 }
 
-bool call_order_next_result(struct cursor *results, struct text *result)
+bool call_order_next_result(struct cursor *results, struct text *result, struct recall *own)
 {
     uint32_t n = cursor_u32(results);
 
     *result = (struct text){NULL, 0};
+    *own = (struct recall){.task = TASK_NONE};
     if (results->failed || n == NO_RESULT)
         return false;
+    if (n == OWN_RESULT) {
+        own->task = cursor_u32(results);
+        own->attempt = cursor_u32(results);
+        return false;
+    }
     *result = (struct text){cursor_bytes(results, n), n};
     return result->bytes != NULL;
 }
@@ -508,6 +522,7 @@ int message_next_cancel(struct cursor *c, struct cancel *r, struct ganger_error 
 int message_next_call(struct cursor *c, struct call_order *r, struct ganger_error *err)
 {
     struct cursor record = next_record(c), results;
+    struct recall own;
     struct text result;
 
     r->task = cursor_u32(&record);
@@ -523,7 +538,7 @@ int message_next_call(struct cursor *c, struct call_order *r, struct ganger_erro
     if (check_record(&record, "CALL", err) < 0)
         return -1;
     for (uint32_t i = 0; i < r->n_results && !results.failed; i++)
-        call_order_next_result(&results, &result);
+        call_order_next_result(&results, &result, &own);
     if (results.failed || !(r->timeout_s >= 0))
         return error_set(err, ERROR_SYSTEM, "a CALL message contradicts itself");
     return 0;
@@ -532,6 +547,7 @@ int message_next_call(struct cursor *c, struct call_order *r, struct ganger_erro
 int message_next_called(struct cursor *c, struct call_report *r, struct ganger_error *err)
 {
     struct cursor record = next_record(c);
+    struct recall own;
     uint8_t end;
 
     r->result = (struct task_result){.tail = ""};
@@ -541,7 +557,7 @@ int message_next_called(struct cursor *c, struct call_report *r, struct ganger_e
     r->result.code = (int)cursor_u32(&record);
     r->result.start_s = cursor_f64(&record);
     r->result.end_s = cursor_f64(&record);
-    r->has_bytes = call_order_next_result(&record, &r->bytes);
+    r->has_bytes = call_order_next_result(&record, &r->bytes, &own);
     if (cursor_u8(&record) != 0) {
         struct text tail = get_text(&record);
 
@@ -557,7 +573,7 @@ int message_next_called(struct cursor *c, struct call_report *r, struct ganger_e
     r->added = r->n_added > 0 ? get_text(&record) : (struct text){"", 0};
     if (check_record(&record, "CALLED", err) < 0)
         return -1;
-    if (end >= N_TASK_ENDS || (r->n_added > 0 && end != TASK_EXITED) ||
+    if (end >= N_TASK_ENDS || own.task != TASK_NONE || (r->n_added > 0 && end != TASK_EXITED) ||
         r->result.n_tail_bytes > TASK_TAIL_BYTES || !has_sound_times(&r->result))
         return error_set(err, ERROR_SYSTEM, "a CALLED message contradicts itself");
     r->result.end = (enum task_end)end;

@@ -210,6 +210,7 @@ void message_add_called(struct buffer *b, const struct call_report *r);
  * `order->n_results` must be added. begin returns what end wants. */
 size_t message_begin_call(struct buffer *b, const struct call_order *order);
 void message_add_result(struct buffer *b, const void *bytes, size_t n); /* bytes NULL: there is none */
+void message_add_own_result(struct buffer *b, const struct recall *own); /* what the worker will have by then */
 void message_end_call(struct buffer *b, size_t start);
 
 /* Reading: open, then exactly n_records of the calls that fit the kind. -1 on bytes that are no valid
@@ -229,8 +230,9 @@ int message_next_heartbeat(struct cursor *c, struct heartbeat *r, struct ganger_
 int message_next_call(struct cursor *c, struct call_order *r, struct ganger_error *err);
 int message_next_called(struct cursor *c, struct call_report *r, struct ganger_error *err);
 
-/* The next result of a CALL that was read, moving the cursor; false: there is none at this place. */
-bool call_order_next_result(struct cursor *results, struct text *result);
+/* The next result of a CALL that was read, moving the cursor; false: there is none at this place, unless `own` names
+ * an attempt that the worker was sent before, which will have returned it (else own->task is TASK_NONE). */
+bool call_order_next_result(struct cursor *results, struct text *result, struct recall *own);
 
 /* Slot `i` of a run record, i < r->slots.n / 2. */
 uint16_t run_slot(const struct run *r, uint32_t i);

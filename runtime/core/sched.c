@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "core/advance.h"
 #include "core/batch.h"
+#include "core/chain.h"
 #include "core/estimate.h"
 #include "core/match.h"
 
@@ -14,6 +15,7 @@
 #define ADVANCE_BELOW_S 0.005 /* tasks of a program count as short below this running mean */
 #define BATCH_S 0.002         /* functions that take so long in all are sent behind each other … */
 #define BATCH_MAX 512         /* … but no more than that */
+#define CHAIN_PARENTS_MAX 8   /* what waits for more is not looked at before it is ready: a look costs that much */
 
 struct task_status
 {
@@ -49,6 +51,7 @@ struct sched
     struct match match;
     struct advances advances;
     struct batches batches;
+    struct chain chain;
     uint64_t no_room_at; /* the number of releases when nothing of a batch could begin elsewhere */
     struct consequences pending; /* tasks whose children must be told; empty between calls */
     struct consequences skipped; /* or not needed; those before n_skipped_told were told */
@@ -67,10 +70,10 @@ struct sched
 static void set_state(struct sched *s, task_id task, enum task_state state)
 {
     static const uint16_t allowed_from[N_TASK_STATES] = {
-        [STATE_BLOCKED] = 0,
+        [STATE_BLOCKED] = 1 << STATE_SENT | 1 << STATE_RUNNING, /* chained, and returned or lost */
         [STATE_READY] = 1 << STATE_BLOCKED | 1 << STATE_HELD |
                         1 << STATE_SENT | 1 << STATE_RUNNING, /* returned; tried again; lost */
-        [STATE_SENT] = 1 << STATE_READY,
+        [STATE_SENT] = 1 << STATE_READY | 1 << STATE_BLOCKED, /* chained */
         [STATE_RUNNING] = 1 << STATE_SENT,
         [STATE_HELD] = 1 << STATE_BLOCKED | 1 << STATE_SENT | 1 << STATE_RUNNING,
         [STATE_DONE] = 1 << STATE_SENT | 1 << STATE_RUNNING | 1 << STATE_HELD | 1 << STATE_BLOCKED, /* kept; a join */
@@ -87,6 +90,11 @@ static void set_state(struct sched *s, task_id task, enum task_state state)
         s->counts[state]++;
     }
     status->state = (uint32_t)state & 15;
+}
+
+static struct worker *worker_of(struct sched *s, uint32_t worker)
+{
+    return &s->match.place.workers[worker];
 }
 
 static const struct task_policy *policy_of(const struct sched *s, task_id task)
@@ -117,6 +125,23 @@ static void become_ready(struct sched *s, task_id task)
     match_push(&s->match, task);
 }
 
+/* No worker has it any more, and it will run again: what was chained may still wait for others. */
+static void come_back(struct sched *s, task_id task)
+{
+    if (s->tasks[task].n_waiting > 0)
+        set_state(s, task, STATE_BLOCKED);
+    else
+        become_ready(s, task);
+}
+
+/* It has not begun. */
+static void become_unsent(struct sched *s, task_id task)
+{
+    s->tasks[task].attempt--;
+    s->tasks[task].worker = 0;
+    come_back(s, task);
+}
+
 /* One of the things that it waits for has happened. */
 static void meet_condition(struct sched *s, task_id child, uint32_t worker)
 {
@@ -140,6 +165,21 @@ static void give_up_child(struct sched *s, task_id child, enum task_state state,
     push(&s->skipped, child, cause);
 }
 
+/* What was sent in advance has what the task before it had. */
+static void free_worker(struct sched *s, uint32_t worker)
+{
+    struct worker *w = worker_of(s, worker);
+    task_id next = w->advance != TASK_NONE ? advances_remove(&s->advances, worker)
+                                           : batches_take_first(&s->batches, worker);
+
+    if (next == TASK_NONE) {
+        match_end(&s->match, worker);
+    } else {
+        w->task = next;
+        w->since_s = s->match.reserve.now_s;
+    }
+}
+
 /* What the end of a parent in a state means for a child: STATE_READY, its condition is met; else what
  * becomes of the child. */
 static enum task_state consequence_of(enum task_state parent, bool may_fail, enum graph_condition on)
@@ -154,13 +194,35 @@ static enum task_state consequence_of(enum task_state parent, bool may_fail, enu
     }
 }
 
+/* Its worker cannot begin it without what it waits for, and will give it back: it counts as given back now. */
+static void pull_back(struct sched *s, task_id task)
+{
+    uint32_t worker = s->tasks[task].worker;
+
+    if (!batches_remove(&s->batches, worker, task))
+        free_worker(s, worker);
+    become_unsent(s, task);
+}
+
+/* A parent of a chained task ended. True: the task is blocked, and is to be given up. */
+static bool tell_chained(struct sched *s, task_id task, enum task_state means)
+{
+    if (means == STATE_READY)
+        s->tasks[task].n_waiting--;
+    else
+        pull_back(s, task);
+    return means != STATE_READY;
+}
+
 static void tell_child(struct sched *s, const struct consequence *ended, task_id child, enum graph_condition on)
 {
     enum task_state state = (enum task_state)s->tasks[ended->task].state, means;
 
+    means = consequence_of(state, state == STATE_FAILED && policy_of(s, ended->task)->may_fail, on);
+    if (sched_is_chained(s, child) && !tell_chained(s, child, means))
+        return;
     if (s->tasks[child].state != STATE_BLOCKED)
         return; /* given up for another parent, or kept */
-    means = consequence_of(state, state == STATE_FAILED && policy_of(s, ended->task)->may_fail, on);
     if (means == STATE_READY)
         meet_condition(s, child, s->tasks[ended->task].worker);
     else
@@ -219,6 +281,7 @@ void sched_free(struct sched *s)
         return;
     advances_release(&s->advances);
     batches_release(&s->batches);
+    chain_release(&s->chain);
     match_release(&s->match);
     estimate_release(&s->estimate);
     free(s->pending.each);
@@ -385,11 +448,6 @@ bool sched_add_worker(struct sched *s, uint32_t worker, uint32_t node, uint16_t 
     return true;
 }
 
-static struct worker *worker_of(struct sched *s, uint32_t worker)
-{
-    return &s->match.place.workers[worker];
-}
-
 /* It spends no retry, but workers that are lost again and again may be its doing. */
 static void lose_task(struct sched *s, uint32_t worker)
 {
@@ -398,17 +456,9 @@ static void lose_task(struct sched *s, uint32_t worker)
     match_end(&s->match, worker);
     s->tasks[task].worker = 0;
     if (s->tasks[task].n_lost++ < LOST_MAX)
-        become_ready(s, task);
+        come_back(s, task);
     else
         end_task(s, task, STATE_FAILED);
-}
-
-/* It has not begun, and is ready again. */
-static void become_unsent(struct sched *s, task_id task)
-{
-    s->tasks[task].attempt--;
-    s->tasks[task].worker = 0;
-    become_ready(s, task);
 }
 
 void sched_lose_worker(struct sched *s, uint32_t worker)
@@ -457,7 +507,19 @@ bool sched_next_unplaceable(struct sched *s, task_id *task)
 
 /* ---- starting ---- */
 
-/* A ready task goes to a worker, which has what it asks for. */
+static bool is_call(const struct sched *s, task_id task)
+{
+    return task_is_call(&s->graph->tasks[task]);
+}
+
+/* With several workers another one might be idle when a child gets ready. */
+static bool may_be_followed(const struct sched *s, task_id task)
+{
+    return s->match.place.n_workers == 1 && !s->graph->has_conditions && is_call(s, task) && !s->holds_ready &&
+           !s->match.has_ends;
+}
+
+/* A task goes to a worker, which has what it asks for. */
 static void send(struct sched *s, task_id task, uint32_t worker, struct placement *p)
 {
     const struct worker *w = worker_of(s, worker);
@@ -468,6 +530,8 @@ static void send(struct sched *s, task_id task, uint32_t worker, struct placemen
     set_state(s, task, STATE_SENT);
     s->tasks[task].worker = worker;
     s->tasks[task].attempt++;
+    if (may_be_followed(s, task))
+        chain_add(&s->chain, task);
     *p = (struct placement){.task = task,
                             .attempt = s->tasks[task].attempt,
                             .worker = worker,
@@ -501,11 +565,6 @@ bool sched_next(struct sched *s, struct placement *p)
     return false;
 }
 
-static bool is_call(const struct sched *s, task_id task)
-{
-    return task_is_call(&s->graph->tasks[task]);
-}
-
 bool sched_next_in_advance(struct sched *s, uint32_t worker, struct placement *p)
 {
     const struct worker *w = worker_of(s, worker);
@@ -521,21 +580,6 @@ bool sched_next_in_advance(struct sched *s, uint32_t worker, struct placement *p
     advances_add(&s->advances, worker, task);
     send(s, task, worker, p);
     return true;
-}
-
-/* What was sent in advance has what the task before it had. */
-static void free_worker(struct sched *s, uint32_t worker)
-{
-    struct worker *w = worker_of(s, worker);
-    task_id next = w->advance != TASK_NONE ? advances_remove(&s->advances, worker)
-                                           : batches_take_first(&s->batches, worker);
-
-    if (next == TASK_NONE) {
-        match_end(&s->match, worker);
-    } else {
-        w->task = next;
-        w->since_s = s->match.reserve.now_s;
-    }
 }
 
 /* So many may wait behind a worker: what is worth a message, and leaves work for the others. */
@@ -565,6 +609,55 @@ bool sched_next_in_batch(struct sched *s, uint32_t worker, struct placement *p)
     batches_add(&s->batches, worker, task);
     send(s, task, worker, p);
     return true;
+}
+
+bool sched_is_chained(const struct sched *s, task_id task)
+{
+    const struct task_status *status = &s->tasks[task];
+
+    return status->n_waiting > 0 && (status->state == STATE_SENT || status->state == STATE_RUNNING);
+}
+
+static bool is_on(const struct sched *s, uint32_t worker, task_id task)
+{
+    const struct task_status *status = &s->tasks[task];
+
+    return status->worker == worker && (status->state == STATE_SENT || status->state == STATE_RUNNING);
+}
+
+/* Is all that it waits for on this worker? */
+static bool can_follow(const struct sched *s, task_id task, uint32_t worker)
+{
+    const struct graph *g = s->graph;
+    uint32_t n_there = 0;
+
+    if (s->tasks[task].state != STATE_BLOCKED || !is_call(s, task) ||
+        g->parent_first[task + 1] - g->parent_first[task] > CHAIN_PARENTS_MAX)
+        return false;
+    for (uint64_t i = g->parent_first[task]; i < g->parent_first[task + 1]; i++)
+        n_there += is_on(s, worker, g->parents[i]);
+    return n_there == s->tasks[task].n_waiting && n_there > 0;
+}
+
+bool sched_next_chained(struct sched *s, uint32_t worker, struct placement *p)
+{
+    task_id running = worker_of(s, worker)->task, task;
+
+    if (s->is_stopped || running == TASK_NONE || !may_be_followed(s, running) || s->counts[STATE_READY] > 0 ||
+        s->batches.n_asked > 0 || !estimate_is_below(&s->estimate, running, BATCH_S))
+        return false;
+    while ((task = chain_child(&s->chain, s->graph)) != TASK_NONE) {
+        if (batches_count(&s->batches, worker) >= batch_limit(s, task))
+            return false;
+        chain_pass(&s->chain);
+        if (!can_follow(s, task, worker) || !estimate_is_below(&s->estimate, task, BATCH_S) ||
+            s->graph->tasks[task].resource_class != s->graph->tasks[running].resource_class)
+            continue;
+        batches_add(&s->batches, worker, task);
+        send(s, task, worker, p);
+        return true;
+    }
+    return false;
 }
 
 uint32_t sched_n_in_batch(const struct sched *s, uint32_t worker)
@@ -659,7 +752,7 @@ static void become(struct sched *s, task_id task, enum task_state state)
         match_recall_put_off(&s->match);
     if (state == STATE_READY) {
         s->tasks[task].worker = 0; /* it may be the node's fault */
-        become_ready(s, task);
+        come_back(s, task);
     } else if (state == STATE_CANCELLED) {
         set_state(s, task, state); /* the run ends: its children stay blocked, for the next run */
     } else {

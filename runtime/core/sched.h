@@ -133,6 +133,15 @@ bool sched_next_in_advance(struct sched *s, uint32_t worker, struct placement *p
  * and no worker gets more than its share of what is ready. */
 bool sched_next_in_batch(struct sched *s, uint32_t worker, struct placement *p);
 
+/* A function that follows others on their worker: its open dependencies all wait or run there, and it goes behind
+ * them, though it is not ready. All that holds for batches holds for this; besides, nothing is ready, nobody but this
+ * worker could take it, and no condition, end of a node or held task stands between them. The worker has what they
+ * returned before it comes to it, or gives it back. The task becomes sent. */
+bool sched_next_chained(struct sched *s, uint32_t worker, struct placement *p);
+
+/* Was it sent by sched_next_chained, and not all that it waits for has ended? */
+bool sched_is_chained(const struct sched *s, task_id task);
+
 /* What waits behind the task that a worker runs, the i-th from the first. */
 uint32_t sched_n_in_batch(const struct sched *s, uint32_t worker);
 task_id sched_in_batch(const struct sched *s, uint32_t worker, uint32_t i);
@@ -141,8 +150,8 @@ task_id sched_in_batch(const struct sched *s, uint32_t worker, uint32_t i);
  * should be recalled. Each is told once. False when there are none. */
 bool sched_find_batch_recall(struct sched *s, uint32_t *worker, uint32_t *first, uint32_t *n);
 
-/* The worker gave back a function without having begun it: it is ready again, and no attempt was spent. False when the
- * worker has no such task. */
+/* The worker gave back a function without having begun it: it is ready again, or blocked if it waits for others, and no
+ * attempt was spent. False when the worker has no such task. */
 bool sched_take_back(struct sched *s, uint32_t worker, task_id task);
 
 /* The worker has died, and it was this task of its batch that it ran, as far as is known. To be said before it is said

@@ -23,10 +23,11 @@ static void make_environment(const struct run *run, struct text base)
 static void read_results(const struct call_order *order)
 {
     struct cursor results = order->results;
+    struct recall own;
     struct text result;
 
     for (uint32_t i = 0; i < order->n_results; i++)
-        call_order_next_result(&results, &result);
+        call_order_next_result(&results, &result, &own);
     if (results.failed)
         abort();
 }

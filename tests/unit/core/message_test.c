@@ -53,7 +53,7 @@ static void put_call(struct buffer *b)
                            .timeout_s = 2.5,
                            .id = text_of("sim-1"),
                            .payload = {"a\0b", 3},
-                           .n_results = 3};
+                           .n_results = 4};
     size_t start;
 
     message_begin(b, MESSAGE_CALL, 5, 3);
@@ -61,6 +61,7 @@ static void put_call(struct buffer *b)
     message_add_result(b, "one", 3);
     message_add_result(b, NULL, 0);
     message_add_result(b, "", 0);
+    message_add_own_result(b, &(struct recall){5, 9});
     message_end_call(b, start);
 }
 
@@ -70,6 +71,7 @@ static void test_a_call_comes_back_as_it_was_sent(void **state)
     struct message_header h;
     struct call_order o;
     struct cursor c;
+    struct recall own;
     struct text r;
 
     (void)state;
@@ -78,17 +80,20 @@ static void test_a_call_comes_back_as_it_was_sent(void **state)
     assert_int_equal(h.kind, MESSAGE_CALL);
     assert_int_equal(message_next_call(&c, &o, NULL), 0);
     assert_true(o.task == 7 && o.attempt == 2 && o.function == 3 && o.slot == 4 && o.is_isolated);
-    assert_true(o.timeout_s == 2.5 && o.n_results == 3);
+    assert_true(o.timeout_s == 2.5 && o.n_results == 4);
     assert_string_equal(o.id.bytes, "sim-1");
     assert_int_equal(o.payload.n, 3);
     assert_memory_equal(o.payload.bytes, "a\0b", 3);
-    assert_true(call_order_next_result(&o.results, &r));
+    assert_true(call_order_next_result(&o.results, &r, &own));
     assert_memory_equal(r.bytes, "one", 3);
-    assert_false(call_order_next_result(&o.results, &r));
+    assert_false(call_order_next_result(&o.results, &r, &own));
     assert_null(r.bytes);
-    assert_true(call_order_next_result(&o.results, &r));
+    assert_int_equal(own.task, TASK_NONE);
+    assert_true(call_order_next_result(&o.results, &r, &own));
     assert_int_equal(r.n, 0);
     assert_non_null(r.bytes);
+    assert_false(call_order_next_result(&o.results, &r, &own));
+    assert_true(r.bytes == NULL && own.task == 5 && own.attempt == 9);
     buffer_release(&b);
 }
 
