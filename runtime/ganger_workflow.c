@@ -278,6 +278,22 @@ static int check_after(struct ganger_workflow *w, const char *id, const struct g
     return 0;
 }
 
+/* task-NUMBER. A printf would cost a quarter of what it costs to add a task. */
+static void make_id(char *id, uint32_t number)
+{
+    char digits[10];
+    size_t n = 0;
+
+    do {
+        digits[n++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    memcpy(id, "task-", 5);
+    for (id += 5; n > 0; id++)
+        *id = digits[--n];
+    *id = '\0';
+}
+
 ganger_task_number ganger_workflow_add(struct ganger_workflow *w, const struct ganger_task *t)
 {
     struct task task = {.id = NULL};
@@ -291,7 +307,8 @@ ganger_task_number ganger_workflow_add(struct ganger_workflow *w, const struct g
         ganger_workflow_refuse(w, "there are more than %u tasks; split the workflow", TASKS_MAX);
         return GANGER_NO_TASK;
     }
-    snprintf(made, sizeof(made), "task-%u", w->graph->n_tasks);
+    if (t->id == NULL)
+        make_id(made, w->graph->n_tasks);
     if (ganger_workflow_read_task(w, id, t, &task) < 0 || check_after(w, id, t) < 0)
         return GANGER_NO_TASK;
     number = graph_add_task(w->graph, &task);

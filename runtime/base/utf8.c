@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define REPLACEMENT "\xef\xbf\xbd"
@@ -48,9 +49,23 @@ char *utf8_repaired(const char *text)
     return copy;
 }
 
+/* Are the eight bytes that stand here plain letters of ASCII, 0x20 to 0x7e each? */
+static bool are_plain(const char *text)
+{
+    const uint64_t each = 0x0101010101010101;
+    uint64_t bytes;
+
+    memcpy(&bytes, text, sizeof(bytes));
+    return ((bytes | (bytes - 0x20 * each) | (bytes + each)) & 0x80 * each) == 0;
+}
+
 size_t utf8_find_control(const char *text, size_t n_bytes)
 {
-    for (size_t i = 0; i < n_bytes; i++) {
+    size_t i = 0;
+
+    while (n_bytes - i >= sizeof(uint64_t) && are_plain(text + i))
+        i += sizeof(uint64_t);
+    for (; i < n_bytes; i++) {
         unsigned char c = (unsigned char)text[i];
 
         if (c < 0x20 || c == 0x7f || (c == 0xc2 && i + 1 < n_bytes && ((unsigned char)text[i + 1] & 0xe0) == 0x80))

@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -106,6 +107,23 @@ static void test_control_characters_are_found_and_made_printable(void **state)
     }
 }
 
+/* Eight bytes are looked at at once. */
+static void test_each_byte_is_judged_wherever_it_stands(void **state)
+{
+    char text[] = "a text of twenty-six bytes";
+
+    (void)state;
+    for (int byte = 1; byte < 256; byte++)
+        for (size_t i = 0; i + 1 < sizeof(text); i++) {
+            bool is_control = byte < 0x20 || byte == 0x7f;
+            char was = text[i];
+
+            text[i] = (char)byte;
+            assert_int_equal(utf8_find_control(text, sizeof(text) - 1), is_control ? i + 1 : 0);
+            text[i] = was;
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +131,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_character_is_told),
         cmocka_unit_test(test_bytes_that_are_no_text_are_replaced),
         cmocka_unit_test(test_control_characters_are_found_and_made_printable),
+        cmocka_unit_test(test_each_byte_is_judged_wherever_it_stands),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
