@@ -29,24 +29,42 @@ static bool decode(struct buffer *b, const struct record_result *definition)
     return true;
 }
 
+/* As it was then: one that is to do something else now runs again, and says itself what it adds. */
+static task_id find_adder(const struct graph *g, const struct record_fields *f)
+{
+    task_id adder = graph_find(g, f->cause, strlen(f->cause));
+
+    return adder != TASK_NONE && g->tasks[adder].digest == f->digest ? adder : TASK_NONE;
+}
+
+static int append(struct graph *g, const struct added_task *added, task_id adder, struct ganger_error *err)
+{
+    if (!added_is_new(g, added, adder, NULL) || added_append(g, added, adder) != TASK_NONE || g->is_part)
+        return 0;
+    return error_set(err, ERROR_USAGE,
+                     "task \"%s\", which \"%s\" added in an earlier epoch, waits for a task that the workflow no "
+                     "longer has: start a run anew, without --resume", added->task.id, g->tasks[adder].id);
+}
+
 static int read_line(void *data, const struct journal_line *line, struct ganger_error *err)
 {
     struct reader *r = data;
+    struct ganger_error why = {0};
     struct added_task added;
     struct cursor c;
     task_id adder;
 
     if (line->fields == NULL || line->fields->kind != RECORD_ADDED)
         return 0;
-    adder = graph_find(r->graph, line->fields->cause, strlen(line->fields->cause));
+    adder = find_adder(r->graph, line->fields);
     if (adder == TASK_NONE || !decode(&r->bytes, &line->fields->definition))
         return 0;
     c = cursor_over(r->bytes.bytes, r->bytes.n);
-    if (added_read(r->graph, NULL, &c, &added, err) < 0)
-        return -1;
-    if (added_is_new(r->graph, &added, adder, NULL))
-        added_append(r->graph, &added, adder);
-    return 0;
+    if (added_read(r->graph, NULL, &c, &added, &why) < 0)
+        return error_set(err, why.cause,
+                         "what \"%s\" added in an earlier epoch: %s; start a run anew, without --resume",
+                         line->fields->cause, why.text);
+    return append(r->graph, &added, adder, err);
 }
 
 int run_added_read(const char *journal_path, struct graph *g, struct ganger_error *err)

@@ -6,8 +6,9 @@
 #include "core/graph.h"
 
 /* Appends them to the workflow's graph, as it was sealed, in the order in which they were added. One whose adder the
- * workflow no longer has, or that waits for what is not there, is left out, and so is what only follows from it. A
- * missing journal is no error. */
+ * workflow no longer has, or has with another definition, is left out, and so is what follows from it: such an adder
+ * runs again. One that waits for what is not there is an error, unless parts of the workflow were taken out. A missing
+ * journal is no error. */
 int run_added_read(const char *journal_path, struct graph *g, struct ganger_error *err);
 
 #endif

@@ -312,7 +312,9 @@ static char *put_added(char *p, const struct graph *g, const struct event *e)
     p = PUT(p, ",\"index\":");
     p = put_number(p, e->task);
     p = put_task(p, ",\"cause\":", g, e->cause);
-    p = PUT(p, ",\"definition\":\"");
+    p = PUT(p, ",\"digest\":\"");
+    p = put_hex(p, g->tasks[e->cause].digest, 16);
+    p = PUT(p, "\",\"definition\":\"");
     p = base64_put(p, e->text, e->n_text);
     return PUT(p, "\"");
 }

@@ -119,6 +119,17 @@ cut_off
 VARY=4 g 1 run --resume --backend none flow.json
 says err 'task "varied" was added before, when this task ran in an earlier epoch, and was to do something else'
 
+# A task that is to do something else than when it added tasks runs again, and what it had added is gone.
+rm -rf flow.run
+flow '{"id": "other", "function": "nothing"}' '{"id": "t", "function": "grow", "input": 3}'
+g 0 run -q --backend none flow.json
+flow '{"id": "other", "function": "nothing"}' '{"id": "t", "function": "grow", "input": 2}'
+g 0 run --resume --backend none flow.json
+says out '8 of 8 tasks, 1 of them in earlier runs'
+g 0 run --resume --backend none flow.json
+says out '8 of 8 tasks, 8 of them in earlier runs'
+g 0 verify flow.run
+
 # Killed in the middle, again and again: nothing is lost, and nothing that was done runs again, whatever runs it.
 until_done() { # RUN N: until N functions have ended well
     local i n
