@@ -67,8 +67,8 @@ static int try_one(struct ganger_call *call)
 
 static ganger_task_number add_trial(struct ganger_call *call, const struct round *r, int i)
 {
-    struct decay at = {r->centre.height + (i % SIDE - SIDE / 2) * r->step.height,
-                       r->centre.rate + (i / SIDE - SIDE / 2) * r->step.rate};
+    int column = i % SIDE - SIDE / 2, row = i / SIDE - SIDE / 2;
+    struct decay at = {r->centre.height + column * r->step.height, r->centre.rate + row * r->step.rate};
     char id[32];
 
     snprintf(id, sizeof(id), "try-%u.%d", (unsigned)r->number, i);
