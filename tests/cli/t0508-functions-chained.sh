@@ -37,9 +37,11 @@ for backend in local thread none; do
     says out "both: done 12 12 "
     says out "small150: done 65536"
     g 0 verify $backend.run
-    # Links were told of together: none was waited for before the next was sent.
+    # Links were told of together: none was waited for before the next was sent. (Sanitized, each takes long enough to
+    # be told of alone.)
     lines=$(grep -c '\["a[0-9]*",' $backend.run/journal.jsonl)
-    [ "$lines" -lt 290 ] || fail "300 links took $lines messages with --backend $backend: nothing was chained"
+    [ -n "${SANITIZE:-}" ] || [ "$lines" -lt 290 ] ||
+        fail "300 links took $lines messages with --backend $backend: nothing was chained"
 done
 
 {
