@@ -87,6 +87,7 @@ done
 echo 'one two two' >words.txt
 [ "$(timeout -s KILL 120 wordcount/build/wordcount run --quiet -n 2 -- words.txt | xargs)" = "2 two 1 one" ] ||
     fail "examples/wordcount does not count"
+[ -n "$(timeout -s KILL 120 fit/build/fit run --quiet -n 2 | grep '^height 2\.[45].*rounds$')" ] || fail "examples/fit does not fit"
 if [ -x julia/build/julia ]; then
     timeout -s KILL 120 julia/build/julia run --quiet --backend thread -- julia.png || fail "examples/julia ended with $?"
     [ "$(head -c 4 julia.png | tail -c 3)" = PNG ] || fail "examples/julia made no picture"
