@@ -14,6 +14,8 @@
 #define ROUND_S 0.0005       /* … so long without looking for messages */
 #define REPORT_BYTES 3600    /* of a CALLED, before it is sent: what travels in one piece */
 #define TELL_S 0.00001       /* what ended so long ago is told while others run: ten times what a message costs */
+#define TELL_LATE_S 0.0001   /* likewise, if there is nobody else for whom it is news, and we have enough to do */
+#define ENOUGH_CALLS 64
 #define SPIN_S 0.00003       /* so long an answer is waited for awake: longer than it takes where each has its core */
 #define MEAN_WEIGHT 0.1F     /* of the last call in a function's mean */
 
@@ -49,6 +51,7 @@ static struct ganger_call *pop(struct calls *c)
     struct ganger_call *call = c->first;
 
     c->first = call->next;
+    c->n_waiting--;
     if (c->first == NULL)
         c->end = &c->first;
     return call;
@@ -142,6 +145,7 @@ int worker_calls_hear(struct worker *w, uint32_t n_records, struct cursor *curso
             return -1;
         *c->end = call_new(&order, w->comm->rank, w->o->registry->data);
         c->end = &(*c->end)->next;
+        c->n_waiting++;
     }
     return w->is_stopping ? worker_calls_give_back(w, err) : 0;
 }
@@ -182,6 +186,7 @@ int worker_calls_give_one_back(struct worker *w, const struct recall *recall, st
     if (send_reports(w, err) < 0)
         return -1;
     *at = call->next;
+    c->n_waiting--;
     if (*at == NULL)
         c->end = at;
     message_begin(&w->message, MESSAGE_RETURNED, w->epoch, w->comm->rank);
@@ -412,10 +417,14 @@ static int run_in_place(struct worker *w, struct ganger_call *call, double *now_
     return report_call(w, call, err);
 }
 
-/* The manager can see to what waits for them while we go on, if it has a core to do so. */
+/* The manager can see to what waits for them while we go on, if it has a core to do so. Who is told wakes up, which
+ * costs us more than a short function: the only worker is in no hurry while much waits here. */
 static bool is_time_to_tell(const struct worker *w, double now_s)
 {
-    return w->calls.has_own_core && w->calls.n_reports > 0 && now_s - w->calls.told_s > TELL_S;
+    bool is_alone = w->comm->size == 2; /* the manager and we */
+    double tell_s = is_alone && w->calls.n_waiting >= ENOUGH_CALLS ? TELL_LATE_S : TELL_S;
+
+    return w->calls.has_own_core && w->calls.n_reports > 0 && now_s - w->calls.told_s > tell_s;
 }
 
 static int start_next(struct worker *w, double *now_s, struct ganger_error *err)

@@ -99,6 +99,7 @@ struct looking
 struct calls
 {
     struct ganger_call *first; /* those that wait */
+    uint32_t n_waiting;
     struct ganger_call **end;
     struct runner *runner;     /* NULL: none yet */
     bool is_running;           /* on the runner: … */
