@@ -222,7 +222,7 @@ static void add_worker(struct world *w, uint32_t *as)
 static void lose_worker(struct world *w, uint32_t *lost)
 {
     struct host *h = &w->hosts[*lost];
-    task_id task = sched_task_of(w->f.sched, *lost);
+    task_id task;
 
     if (!is_empty(&h->queue) && rand() % 2)
         sched_blame(w->f.sched, *lost, h->queue.each[h->queue.first].task);
