@@ -47,6 +47,16 @@ static int change(struct workflow *w, const struct option_list *amounts, struct 
     return status;
 }
 
+static int finish(const struct program *program, struct workflow *w, const struct option_list *amounts,
+                  struct workflow_words targets, struct ganger_error *err)
+{
+    if (change(w, amounts, targets, err) < 0)
+        return -1;
+    if (program_hooks(program).collect != NULL && program->registry.n > 0)
+        graph_expect_functions(w->graph); /* ganger_hook_add may bring some */
+    return 0;
+}
+
 int load_run_workflow(const struct program *program, struct workflow *w, const char *path,
                       const struct replay_words *words, const struct option_list *amounts,
                       struct workflow_words targets, struct ganger_error *err)
@@ -55,7 +65,7 @@ int load_run_workflow(const struct program *program, struct workflow *w, const c
 
     if (flow_read_replay(&replay, words, err) < 0 || flow_load_of(program, w, path, &replay, err) < 0)
         return -1;
-    return change(w, amounts, targets, err);
+    return finish(program, w, amounts, targets, err);
 }
 
 /* --- writing --- */
@@ -212,7 +222,7 @@ static int build_again(const struct program *program, struct workflow *w, const 
                          record->builder);
     if (program_build(program, (int)record->words.n, (char **)(uintptr_t)record->words.each, w, err) < 0)
         return -1;
-    return change(w, &record->amounts, targets_of(record), err);
+    return finish(program, w, &record->amounts, targets_of(record), err);
 }
 
 int load_recorded_workflow(const struct program *program, struct workflow *w, const struct run_record *record,

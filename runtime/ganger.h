@@ -227,9 +227,9 @@ GANGER_API const char *ganger_workflow_error(const struct ganger_workflow *w);
  * function that is not registered, a dependency, queue or resource that there is not, a payload of more than
  * GANGER_RESULT_MAX, and more than 16 MiB in all. The reason is what the task fails with; none of its tasks is
  * added. What no node could hold is added, and fails by itself. Where a hook `collect` is asked, tasks are added when
- * that has said that this one is done; hooks themselves add nothing. */
+ * that has said that this one is done, and it may add others itself, for commands as well: ganger_hook_add. */
 
-/* In `after`: the task that this call runs. */
+/* In `after`: the task that this call runs, or that the hook is asked about. */
 #define GANGER_THIS_CALL (UINT32_MAX - 1)
 
 /* GANGER_NO_TASK when it is refused, which fails the call. All is copied. Costs about a microsecond. */
@@ -411,6 +411,11 @@ GANGER_API int ganger_hook_set_payload(struct ganger_hook *hook, const void *byt
 /* The function's result becomes a copy of these bytes, if the answer makes it done. -1 when the task is a command, or
  * they are more than GANGER_RESULT_MAX. */
 GANGER_API int ganger_hook_set_result(struct ganger_hook *hook, const void *bytes, size_t n_bytes);
+
+/* In `collect`: adds a task, as ganger_call_add does, if the answer makes the task of the hook done. Its number is that
+ * among those which this call of the hook adds; without an id of its own it counts on from what the function added.
+ * GANGER_NO_TASK when it is refused, which fails the task, whatever is answered; and in other hooks. */
+GANGER_API ganger_task_number ganger_hook_add(struct ganger_hook *hook, const struct ganger_task *task);
 
 /* Says why it failed: shown to the user, kept in the journal, cut off at 2 KiB. Returns GANGER_ANSWER_FAILED. */
 GANGER_API int ganger_hook_fail(struct ganger_hook *hook, const char *format, ...) GANGER_PRINTF(2, 3);

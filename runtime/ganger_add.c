@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "core/call.h"
+#include "core/hook.h"
 #include "ganger_parts.h"
 
 #include <stdio.h>
@@ -45,22 +46,33 @@ static void put_amounts(struct buffer *b, const struct ganger_amount *amounts)
     }
 }
 
-/* All that it waits for, by id: those of this call come first. */
-static void put_after(struct buffer *b, const struct ganger_call *call, const struct ganger_task *t)
+/* Who adds tasks: a call, or the hook that is asked about its task. */
+struct adder
 {
+    const char *id;    /* of the task */
+    uint32_t n_before; /* that it has added in another way */
+    struct call_added *added;
+};
+
+/* All that it waits for, by id: those of this call come first. */
+static void put_after(const struct adder *a, const struct ganger_task *t)
+{
+    struct buffer *b = &a->added->bytes;
     uint32_t n_ids = 0;
 
     while (t->after_ids != NULL && t->after_ids[n_ids] != NULL)
         n_ids++;
     buffer_put_u32(b, (uint32_t)t->n_after + n_ids);
     for (size_t i = 0; i < t->n_after; i++)
-        put(b, t->after[i] == GANGER_THIS_CALL ? call->id : call->added.ids[t->after[i]]);
+        put(b, t->after[i] == GANGER_THIS_CALL ? a->id : a->added->ids[t->after[i]]);
     for (uint32_t i = 0; i < n_ids; i++)
         put(b, t->after_ids[i]);
 }
 
-static void put_task(struct buffer *b, const struct ganger_call *call, const struct ganger_task *t, const char *id)
+static void put_task(const struct adder *a, const struct ganger_task *t, const char *id)
 {
+    struct buffer *b = &a->added->bytes;
+
     put(b, id);
     buffer_put_u8(b, (uint8_t)((t->command != NULL ? IS_COMMAND : 0) | (t->isolate ? IS_ISOLATED : 0) |
                                (t->keep ? IS_KEPT : 0) | (t->may_fail ? MAY_FAIL : 0) |
@@ -81,7 +93,7 @@ static void put_task(struct buffer *b, const struct ganger_call *call, const str
     buffer_put_f64(b, t->timeout_s);
     buffer_put_f64(b, t->cost_s);
     put(b, t->program);
-    put_after(b, call, t);
+    put_after(a, t);
 }
 
 /* ---- ganger.h ---- */
@@ -91,52 +103,87 @@ static const char *id_of(const void *data, uint32_t number)
     return ((const struct call_added *)data)->ids[number];
 }
 
-/* The call fails for it, whatever its function returns. */
-static ganger_task_number refuse(struct ganger_call *call, const char *what, const char *id)
-{
-    if (!call->added.is_refused)
-        ganger_call_fail(call, "a task that it adds (\"%.255s\") is refused: %s", id, what);
-    call->added.is_refused = true;
-    return GANGER_NO_TASK;
-}
-
-static const char *find_mistake(const struct ganger_call *call, const struct ganger_task *t)
+static const char *find_mistake(const struct adder *a, const struct ganger_task *t)
 {
     if ((t->function == NULL) == (t->command == NULL))
         return "it must have a function or a command, and not both";
     if (t->n_payload_bytes > GANGER_RESULT_MAX)
         return "its payload has more than 64 KiB: put it into a file";
     for (size_t i = 0; i < t->n_after; i++)
-        if (t->after[i] != GANGER_THIS_CALL && t->after[i] >= call->added.n)
+        if (t->after[i] != GANGER_THIS_CALL && t->after[i] >= a->added->n)
             return "it waits for a number that no task has which this call added before";
     return NULL;
 }
 
-ganger_task_number ganger_call_add(struct ganger_call *call, const struct ganger_task *t)
+/* Takes the id. NULL, or why it is refused. */
+static const char *add(const struct adder *a, const struct ganger_task *t, char *id)
 {
-    struct call_added *added = &call->added;
-    char *id = t->id != NULL ? xstrdup(t->id) : xasprintf("%s.%u", call->id, added->n);
-    const char *mistake = find_mistake(call, t);
+    struct call_added *added = a->added;
+    const char *mistake = find_mistake(a, t);
     size_t start = added->bytes.n;
 
-    if (mistake == NULL && name_index_add(&added->index, id, strlen(id), added->n, id_of, added) != NAME_NOT_FOUND)
-        mistake = "this call has added one with that id before";
-    if (mistake != NULL || added->is_refused) {
-        refuse(call, mistake != NULL ? mistake : "one before it was", id);
-        free(id);
-        return GANGER_NO_TASK;
-    }
+    if (mistake != NULL)
+        return mistake;
+    if (name_index_add(&added->index, id, strlen(id), added->n, id_of, added) != NAME_NOT_FOUND)
+        return "this call has added one with that id before";
     added->ids = xgrow(added->ids, added->n, &added->ids_capacity, sizeof(*added->ids));
     added->ids[added->n] = id;
     buffer_put_u32(&added->bytes, 0);
-    put_task(&added->bytes, call, t, id);
+    put_task(a, t, id);
     buffer_set_u32(&added->bytes, start, (uint32_t)(added->bytes.n - start - 4));
     added->n++;
     if (added->bytes.n - start > ADDED_DEFINITION_MAX)
-        return refuse(call, "all that is said of one task may have 1 MiB", id);
+        return "all that is said of one task may have 1 MiB";
     if (added->bytes.n > ADDED_BYTES_MAX)
-        return refuse(call, "all that one call adds may have 16 MiB: let the tasks that it adds add the others", id);
-    return added->n - 1;
+        return "all that one call adds may have 16 MiB: let the tasks that it adds add the others";
+    return NULL;
+}
+
+/* NULL, or a sentence that says why it is refused, for the caller to free. Behind one that was refused all are, and
+ * nothing more is said. */
+static char *try_to_add(const struct adder *a, const struct ganger_task *t, ganger_task_number *number)
+{
+    uint32_t n = a->added->n;
+    const char *mistake;
+    char *id, *why = NULL;
+
+    *number = GANGER_NO_TASK;
+    if (a->added->is_refused)
+        return NULL;
+    id = t->id != NULL ? xstrdup(t->id) : xasprintf("%s.%u", a->id, a->n_before + n);
+    mistake = add(a, t, id);
+    a->added->is_refused = mistake != NULL;
+    if (mistake != NULL)
+        why = xasprintf("a task that it adds (\"%.255s\") is refused: %s", id, mistake);
+    else
+        *number = n;
+    if (a->added->n == n)
+        free(id);
+    return why;
+}
+
+ganger_task_number ganger_call_add(struct ganger_call *call, const struct ganger_task *t)
+{
+    const struct adder adder = {call->id, 0, &call->added};
+    ganger_task_number number;
+    char *why = try_to_add(&adder, t, &number);
+
+    if (why != NULL)
+        ganger_call_fail(call, "%s", why); /* whatever its function returns */
+    free(why);
+    return number;
+}
+
+ganger_task_number ganger_hook_add(struct ganger_hook *hook, const struct ganger_task *t)
+{
+    const struct adder adder = {hook->id, hook->n_added, &hook->adds};
+    ganger_task_number number = GANGER_NO_TASK;
+    char *why = hook->kind == HOOK_COLLECT ? try_to_add(&adder, t, &number) : NULL;
+
+    if (why != NULL)
+        ganger_hook_fail(hook, "%s", why); /* whatever it answers */
+    free(why);
+    return number;
 }
 
 /* ---- reading it ---- */

@@ -347,23 +347,42 @@ static void run_again(struct manager *m, struct ganger_hook *h)
         sched_release(m->sched, h->task, STATE_READY); /* it was not to run, and runs after all */
 }
 
-/* The program says that the task is done, and so it adds what it wanted to; if that cannot be had, it failed. */
-static void end_well(struct manager *m, struct ganger_hook *h)
+/* What it adds cannot be had: so it failed. */
+static void end_for_what_it_adds(struct manager *m, struct ganger_hook *h, const char *why)
 {
-    const struct addition addition = {h->task, h->worker, h->n_added, {h->added.bytes, (uint32_t)h->added.n}};
     struct task_result result = h->result;
-    struct ganger_error why = {0};
 
-    if (h->n_added == 0 || added_hear(m, &addition, &why) == 0) {
-        end_done(m, h);
-        return;
-    }
-    result.end = TASK_RETURNED;
+    result.end = h->adds.n > 0 ? TASK_REFUSED : TASK_RETURNED; /* by the program, or by its function */
     result.code = ADDS_WRONGLY;
-    result.tail = why.text;
-    result.n_tail_bytes = (uint32_t)strlen(why.text);
+    result.tail = why;
+    result.n_tail_bytes = (uint32_t)strlen(why);
     hook_set_result(h, &result);
     end_failed(m, h);
+}
+
+/* The program says that the task is done, and so it adds what its function and the program wanted to. */
+static void end_well(struct manager *m, struct ganger_hook *h)
+{
+    struct ganger_error why = {0};
+    struct buffer all = BUFFER_EMPTY;
+    struct addition addition = {h->task, h->worker, h->n_added + h->adds.n, {NULL, 0}};
+    int status = 0;
+
+    if (h->adds.is_refused) {
+        end_for_what_it_adds(m, h, h->why != NULL ? h->why : "");
+        return;
+    }
+    if (addition.n > 0) {
+        buffer_put(&all, h->added.bytes, h->added.n);
+        buffer_put(&all, h->adds.bytes.bytes, h->adds.bytes.n);
+        addition.definitions = (struct text){all.bytes, (uint32_t)all.n};
+        status = added_hear(m, &addition, &why);
+    }
+    if (status == 0)
+        end_done(m, h);
+    else
+        end_for_what_it_adds(m, h, why.text);
+    buffer_release(&all);
 }
 
 static void settle(struct manager *m, struct ganger_hook *h)

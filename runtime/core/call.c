@@ -117,15 +117,20 @@ bool call_resolve(struct ganger_call *call, const struct kept *kept)
     return true;
 }
 
+void call_added_release(struct call_added *added)
+{
+    for (uint32_t i = 0; i < added->n; i++)
+        free(added->ids[i]);
+    free(added->ids);
+    name_index_release(&added->index);
+    buffer_release(&added->bytes);
+}
+
 void call_free(struct ganger_call *call)
 {
     if (call == NULL)
         return;
-    for (uint32_t i = 0; i < call->added.n; i++)
-        free(call->added.ids[i]);
-    free(call->added.ids);
-    name_index_release(&call->added.index);
-    buffer_release(&call->added.bytes);
+    call_added_release(&call->added);
     free(call->result);
     free(call->owed);
     free(call->why);

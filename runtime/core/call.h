@@ -42,6 +42,8 @@ struct call_added
     bool is_refused; /* one of them was: then the call fails */
 };
 
+void call_added_release(struct call_added *added);
+
 struct ganger_call
 {
     struct ganger_call *next; /* of those that wait */

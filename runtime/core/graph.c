@@ -457,6 +457,12 @@ void graph_know_parents(struct graph *g)
     g->parent_first[0] = 0;
 }
 
+void graph_expect_functions(struct graph *g)
+{
+    g->expects_functions = true;
+    graph_know_parents(g);
+}
+
 /* Is every task added after its parents? Children are ascending, so the first one tells. */
 static bool is_ordered_already(const struct graph *g)
 {

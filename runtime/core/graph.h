@@ -87,6 +87,7 @@ struct graph
     struct graph_link *links; /* children that were appended */
     uint32_t n_links;
     uint32_t *last_link;    /* by task: its last one, or LINK_NONE; NULL: no task was appended */
+    bool expects_functions;
     bool is_sealed;
     bool is_part;        /* tasks were taken out of it that the document has */
     bool ids_are_places; /* ids number the lines of a list: a line is recognised by its digest (equal ones
@@ -207,6 +208,9 @@ void graph_b_levels(const struct graph *g, const float *cost_s, float *b_level_s
 /* Of a sealed graph: its tasks' parents are known, also if it has no functions; then in the order of the tasks. */
 void graph_know_parents(struct graph *g);
 
+/* The same; and functions may be appended, whether it has some or not. */
+void graph_expect_functions(struct graph *g);
+
 /* The same for who asks again and keeps an order in which parents come first. */
 void graph_b_levels_along(const struct graph *g, const task_id *order, const float *cost_s, float *b_level_s);
 
@@ -259,9 +263,10 @@ static inline bool task_is_call(const struct task *task)
     return task->function != 0;
 }
 
+/* Or it may get some: see graph_expect_functions. */
 static inline bool graph_has_functions(const struct graph *g)
 {
-    return g->n_functions > 1;
+    return g->n_functions > 1 || g->expects_functions;
 }
 
 #endif

@@ -30,6 +30,7 @@ void hook_free(struct ganger_hook *h)
     free(h->returned.bytes);
     free(h->added.bytes);
     free(h->payload.bytes);
+    call_added_release(&h->adds);
     free(h->why);
     free(h);
 }

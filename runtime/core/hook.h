@@ -5,6 +5,7 @@
 #ifndef GANGER_CORE_HOOK_H
 #define GANGER_CORE_HOOK_H
 
+#include "core/call.h"
 #include "core/sched.h"
 #include "core/task.h"
 
@@ -90,6 +91,7 @@ struct ganger_hook
     int answer;
     int skip;                  /* what `provide` answered, while `collect` is asked */
     struct hook_bytes payload; /* for the next attempt; NULL: the one that it has */
+    struct call_added adds;    /* tasks that `collect` adds, if it is done, behind those of its function */
     char *why;                 /* says the program; NULL: nothing */
 };
 

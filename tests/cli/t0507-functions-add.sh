@@ -97,6 +97,51 @@ for backend in none thread local; do
     g 1 verify flow.run
     says out 'verdict   sound so far, but not complete' # one failed
 done
+
+# The program adds tasks itself, when it is asked what an attempt counts as: also in a workflow of commands alone.
+flow '{"id": "sow", "command": "true"}' '{"id": "sow-again", "command": "true"}' \
+    '{"id": "sow-given", "command": "true"}' '{"id": "sow-fails", "command": "false"}' \
+    '{"id": "sow-badly", "command": "true"}' '{"id": "sow-twice", "command": "true"}'
+for backend in none thread local; do
+    rm -rf flow.run log
+    HOOKS_LOG=$PWD/log g 1 run --backend $backend flow.json
+    says out 'join-sow: done seed -'
+    says out 'join-sow-again: done seed -'
+    says out 'join-sow-given: done seed -'
+    says out 'sow.2: done -'
+    says_not out 'join-sow-fails'
+    says_not out 'join-sow-badly'
+    says_not out 'join-sow-twice'
+    says err 'asks for the function "no-such", which is not registered'
+    says err 'a task that it adds ("join-sow-twice") is refused: this call has added one with that id before'
+    says_not log 'the same id twice'
+    says_not log 'started adds a task'
+    [ "$(events flow.run added)" = 9 ] || fail "$backend: $(events flow.run added) tasks were added"
+    g 1 verify flow.run
+    says out 'verdict   sound so far, but not complete' # three failed
+done
+
+# Behind those that its function adds, and with ids that follow theirs.
+flow '{"id": "sow", "function": "add_late"}'
+rm -rf flow.run
+g 0 run -q --backend thread flow.json
+says out 'late-sow: done done:mine;'
+says out 'sow.1: done -'
+says out 'join-sow: done seed mine'
+[ "$(events flow.run added)" = 4 ] || fail "$(events flow.run added) tasks were added"
+
+# Cut off between what it adds and its end: asked again, and nothing is added twice.
+flow '{"id": "sow", "command": "true"}'
+rm -rf flow.run
+g 0 run -q --backend none flow.json
+sed -n '1,/^{"event":"added"/p' flow.run/journal.jsonl >cut && cp cut flow.run/journal.jsonl
+g 0 run -q --resume --backend none flow.json
+says out 'join-sow: done seed -'
+says out 'sow.2: done -'
+[ "$(events flow.run added)" = 3 ] || fail "$(events flow.run added) tasks were added after a cut"
+g 0 verify flow.run
+g 0 run --resume --backend thread flow.json
+says out "4 of them in earlier runs"
 GANGER=$FUNCTIONS
 
 # Cut off when what it adds was recorded and its end was not, it runs again, and adds nothing twice; but what it adds

@@ -105,7 +105,7 @@ static int provide(struct ganger_hook *hook, void *data)
     note("provide %s\n", ganger_hook_id(hook));
     if (strncmp(ganger_hook_id(hook), "late", 4) == 0)
         give_late(hook);
-    if (is(hook, "given")) {
+    if (is(hook, "given") || is(hook, "sow-given")) {
         ganger_hook_set_result(hook, "a gift", 6);
         return GANGER_ANSWER_DONE;
     }
@@ -120,12 +120,34 @@ static int provide(struct ganger_hook *hook, void *data)
 
 static void started(struct ganger_hook *hook, void *data)
 {
+    static const char *const command[] = {"true", NULL};
     uint32_t n_slots;
 
     (void)data;
+    if (ganger_hook_add(hook, &(struct ganger_task){.command = command}) != GANGER_NO_TASK)
+        note("started adds a task\n");
     ganger_hook_slots(hook, &n_slots);
     note("started %s %u on %u slots%s\n", ganger_hook_id(hook), ganger_hook_attempt(hook), n_slots,
          ganger_hook_worker(hook) > 0 && ganger_hook_host(hook)[0] != '\0' ? "" : ", and nowhere");
+}
+
+/* Adds an echo, who takes its result and that of the task itself, and a command that waits for the echo. */
+static void sow(struct ganger_hook *hook)
+{
+    static const char *const command[] = {"true", NULL};
+    ganger_task_number after[] = {GANGER_NO_TASK, GANGER_THIS_CALL};
+    char id[100];
+
+    snprintf(id, sizeof(id), "join-%s", ganger_hook_id(hook));
+    after[0] = ganger_hook_add(
+        hook, &(struct ganger_task){.function = "echo", .payload = "seed", .n_payload_bytes = 4});
+    ganger_hook_add(hook, &(struct ganger_task){.id = id, .function = "join", .after = after, .n_after = 2});
+    if (is(hook, "sow-badly"))
+        ganger_hook_add(hook, &(struct ganger_task){.function = "no-such"});
+    if (is(hook, "sow-twice") && ganger_hook_add(hook, &(struct ganger_task){.id = id, .function = "echo"}) !=
+                                     GANGER_NO_TASK)
+        note("the same id twice\n");
+    ganger_hook_add(hook, &(struct ganger_task){.command = command, .after = after, .n_after = 1});
 }
 
 static int collect(struct ganger_hook *hook, void *data)
@@ -149,7 +171,9 @@ static int collect(struct ganger_hook *hook, void *data)
         ganger_hook_set_payload(hook, "once more", 9);
         return GANGER_ANSWER_AGAIN;
     }
-    if (is(hook, "ever"))
+    if (strncmp(ganger_hook_id(hook), "sow", 3) == 0 && strchr(ganger_hook_id(hook), '.') == NULL)
+        sow(hook);
+    if (is(hook, "ever") || (is(hook, "sow-again") && ganger_hook_attempt(hook) == 1))
         return GANGER_ANSWER_AGAIN;
     if (is(hook, "pardoned"))
         return GANGER_ANSWER_DONE;
