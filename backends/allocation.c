@@ -2,12 +2,14 @@
 
 #include "backends/hostlist.h"
 #include "base/alloc.h"
+#include "base/file.h"
 
 #include <ctype.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 int allocation_find(struct allocation *a, struct ganger_error *err)
@@ -38,16 +40,23 @@ bool allocation_is_same_host(const char *a, const char *b)
 }
 
 /* A node may have another name for Slurm than for itself. */
-uint32_t allocation_cpus_here(const struct allocation *a)
+size_t allocation_node_here(const struct allocation *a)
 {
     const char *node = getenv("SLURMD_NODENAME");
     char host[256] = "";
+    size_t i = 0;
 
     gethostname(host, sizeof(host) - 1);
-    for (size_t i = 0; i < a->n_nodes; i++)
-        if (allocation_is_same_host(a->hosts[i], node != NULL ? node : host))
-            return a->n_cpus[i];
-    return 0;
+    while (i < a->n_nodes && !allocation_is_same_host(a->hosts[i], node != NULL ? node : host))
+        i++;
+    return i;
+}
+
+uint32_t allocation_cpus_here(const struct allocation *a)
+{
+    size_t node = allocation_node_here(a);
+
+    return node < a->n_nodes ? a->n_cpus[node] : 0;
 }
 
 /* "0-1" or "0,64": adds them to `done`, and says how many they are. */
@@ -199,6 +208,24 @@ char **allocation_hiding(void)
     for (size_t i = 0; i < n; i++)
         variables[i] = xstrdup(unwanted[i]);
     return variables;
+}
+
+/* An Open MPI that starts its daemons through PBS numbers nodes by the lines on which they first stand, so these stay
+ * where they are, and the manager's is the last. */
+char *allocation_write_hosts(const struct allocation *a, const uint32_t *n_workers, int *file_fd)
+{
+    struct buffer text = BUFFER_EMPTY;
+    char *path = NULL;
+
+    for (size_t i = 0; i < a->n_nodes; i++)
+        for (uint32_t k = 0; k < n_workers[i]; k++)
+            buffer_printf(&text, "%s\n", a->hosts[i]);
+    buffer_printf(&text, "%s\n", a->hosts[0]);
+    *file_fd = memfd_create("nodes", MFD_CLOEXEC);
+    if (*file_fd >= 0 && file_write(*file_fd, text.bytes, text.n) == 0)
+        path = xasprintf("/proc/%d/fd/%d", (int)getpid(), *file_fd);
+    buffer_release(&text);
+    return path;
 }
 
 char **allocation_variables(const struct allocation *a, const uint32_t *n_workers, const char *forwarded,

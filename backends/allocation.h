@@ -15,8 +15,10 @@ void allocation_release(struct allocation *a);
 /* Is it one host: its full name and its first part? */
 bool allocation_is_same_host(const char *a, const char *b);
 
-/* CPUs of this host, as the batch system counts them; 0 when the allocation does not name it. A full name
- * and its first part are the same host. */
+/* Which of the nodes is this host? n_nodes: none. A full name and its first part are the same host. */
+size_t allocation_node_here(const struct allocation *a);
+
+/* CPUs of this host, as the batch system counts them; 0 when the allocation does not name it. */
 uint32_t allocation_cpus_here(const struct allocation *a);
 
 /* Cores of which this process may use something, and their hardware threads, whether it may use them or not. */
@@ -36,6 +38,11 @@ void allocation_undo_binding(void);
 
 /* Variables that hide all batch jobs from a launcher, in the same form: it starts its ranks on this host. */
 char **allocation_hiding(void);
+
+/* The nodes as launchers read them: a line for each worker, and at the end one for the manager on the first node. The
+ * file lives in memory, in *file_fd, and is read through this process: nothing is left behind. The caller frees its
+ * name; NULL: there is no memory for it. */
+char *allocation_write_hosts(const struct allocation *a, const uint32_t *n_workers, int *file_fd);
 
 /* What backend->launch_variables gives. */
 char **allocation_variables(const struct allocation *a, const uint32_t *n_workers, const char *forwarded,

@@ -15,6 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Not for people: the command by which a launcher reaches nodes, `ganger reach-node HOST LINE`; see `reach`. */
+#define REACH_COMMAND "reach-node"
+
 /* What a batch system gave to the job in which this process runs. */
 struct allocation
 {
@@ -26,7 +29,7 @@ struct allocation
     uint64_t memory_bytes; /* on this node; 0: no limit is known */
     double end_s;          /* when it ends, seconds since 1970; INFINITY: never; NAN: it was not asked */
     uint32_t n_restarts;   /* how often the job was requeued */
-    uint32_t n_other_parts; /* of a job of unlike parts: those whose nodes are not among the hosts */
+    uint32_t n_idle_cpus;  /* of a part whose node an earlier part has as well: only the CPUs of that one count */
 };
 
 /* In what a job differs from what its script says: one of a chain of jobs that go on with the same run. */
@@ -70,6 +73,10 @@ struct backend
      * allocations. */
     char **(*launch_variables)(const struct allocation *a, const uint32_t *n_workers, const char *forwarded,
                                int *file_fd);
+
+    /* Becomes the process that runs a line of shell on a node of the job, as ssh would be: for launchers that
+     * launch_variables told to start their daemons so. Returns in failure alone. NULL: they know how to. */
+    int (*reach)(const char *host, const char *line, struct ganger_error *err);
 
     /* Refuses, all reasons in one message, what can never be given. Fills in what it learns: the workers
      * wanted. Adds to `notes` what is worth saying all the same, a line for each. */

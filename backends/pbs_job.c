@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -274,26 +273,6 @@ int pbs_find_end(const char *id, double *end_s, struct ganger_error *err)
 
 /* ---- launching ---- */
 
-/* The file of nodes as launchers are to see it: a line for each worker, and at the end one for the manager on
- * the first node. An Open MPI that starts its daemons through PBS numbers nodes by the lines on which they
- * first stand, so these stay where they are. It lives in memory and is read through this process: nothing is
- * left behind. */
-static char *make_hostfile(const struct allocation *a, const uint32_t *n_workers, int *file_fd)
-{
-    struct buffer text = BUFFER_EMPTY;
-    char *path = NULL;
-
-    for (size_t i = 0; i < a->n_nodes; i++)
-        for (uint32_t k = 0; k < n_workers[i]; k++)
-            buffer_printf(&text, "%s\n", a->hosts[i]);
-    buffer_printf(&text, "%s\n", a->hosts[0]);
-    *file_fd = memfd_create("nodes", MFD_CLOEXEC);
-    if (*file_fd >= 0 && write(*file_fd, text.bytes, text.n) == (ssize_t)text.n)
-        path = xasprintf("/proc/%d/fd/%d", (int)getpid(), *file_fd);
-    buffer_release(&text);
-    return path;
-}
-
 /* What ranks on other nodes need and ssh does not bring. `own` is set for mpirun alone. */
 static char *name_environment(const char *own)
 {
@@ -321,7 +300,7 @@ char **pbs_launch_variables(const struct allocation *a, const uint32_t *n_worker
 
     if (a->n_nodes == 1)
         return variables; /* mpirun starts them where it is */
-    path = make_hostfile(a, n_workers, file_fd);
+    path = allocation_write_hosts(a, n_workers, file_fd); /* in the place of the file of nodes */
     for (size_t i = 0; path != NULL && i < n_names; i++)
         variables[n++] = xasprintf("%s=%s", names[i], path);
     if (getenv(LEARNED_VARIABLE) == NULL)

@@ -1,8 +1,8 @@
-/* slurm: allocations of Slurm. What its commands print is read in slurm_text.c. */
-#include "backends/allocation.h"
+/* slurm: jobs of Slurm. What its commands print is read in slurm_text.c; the job that this process is in is described
+ * in slurm_job.c. */
 #include "backends/backend.h"
 #include "backends/batch.h"
-#include "backends/hostlist.h"
+#include "backends/slurm_job.h"
 #include "backends/slurm_offer.h"
 #include "backends/slurm_text.h"
 
@@ -77,71 +77,7 @@ static bool slurm_available(struct ganger_error *why)
     return false;
 }
 
-/* ---- the allocation that we are in ---- */
-
-static const char *first_of(const char *const *names)
-{
-    for (; *names != NULL; names++)
-        if (getenv(*names) != NULL)
-            return getenv(*names);
-    return NULL;
-}
-
-static uint64_t memory_of_node(uint32_t n_cpus)
-{
-    const char *node = getenv("SLURM_MEM_PER_NODE"), *cpu = getenv("SLURM_MEM_PER_CPU"); /* MiB */
-
-    if (node != NULL)
-        return (uint64_t)strtoull(node, NULL, 10) << 20;
-    return cpu != NULL ? ((uint64_t)strtoull(cpu, NULL, 10) << 20) * n_cpus : 0;
-}
-
-/* SLURM_JOB_END_TIME exists from 23.02 on. */
-static double end_of_job(void)
-{
-    const char *end = getenv("SLURM_JOB_END_TIME");
-
-    return end != NULL ? (double)strtoull(end, NULL, 10) : NAN;
-}
-
-static const char *id_of_job(void)
-{
-    return first_of((const char *const[]){"SLURM_JOB_ID", "SLURM_JOBID", NULL});
-}
-
-static char *slurm_find_job(void)
-{
-    return id_of_job() != NULL ? xstrdup(id_of_job()) : NULL;
-}
-
-static int slurm_describe(struct allocation *a, struct ganger_error *err)
-{
-    const char *job = id_of_job();
-    const char *hosts = first_of((const char *const[]){"SLURM_JOB_NODELIST", "SLURM_NODELIST", NULL});
-    const char *cpus = getenv("SLURM_JOB_CPUS_PER_NODE"), *restarts = getenv("SLURM_RESTART_COUNT");
-    const char *parts = getenv("SLURM_HET_SIZE"); /* a heterogeneous job: the rest is of its first component */
-    size_t n_cpus = 0;
-
-    *a = (struct allocation){.end_s = NAN};
-    if (job == NULL || hosts == NULL || cpus == NULL)
-        return 0;
-    if (hostlist_read(hosts, &a->hosts, &a->n_nodes, err) < 0 ||
-        hostlist_read_counts(cpus, &a->n_cpus, &n_cpus, err) < 0 || n_cpus != a->n_nodes) {
-        hostlist_free(a->hosts, a->n_nodes);
-        free(a->n_cpus);
-        *a = (struct allocation){.end_s = NAN};
-        error_set(err, ERROR_SYSTEM, "Slurm names %s as this job's nodes and %s as their CPUs, which differ in number",
-                  hosts, cpus);
-        return -1;
-    }
-    a->backend = &backend_slurm;
-    a->job = xstrdup(job);
-    a->memory_bytes = memory_of_node(allocation_cpus_here(a));
-    a->end_s = end_of_job();
-    a->n_restarts = restarts != NULL ? (uint32_t)strtoul(restarts, NULL, 10) : 0;
-    a->n_other_parts = parts != NULL && atoi(parts) > 1 ? (uint32_t)atoi(parts) - 1 : 0;
-    return 1;
-}
+/* ---- the job that we are in ---- */
 
 static int slurm_find_end(const char *job, double *end_s, struct ganger_error *err)
 {
@@ -173,34 +109,6 @@ static bool slurm_may_chain(const struct group *g, struct ganger_error *why)
     command_result_release(&r);
     free(hosts);
     return may;
-}
-
-/* ---- launching ---- */
-
-/* mpirun and hydra take as many slots on each node as Slurm says that tasks were asked for there. */
-static char **slurm_launch_variables(const struct allocation *a, const uint32_t *n_workers, const char *forwarded,
-                                     int *file_fd)
-{
-    static const char *const unwanted[] = {"SLURM_NTASKS_PER_NODE", "SLURM_CPUS_PER_TASK", "SLURM_NTASKS",
-                                           "SLURM_NPROCS", "SLURM_TRES_PER_TASK", "SLURM_NTASKS_PER_CORE"};
-    size_t n_unwanted = sizeof(unwanted) / sizeof(*unwanted);
-    uint32_t *n_ranks = xcalloc(a->n_nodes, sizeof(*n_ranks));
-    char **variables = xcalloc(n_unwanted + 4, sizeof(*variables)), *counts;
-    size_t n = 0;
-
-    (void)forwarded; /* its steps have all of the environment */
-    (void)file_fd;
-    memcpy(n_ranks, n_workers, a->n_nodes * sizeof(*n_ranks));
-    n_ranks[0]++; /* the manager */
-    counts = hostlist_write_counts(n_ranks, a->n_nodes);
-    variables[n++] = xasprintf("SLURM_TASKS_PER_NODE=%s", counts);
-    variables[n++] = xstrdup("SLURM_OVERLAP=1"); /* the step of mpirun's daemons keeps no CPU from steps of tasks */
-    variables[n++] = xstrdup("SLURM_NO_KILL=set"); /* in a job that outlives a node, so does that step */
-    for (size_t i = 0; i < n_unwanted; i++)
-        variables[n++] = xstrdup(unwanted[i]);
-    free(counts);
-    free(n_ranks);
-    return variables;
 }
 
 /* ---- what can be given ---- */
@@ -514,6 +422,7 @@ const struct backend backend_slurm = {
     .available = slurm_available,
     .describe = slurm_describe,
     .launch_variables = slurm_launch_variables,
+    .reach = slurm_reach,
     .check = slurm_check,
     .directives = slurm_directives,
     .request = slurm_request,

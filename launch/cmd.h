@@ -22,5 +22,6 @@ int cmd_status(int argc, char **argv);
 int cmd_cancel(int argc, char **argv);
 int cmd_topo(int argc, char **argv);
 int cmd_import(int argc, char **argv);
+int cmd_reach(int argc, char **argv);
 
 #endif

@@ -1,4 +1,5 @@
 /* ganger_main: a program that is a ganger finds its command and runs it. */
+#include "backends/backend.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "core/call.h"
@@ -37,6 +38,7 @@ static const struct command commands[] = {
     {"help", cmd_help, "explain a command", NULL},
     {"version", cmd_version, "print the version", NULL},
     {CALL_COMMAND, NULL, NULL, cmd_call}, /* not for people */
+    {REACH_COMMAND, cmd_reach, NULL, NULL}, /* nor is this */
 };
 
 static const struct command *find_command(const char *name)

@@ -84,9 +84,10 @@ static int choose_in_job(struct layout *p, const struct allocation *a, struct ga
     allocation_count_here(&n_cores, &n_threads);
     if (p->n_workers == 0 && allocation_check(a, n_cores, n_threads, err) < 0)
         return -1;
-    if (a->n_other_parts > 0)
-        log_warning("%s job %s is a heterogeneous one: the run uses the nodes of its first component, and those of %u "
-                    "more stay idle", a->backend->name, a->job, a->n_other_parts);
+    if (a->n_idle_cpus > 0)
+        log_warning("components of %s job %s share a node: only CPUs of the first one there are used, and %u of others "
+                    "stay idle; ask for components on nodes of their own (--exclusive)", a->backend->name, a->job,
+                    a->n_idle_cpus);
     workers = allocation_workers(a, n_cores, n_threads);
     if (p->n_workers == 0)
         for (size_t i = 0; i < a->n_nodes; i++)

@@ -1,10 +1,13 @@
 #include "launch/mpirun.h"
 
+#include "backends/backend.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,6 +40,23 @@ void mpirun_relay(struct mpirun *m, bool to_nobody)
     }
 }
 
+/* Is it this program as what starts a rank elsewhere? */
+static bool is_reaching(const char *pid)
+{
+    char path[64], words[4096] = "";
+    ssize_t n = -1;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%.20s/cmdline", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        n = read(fd, words, sizeof(words) - 1);
+        close(fd);
+    }
+    words[n > 0 ? n : 0] = '\0';
+    return n > 0 && strcmp(words + strnlen(words, (size_t)n - 1) + 1, REACH_COMMAND) == 0;
+}
+
 /* Does this process run this program? */
 static bool is_rank(const char *pid)
 {
@@ -45,7 +65,7 @@ static bool is_rank(const char *pid)
 
     snprintf(path, sizeof(path), "/proc/%.20s/exe", pid);
     return stat(path, &theirs) == 0 && stat("/proc/self/exe", &ours) == 0 && ours.st_dev == theirs.st_dev &&
-           ours.st_ino == theirs.st_ino;
+           ours.st_ino == theirs.st_ino && !is_reaching(pid);
 }
 
 /* Adds the children of one thread of mpirun: ranks, and others by which it starts ranks elsewhere. */

@@ -212,15 +212,25 @@ test_cpus_per_task() {
     grep -q '^{"event":"node".*"gpus":1,' gpu.run/journal.jsonl || fail "of a node's two GPUs the job has one"
 }
 
-# Of a job of unlike parts the first one is used, and nobody need wonder why the others are idle.
+# Of a job of unlike parts all are used, each with its own number of cores; what ends it ends all of them.
 test_heterogeneous_job() {
-    write_flow flow.json 6 0.3
+    write_flow flow.json 15 0.3
     echo 'exec ganger run flow.json' | { echo '#!/bin/bash' && cat; } >a.sbatch
-    timeout 90 sbatch --parsable --output=a.log -N1 -n2 : -N1 -n1 a.sbatch >id || fail "sbatch"
+    timeout 90 sbatch --parsable --output=a.log -N1 -n2 : -N2 -n3 a.sbatch >id || fail "sbatch"
     until_over "$(cat id)"
-    [ "$(done_of flow.run)" = 6 ] || fail "$(done_of flow.run) of 6 tasks are done"
-    uses_cores flow.run 2
-    says a.log "those of 1 more stay idle"
+    [ "$(done_of flow.run)" = 15 ] || fail "$(done_of flow.run) of 15 tasks are done"
+    uses_cores flow.run 5
+    says_not a.log "stay idle"
+
+    write_flow long.json 12 30
+    echo 'exec ganger run long.json --grace 1' | { echo '#!/bin/bash' && cat; } >b.sbatch
+    timeout 90 sbatch --parsable --output=b.log --time 3 -N1 -n1 --exclusive : --time 4 -N1 -n1 --exclusive b.sbatch \
+        >id || fail "sbatch"
+    until_true 60 grep -q '"event":"start".*"node":1' long.run/journal.jsonl
+    [ "$(grep -c '^{"event":"worker"' long.run/journal.jsonl)" = 4 ] || fail "not 4 workers"
+    scancel "$(cat id)"
+    until_over "$(cat id)"
+    ! grep -q '^{"event":"failed"' long.run/journal.jsonl || fail "what was cancelled counts as failed"
 }
 
 test_two_nodes_by_mpirun() {
