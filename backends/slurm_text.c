@@ -230,11 +230,14 @@ static void each_line(const char *text, void (*take)(void *data, char *line), vo
     free(copy);
 }
 
-/* An id as a listing shows it: "12", "12_3", "12_[4-9%2]" (elements that wait). */
-static bool is_listed_id(const char *text)
+/* An id as a listing shows it: "12", "12_3", "12_[4-9%2]" (elements that wait). A heterogeneous job has a line for each
+ * component, "12+0", "12+1": the first is the job, whose id loses that end here. */
+static bool take_listed_id(char *text)
 {
     size_t n = length_of_job_id(text);
 
+    if (n > 0 && strcmp(text + n, "+0") == 0)
+        text[n] = '\0';
     return n > 0 && (text[n] == '\0' || strncmp(text + n, "_[", 2) == 0);
 }
 
@@ -243,7 +246,7 @@ static void take_queue_line(void *data, char *line)
     char *f[11];
     struct job *job;
 
-    if (!split(line, f, 11) || !is_listed_id(f[0]))
+    if (!split(line, f, 11) || !take_listed_id(f[0]))
         return; /* a header, or a banner */
     job = add_job(data);
     set_text(&job->id, f[0]);
@@ -285,7 +288,7 @@ static void take_accounted_line(void *data, char *line)
     char *f[10];
     struct job *job;
 
-    if (!split(line, f, 10) || !is_listed_id(f[0]))
+    if (!split(line, f, 10) || !take_listed_id(f[0]))
         return;
     job = add_job(data);
     set_text(&job->id, f[0]);

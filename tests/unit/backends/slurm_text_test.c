@@ -211,6 +211,27 @@ static void test_a_queue_without_jobs_is_empty(void **state)
     assert_int_equal(n, 0);
 }
 
+/* As Slurm 22.05 lists a job of two components. */
+static void test_a_heterogeneous_job_is_listed_once(void **state)
+{
+    struct job *jobs;
+    size_t n;
+
+    (void)state;
+    slurm_read_queue("4+0|RUNNING|main|1|0:03|5:00|2026-11-26T00:48:00|2026-11-26T00:53:00|None|n1|ganger:x:/r\n"
+                     "4+1|RUNNING|main|1|0:03|5:00|2026-11-26T00:48:00|2026-11-26T00:53:00|None|n2|ganger:x:/r\n",
+                     &jobs, &n);
+    assert_int_equal(n, 1);
+    assert_string_equal(jobs[0].id, "4");
+    assert_string_equal(jobs[0].comment, "ganger:x:/r");
+    job_free_all(jobs, n);
+    slurm_read_accounted("4+0|COMPLETED|0:0|main|1|00:00:03|Unknown|Unknown|n1|ganger:x:/r\n"
+                         "4+1|COMPLETED|0:0|main|1|00:00:03|Unknown|Unknown|n2|ganger:x:/r\n", &jobs, &n);
+    assert_int_equal(n, 1);
+    assert_string_equal(jobs[0].id, "4");
+    job_free_all(jobs, n);
+}
+
 /* As Slurm 22.05 prints them, shortened where nothing is read. */
 static const char shown[] =
     "JobId=1 JobName=s.sh UserId=root(0) GroupId=root(0) Priority=4294901759 Account=(null) QOS=(null) "
@@ -420,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_states_by_their_long_and_short_names),
         cmocka_unit_test(test_a_queue_is_read_with_a_header_and_without),
         cmocka_unit_test(test_a_queue_without_jobs_is_empty),
+        cmocka_unit_test(test_a_heterogeneous_job_is_listed_once),
         cmocka_unit_test(test_a_job_is_read_from_what_scontrol_shows),
         cmocka_unit_test(test_a_job_is_read_from_the_accounting),
         cmocka_unit_test(test_partitions_are_read_from_sinfo),
