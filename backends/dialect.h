@@ -15,6 +15,7 @@ struct dialect
     const char *prefix; /* how its lines begin: "#SBATCH" */
     const char *suffix; /* how its scripts' names end: ".sbatch" */
     const char *time;   /* an option that is about the time limit */
+    const char *part;   /* a line of that word alone: what follows is about another part of the job; NULL: none is */
 
     /* Appends the options that stand in a line, without the prefix. */
     void (*split)(const char *line, struct text_list *options);

@@ -77,6 +77,7 @@ const struct dialect dialect_slurm = {
     .prefix = "#SBATCH",
     .suffix = ".sbatch",
     .time = "--time",
+    .part = "hetjob",
     .split = split,
     .is_same = is_same,
     .put = put,

@@ -155,6 +155,7 @@ struct change
     struct text_list theirs; /* options of the template */
     struct buffer out;
     bool has_directives; /* ours are in */
+    bool is_later_part;  /* ours are about the first: this stays as it is */
     bool has_launch;
 };
 
@@ -169,6 +170,17 @@ static void put_directives(struct change *x)
     x->has_directives = true;
 }
 
+static bool begins_part(const struct dialect *d, const char *line, size_t n)
+{
+    size_t n_blanks, n_word = d->part != NULL ? strlen(d->part) : 0;
+
+    line += strlen(d->prefix);
+    n -= strlen(d->prefix);
+    n_blanks = strspn(line, " \t");
+    return n_word > 0 && n >= n_blanks + n_word && strncmp(line + n_blanks, d->part, n_word) == 0 &&
+           strspn(line + n_blanks + n_word, " \t\r") + n_blanks + n_word >= n;
+}
+
 /* Ours come where its first one stands, so that they are read before any command. */
 static void take_line(struct change *x, const char *line, size_t n)
 {
@@ -178,7 +190,8 @@ static void take_line(struct change *x, const char *line, size_t n)
 
     if ((is_directive || is_command) && !x->has_directives)
         put_directives(x);
-    if (is_directive) {
+    x->is_later_part |= is_directive && begins_part(x->c->dialect, line, n);
+    if (is_directive && !x->is_later_part) {
         put_rest(&x->out, x->c, line, n);
     } else if (is_launch_line(line, n) && !x->has_launch) {
         put_launch(&x->out, line, n, x->c);

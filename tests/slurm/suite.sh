@@ -233,6 +233,26 @@ test_heterogeneous_job() {
     ! grep -q '^{"event":"failed"' long.run/journal.jsonl || fail "what was cancelled counts as failed"
 }
 
+# What is asked for is about the first component of a template; the run is found in the queue by one id.
+test_heterogeneous_template() {
+    write_flow flow.json 15 0.3
+    cat >two.sbatch <<'JOB'
+#!/bin/bash
+#SBATCH --nodes=2 --ntasks-per-node=1
+#SBATCH hetjob
+#SBATCH --nodes=2 --ntasks-per-node=2
+exec ganger run flow.json
+JOB
+    g 0 submit flow.json --template ./two.sbatch --nodes 1 --cores-per-node 1 --dry-run
+    [ "$(sed -n '/hetjob$/,/^echo/p' out | grep -c -- '--nodes=2 --ntasks-per-node=2')" = 1 ] || fail "the second component was changed"
+    sed '/hetjob$/q' out | grep -q -- '--nodes=1$' || fail "the first was not"
+    g 0 submit flow.json --template ./two.sbatch --nodes 1 --cores-per-node 1 --time 2m
+    (cd / && until_true 30 sh -c 'ganger status | grep -q flow') || fail "it is not found in the queue"
+    until_over "$(job_of flow.run)"
+    [ "$(done_of flow.run)" = 15 ] || fail "$(done_of flow.run) of 15 tasks are done"
+    uses_cores flow.run 5
+}
+
 test_two_nodes_by_mpirun() {
     write_flow flow.json 12 0.3
     launch a -N2 --ntasks-per-node=2 <<<'exec mpirun -n $((SLURM_NTASKS + 1)) --oversubscribe --bind-to none ganger run flow.json'
