@@ -7,27 +7,43 @@
 # pidfd_open, by which children are watched. The sanitizers run those tests.
 set -eu
 cd "$(dirname "$0")/../.."
-cmake --preset debug
-cmake --build --preset debug --parallel "$(nproc)"
+[ "${1:-}" = --one ] || {
+    cmake --preset debug
+    cmake --build --preset debug --parallel "$(nproc)"
+}
 
 memcheck="valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
     --num-callers=30 --suppressions=$PWD/tests/suppressions/valgrind.txt"
 [ ! -f /usr/share/openmpi/openmpi-valgrind.supp ] ||
     memcheck="$memcheck --suppressions=/usr/share/openmpi/openmpi-valgrind.supp"
 
-n=0
-failed=
+# One unit test; what it said is in build/debug/valgrind-NAME.log, and shown where it is not clean.
+check_one() { # PROGRAM
+    name=${1##*/}
+    if (cd build/debug/tests && timeout -s KILL 1500 $memcheck "../../../$1") >"build/debug/valgrind-$name.log" 2>&1; then
+        echo "clean  $name"
+    else
+        cat "build/debug/valgrind-$name.log"
+        echo "NOT CLEAN  $name"
+        exit 1
+    fi
+}
+if [ "${1:-}" = --one ]; then
+    check_one "$2"
+    exit
+fi
+
+programs=
 for program in build/debug/tests/unit-base-* build/debug/tests/unit-core-* build/debug/tests/unit-io-*; do
     [ -x "$program" ] || continue
     case ${program##*/} in
     unit-io-process_test | unit-io-failing_calls_test | unit-io-footprint_test | unit-core-*scale_test) continue ;;
     esac
-    echo "== $program"
-    (cd build/debug/tests && timeout -s KILL 300 $memcheck "../../../$program") || failed="$failed ${program##*/}"
-    n=$((n + 1))
+    programs="$programs $program"
 done
-[ $n -gt 0 ] || { echo "there is no unit test"; exit 1; }
-[ -z "$failed" ] || { echo "not clean:$failed"; exit 1; }
+[ -n "$programs" ] || { echo "there is no unit test"; exit 1; }
+# shellcheck disable=SC2086
+printf '%s\n' $programs | xargs -P "$(nproc)" -n 1 sh tests/full/valgrind.sh --one || { echo "not all are clean"; exit 1; }
 
 # The last of the eight tasks fails on purpose. Where valgrind knows no pidfd_open (3.19) each of them "could
 # not be started": then what is seen is all around a task: start, messages, failures, journal, end.
@@ -45,4 +61,4 @@ if grep -q 'pidfd_open' said; then expected=8; else expected=1; fi
 grep -q "failed  $expected\$" said || { echo "not $expected tasks failed"; exit 1; }
 [ "$(ls found.* | wc -l)" -ge 3 ] || { echo "valgrind did not watch three ranks"; exit 1; }
 ! grep '^==' found.* || { echo "the run is not clean"; exit 1; } # "--" begins what valgrind does not know
-echo "$n unit tests and a run over MPI are clean"
+echo "unit tests and a run over MPI are clean"
