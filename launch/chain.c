@@ -257,8 +257,7 @@ static void measure(struct leaving *l)
 
     if (rundir_open_to_read(&dir, l->link->run, NULL) == 0 && read_run_record(&record, &dir, NULL) == 0 &&
         load_recorded_workflow(l->link->program, &workflow, &record, NULL, NULL) == 0 &&
-        run_added_read(dir.journal_path, workflow.graph, NULL) == 0 &&
-        journal_recover(AT_FDCWD, dir.journal_path, workflow.graph, false, &past, NULL) == 0) {
+        run_added_recover(AT_FDCWD, dir.journal_path, workflow.graph, false, &past, NULL) == 0) {
         const struct graph *g = workflow.graph;
 
         remaining_measure(g, past.is_done, past.ran_s, &l->left);

@@ -3,7 +3,6 @@
 #include "base/base64.h"
 #include "base/buffer.h"
 #include "ganger_add.h"
-#include "io/journal.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -77,4 +76,12 @@ int run_added_read(const char *journal_path, struct graph *g, struct ganger_erro
     graph_compact(g);
     buffer_release(&r.bytes);
     return status;
+}
+
+int run_added_recover(int dir_fd, const char *journal_path, struct graph *g, bool by_content,
+                      struct journal_past *past, struct ganger_error *err)
+{
+    if (run_added_read(journal_path, g, err) < 0)
+        return -1;
+    return journal_recover(dir_fd, journal_path, g, by_content, past, err);
 }

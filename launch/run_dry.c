@@ -56,9 +56,7 @@ int run_print_dry(const struct run_options *options, char **command, struct gang
     int status = run_load_flow(options, &workflow, err);
 
     if (status == 0 && options->resume)
-        status = run_added_read(journal, workflow.graph, err);
-    if (status == 0 && options->resume)
-        status = journal_recover(AT_FDCWD, journal, workflow.graph, run_is_by_content(options), &past, err);
+        status = run_added_recover(AT_FDCWD, journal, workflow.graph, run_is_by_content(options), &past, err);
     free(run_dir);
     free(journal);
     if (status < 0) {

@@ -102,8 +102,7 @@ static int open_journal(struct manager_rank *m, struct ganger_error *err)
                                     .by_content = run_is_by_content(m->options)};
     char *job;
 
-    if (run_added_read(m->dir.journal_path, m->workflow.graph, err) < 0 ||
-        journal_recover(m->dir.fd, m->dir.journal_path, m->workflow.graph, header.by_content, &m->past, err) < 0)
+    if (run_added_recover(m->dir.fd, m->dir.journal_path, m->workflow.graph, header.by_content, &m->past, err) < 0)
         return -1;
     m->epoch = m->past.epoch + 1;
     if (end_earlier_epochs(m, err) < 0)
