@@ -298,11 +298,9 @@ int slurm_reach(const char *host, const char *line, struct ganger_error *err)
     char **clean, **argv;
     uint32_t part;
 
-    clean = batch_environment(is_of_first_part);
-    if (!find_part(host, &part)) {
-        free(clean);
+    if (!find_part(host, &part))
         return error_set(err, ERROR_USAGE, "no component of Slurm job %s has a node %s", id_of_job(), host);
-    }
+    clean = batch_environment(is_of_first_part);
     slurm_reach_words(part, host, line, &words);
     argv = xcalloc(words.n + 1, sizeof(*argv));
     for (size_t i = 0; i < words.n; i++)
