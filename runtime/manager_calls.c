@@ -289,10 +289,7 @@ static void hear_added(struct manager *m, uint32_t worker, struct call_report *r
     if (r->n_added == 0 || hooks_want(m, &r->result) || added_hear(m, &addition, why) == 0)
         return;
     r->has_bytes = false;
-    r->result.end = TASK_RETURNED;
-    r->result.code = ADDS_WRONGLY;
-    r->result.tail = why->text;
-    r->result.n_tail_bytes = (uint32_t)strlen(why->text);
+    task_result_set_end(&r->result, TASK_RETURNED, ADDS_WRONGLY, why->text);
 }
 
 void calls_hear(struct manager *m, uint32_t worker, uint32_t n_records, struct cursor *c)

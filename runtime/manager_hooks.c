@@ -252,10 +252,7 @@ static void refuse(struct ganger_hook *h, const char *why)
 
     if (h->has_run && !is_good(&h->result) && why == NULL)
         return;
-    result.end = TASK_REFUSED;
-    result.code = 0;
-    result.tail = why != NULL ? why : "";
-    result.n_tail_bytes = (uint32_t)strlen(result.tail);
+    task_result_set_end(&result, TASK_REFUSED, 0, why != NULL ? why : "");
     hook_set_result(h, &result);
 }
 
@@ -352,10 +349,8 @@ static void end_for_what_it_adds(struct manager *m, struct ganger_hook *h, const
 {
     struct task_result result = h->result;
 
-    result.end = h->adds.n > 0 ? TASK_REFUSED : TASK_RETURNED; /* by the program, or by its function */
-    result.code = ADDS_WRONGLY;
-    result.tail = why;
-    result.n_tail_bytes = (uint32_t)strlen(why);
+    task_result_set_end(&result, h->adds.n > 0 ? TASK_REFUSED : TASK_RETURNED, /* the program, or its function */
+                        ADDS_WRONGLY, why);
     hook_set_result(h, &result);
     end_failed(m, h);
 }

@@ -310,10 +310,8 @@ int worker_calls_end_isolated(struct worker *w, struct task_result *result, stru
         report.n_added = said.n_added;
         report.added = said.added;
     } else if (result->end == TASK_EXITED) { /* its function called exit */
-        report.result.end = TASK_RETURNED;
-        report.result.code = result->code != 0 ? result->code : 255;
-        report.result.tail = "its process ended before the function returned";
-        report.result.n_tail_bytes = (uint32_t)strlen(report.result.tail);
+        task_result_set_end(&report.result, TASK_RETURNED, result->code != 0 ? result->code : 255,
+                            "its process ended before the function returned");
     }
     status = add_report(w, &report, err);
     if (report.has_bytes && report.result.end == TASK_EXITED && report.n_added == 0)

@@ -436,10 +436,7 @@ static int check_outputs(struct worker *w, struct task_result *result, char why[
     if (path == NULL)
         return 0;
     describe_missing(w, &run, path, number, why);
-    result->end = TASK_OUTPUT_MISSING;
-    result->code = number;
-    result->tail = why;
-    result->n_tail_bytes = (uint32_t)strlen(why);
+    task_result_set_end(result, TASK_OUTPUT_MISSING, number, why);
     return 0;
 }
 
@@ -528,10 +525,7 @@ static void judge_memory(struct worker *w, const struct process_end *end, struct
     if (verdict == MEMORY_INNOCENT)
         return;
     memory_describe(&w->memory, verdict, end, why, TASK_TAIL_BYTES);
-    result->end = TASK_OUT_OF_MEMORY;
-    result->code = end->is_signal ? end->code : end->code - 128;
-    result->tail = why;
-    result->n_tail_bytes = (uint32_t)strlen(why);
+    task_result_set_end(result, TASK_OUT_OF_MEMORY, end->is_signal ? end->code : end->code - 128, why);
 }
 
 /* Whoever ends a batch job signals all of its processes, tasks before their workers as it may be. */

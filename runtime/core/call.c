@@ -153,10 +153,8 @@ static void judge(const struct ganger_call *call, struct task_result *result)
         result->code = 0;
         return;
     }
-    result->end = TASK_RETURNED;
-    result->code = call->status >= 1 && call->status <= 255 ? call->status : 255;
-    result->tail = call->is_too_large ? too_large : call->why != NULL ? call->why : "";
-    result->n_tail_bytes = (uint32_t)strlen(result->tail);
+    task_result_set_end(result, TASK_RETURNED, call->status >= 1 && call->status <= 255 ? call->status : 255,
+                        call->is_too_large ? too_large : call->why != NULL ? call->why : "");
 }
 
 void call_report(const struct ganger_call *call, struct call_report *report)

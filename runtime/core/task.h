@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef uint32_t task_id;
 #define TASK_NONE UINT32_MAX
@@ -149,5 +150,14 @@ struct task_result
     const char *tail;       /* last bytes of its output when it failed; borrowed */
     uint32_t n_tail_bytes;  /* at most TASK_TAIL_BYTES */
 };
+
+/* How it ended, and what is said of that: a text ended by NUL, borrowed. Nothing else of it changes. */
+static inline void task_result_set_end(struct task_result *r, enum task_end end, int code, const char *text)
+{
+    r->end = end;
+    r->code = code;
+    r->tail = text;
+    r->n_tail_bytes = (uint32_t)strlen(text);
+}
 
 #endif
