@@ -1,10 +1,9 @@
 #!/bin/sh
 # The unit tests of base, core and io under valgrind, and one small run over MPI.
 #
-# Not the tests of a million tasks and vertices, which would take many minutes; nor that of footprints, which measures
-# what valgrind takes as well; nor those of process and of failing calls: valgrind makes vfork a fork, so that a child goes
-# on before it has become another program, and the signal that the test sends it at once is lost; and 3.19 knows no
-# pidfd_open, by which children are watched. The sanitizers run those tests.
+# Not the test of footprints, which measures what valgrind takes as well; nor those of process and of failing calls:
+# valgrind makes vfork a fork, so that a child goes on before it has become another program, and the signal that the
+# test sends it at once is lost; and 3.19 knows no pidfd_open, by which children are watched. The sanitizers run those.
 set -eu
 cd "$(dirname "$0")/../.."
 [ "${1:-}" = --one ] || {
@@ -37,7 +36,7 @@ programs=
 for program in build/debug/tests/unit-base-* build/debug/tests/unit-core-* build/debug/tests/unit-io-*; do
     [ -x "$program" ] || continue
     case ${program##*/} in
-    unit-io-process_test | unit-io-failing_calls_test | unit-io-footprint_test | unit-core-*scale_test) continue ;;
+    unit-io-process_test | unit-io-failing_calls_test | unit-io-footprint_test) continue ;;
     esac
     programs="$programs $program"
 done
