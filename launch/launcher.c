@@ -209,7 +209,7 @@ struct launch
     uint32_t n_counted; /* of them on this host, before they were together */
     double counted_s;   /* when that changed */
     bool has_lost_rank; /* one of them ended */
-    int word;           /* exit status */
+    struct link_end word;
     int mpirun_status;  /* as of waitpid */
     int first_signal;   /* that we were sent, to end */
     bool drains;        /* USR1 was heard */
@@ -386,14 +386,14 @@ static void print_complaints(int fd)
 /* An mpirun that dies leaves TERM to its ranks: nobody asked for the end that the manager then speaks of. */
 static bool was_ended_by_death(const struct launch *l)
 {
-    return l->word > 128 && l->first_signal == 0 && !l->was_told && WIFSIGNALED(l->mpirun_status);
+    return l->word.exit_status > 128 && l->first_signal == 0 && !l->was_told && WIFSIGNALED(l->mpirun_status);
 }
 
 static int judge(const struct launch *l, struct launcher_end *end, struct ganger_error *err)
 {
     int s = l->mpirun_status;
 
-    *end = (struct launcher_end){l->word, l->first_signal != 0 || l->drains};
+    *end = (struct launcher_end){l->word.exit_status, l->first_signal != 0 || l->drains, l->word.epoch};
     if (l->has_word && !was_ended_by_death(l))
         return 0;
     if (l->first_signal != 0) {

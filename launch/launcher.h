@@ -29,6 +29,7 @@ struct launcher_end
 {
     int exit_status;  /* of the run */
     bool was_told;    /* to end, or to start nothing more, by a signal */
+    uint32_t epoch;   /* of the run directory; 0: none began, or the manager ended without a word */
 };
 
 /* Runs it until the manager said that it is done. INT, TERM, HUP, USR1 and USR2 go to the manager. An mpirun that

@@ -163,19 +163,28 @@ int link_accept(struct link *l, struct ganger_error *err)
     return status;
 }
 
-enum link_word link_hear(struct link *l, int *exit_status)
+/* SAID_NOTHING where it ended instead. */
+static uint32_t receive_word(int fd)
 {
     char word[4] = "";
     struct cursor c = cursor_over(word, sizeof(word));
-    uint32_t said = receive_all(l->fd, word, sizeof(word)) == 0 ? cursor_u32(&c) : SAID_NOTHING;
+
+    return receive_all(fd, word, sizeof(word)) == 0 ? cursor_u32(&c) : SAID_NOTHING;
+}
+
+enum link_word link_hear(struct link *l, struct link_end *end)
+{
+    uint32_t said = receive_word(l->fd), epoch = SAID_NOTHING;
 
     if (said == SAID_STARTED || said == SAID_STARTED_SPREAD)
         return said == SAID_STARTED ? LINK_STARTED : LINK_STARTED_SPREAD;
+    if (said != SAID_NOTHING)
+        epoch = receive_word(l->fd);
     close(l->fd);
     l->fd = -1;
-    if (said == SAID_NOTHING)
+    if (epoch == SAID_NOTHING)
         return LINK_GONE;
-    *exit_status = (int)(said & ~SAID_WITH_LOSS);
+    *end = (struct link_end){(int)(said & ~SAID_WITH_LOSS), epoch};
     return said & SAID_WITH_LOSS ? LINK_DONE_WITH_LOSS : LINK_DONE;
 }
 
@@ -268,25 +277,29 @@ int link_connect(struct link_origin *o, struct ganger_error *err)
                      (int)pid);
 }
 
-static void say(const struct link_origin *o, uint32_t what)
+/* A launcher that is gone need not hear it. */
+static void say(const struct link_origin *o, struct buffer *words)
 {
-    struct buffer word = BUFFER_EMPTY;
-
-    if (o->fd < 0)
-        return;
-    buffer_put_u32(&word, what);
-    send_all(o->fd, word.bytes, word.n); /* a launcher that is gone need not hear it */
-    buffer_release(&word);
+    if (o->fd >= 0)
+        send_all(o->fd, words->bytes, words->n);
+    buffer_release(words);
 }
 
 void link_say_started(const struct link_origin *o, bool is_spread)
 {
-    say(o, is_spread ? SAID_STARTED_SPREAD : SAID_STARTED);
+    struct buffer words = BUFFER_EMPTY;
+
+    buffer_put_u32(&words, is_spread ? SAID_STARTED_SPREAD : SAID_STARTED);
+    say(o, &words);
 }
 
-void link_say_done(const struct link_origin *o, int exit_status, bool has_lost)
+void link_say_done(const struct link_origin *o, const struct link_end *end, bool has_lost)
 {
-    say(o, (uint32_t)exit_status | (has_lost ? SAID_WITH_LOSS : 0));
+    struct buffer words = BUFFER_EMPTY;
+
+    buffer_put_u32(&words, (uint32_t)end->exit_status | (has_lost ? SAID_WITH_LOSS : 0));
+    buffer_put_u32(&words, end->epoch);
+    say(o, &words);
 }
 
 /* Variables that belong to the launch of this process and would confuse a task that is an MPI program

@@ -2,7 +2,7 @@
  *
  * The launcher listens on a local socket whose name travels in an environment variable. The manager
  * connects and is given what was typed: standard output and error, environment, directory. At the end
- * it says its exit status: the manager's word, which counts more than mpirun's. Both ends must belong
+ * it says its exit status and epoch: the manager's word, which counts more than mpirun's. Both ends must belong
  * to the same user. A manager on another host goes without. */
 #ifndef GANGER_LAUNCH_LINK_H
 #define GANGER_LAUNCH_LINK_H
@@ -11,6 +11,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define LINK_VARIABLE "GANGER_LINK"
@@ -39,8 +40,15 @@ enum link_word
     LINK_DONE_WITH_LOSS, /* the same, and ranks were lost: MPI cannot end in order */
 };
 
-/* When fd is readable. Sets the exit status of the run with LINK_DONE and LINK_DONE_WITH_LOSS. */
-enum link_word link_hear(struct link *l, int *exit_status);
+/* With LINK_DONE and LINK_DONE_WITH_LOSS. */
+struct link_end
+{
+    int exit_status; /* of the run */
+    uint32_t epoch;  /* 0: none began */
+};
+
+/* When fd is readable. Sets `*end` as above. */
+enum link_word link_hear(struct link *l, struct link_end *end);
 
 void link_close(struct link *l);
 
@@ -59,7 +67,7 @@ struct link_origin
 int link_connect(struct link_origin *o, struct ganger_error *err);
 
 void link_say_started(const struct link_origin *o, bool is_spread); /* over several nodes */
-void link_say_done(const struct link_origin *o, int exit_status, bool has_lost);
+void link_say_done(const struct link_origin *o, const struct link_end *end, bool has_lost);
 
 /* Fills env and cwd from this process instead, less what an MPI launcher added to it. */
 void link_origin_from_here(struct link_origin *o);

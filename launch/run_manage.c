@@ -307,6 +307,6 @@ int run_manage(const struct run_options *options, struct comm *comm, int signal_
     if (err.cause != ERROR_NONE)
         run_print_error(&err);
     release(&m);
-    link_say_done(&m.origin, status, comm->closes_at_once);
+    link_say_done(&m.origin, &(struct link_end){status, m.epoch}, comm->closes_at_once);
     return status;
 }

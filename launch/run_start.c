@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "io/cgroup.h"
 #include "io/rundir.h"
+#include "io/tmpdir.h"
 #include "launch/launcher.h"
 #include "launch/layout.h"
 #include "launch/owner.h"
@@ -71,17 +72,28 @@ static int prepare_restart(const struct run_options *options, const char *run_di
     return 0;
 }
 
+/* A worker that was killed while it left, nobody was there any more to clean up after. */
+static void remove_left(const char *run_dir, uint32_t epoch)
+{
+    char *path = epoch > 0 ? rundir_absolute_path(run_dir, &(struct ganger_error){0}) : NULL;
+
+    if (path != NULL)
+        tmpdir_remove_left(path, epoch + 1, 0);
+    free(path);
+}
+
 /* Launches until that ends in another way than by a failure of the system, or did so too often. */
 static int launch(const struct run_options *options, const struct layout *layout, const char *run_dir,
                   char **rank_argv)
 {
     for (uint32_t n = 1;; n++) {
         struct ganger_error err = {0};
-        struct launcher_end end = {0, false};
+        struct launcher_end end = {.exit_status = 0};
         int status;
 
         if (launcher_run(layout->n_workers + 1, rank_argv, layout->variables, &end, &err) < 0)
             end.exit_status = run_print_error(&err);
+        remove_left(run_dir, end.epoch);
         if (end.exit_status != SYSTEM_STATUS || end.was_told || n > options->n_restarts)
             return end.exit_status;
         status = prepare_restart(options, run_dir, n, rank_argv);

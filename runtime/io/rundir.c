@@ -63,7 +63,7 @@ char *rundir_default_path(const char *workflow_path)
 }
 
 /* Not realpath: what an automounter shows as the real path is no path on other hosts. */
-static char *absolute_path(const char *path, struct ganger_error *err)
+char *rundir_absolute_path(const char *path, struct ganger_error *err)
 {
     size_t n = strlen(path);
     char *cwd, *result;
@@ -89,7 +89,7 @@ static char *absolute_path(const char *path, struct ganger_error *err)
 static int set_paths(struct rundir *d, const char *path, struct ganger_error *err)
 {
     *d = (struct rundir){.fd = -1};
-    d->path = absolute_path(path, err);
+    d->path = rundir_absolute_path(path, err);
     if (d->path == NULL)
         return -1;
     d->journal_path = xasprintf("%s/%s", d->path, JOURNAL_NAME);

@@ -29,6 +29,9 @@ struct rundir
 /* "in/flow.json" -> "flow.run" (in the current directory); "-" -> "stdin.run". Caller frees. */
 char *rundir_default_path(const char *workflow_path);
 
+/* As struct rundir has it. Caller frees. */
+char *rundir_absolute_path(const char *path, struct ganger_error *err);
+
 /* Opens the directory for a run and takes its lock. Without `resume` it must have no journal yet
  * (the message names --resume and --run-dir); with `resume` it must have one. An empty journal is
  * either. Makes what is missing, but not the directories above. A lock whose owner is dead on this

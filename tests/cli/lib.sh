@@ -34,7 +34,7 @@ events() { grep -c "^{\"event\":\"$2\"" "$1/journal.jsonl"; }
 until_started() {
     local i
     for i in $(seq 600); do
-        [ "$(events "$1" start 2>/dev/null || echo 0)" -ge "$2" ] && return 0
+        [ -e "$1/journal.jsonl" ] && [ "$(events "$1" start)" -ge "$2" ] && return 0
         sleep 0.1
     done
     fail "$1: $2 tasks have not started within 60 s"

@@ -6,10 +6,15 @@ case $("$GANGER" --version) in
 *) echo "other launchers end all ranks by themselves: see t0211"; exit 0 ;;
 esac
 
-kill_worker() { # kill_worker NUMBER: of the run whose `timeout` is $watcher
+find_worker() { # find_worker NUMBER: of the run whose `timeout` is $watcher; sets $pid
     launcher=$(pgrep -P $watcher)
     mpirun=$(pgrep -P $launcher)
-    kill -9 "$(pgrep -P $mpirun | sort -n | sed -n "$(($1 + 1))p")"
+    pid=$(pgrep -P $mpirun | sort -n | sed -n "$(($1 + 1))p")
+}
+
+kill_worker() { # kill_worker NUMBER
+    find_worker "$1"
+    kill -9 "$pid"
 }
 
 # The task waits for a worker's death at its first attempt, and has a child that would live on.
@@ -46,3 +51,24 @@ says err "all workers have died"
 nothing_left "sleep 3002"
 touch go
 g 0 run tasks.txt -n 2 --resume
+
+# One that is killed when the manager has left has nobody to clean up after it but the launcher. (Which does not hear of
+# the end before that here: it would have the worker go on.)
+printf '%s\n' 'true' 'until [ -e stopped ]; do sleep 0.05; done' > late.txt
+mkdir tmp
+TMPDIR=$PWD/tmp timeout -s KILL "$limit" "$GANGER" run late.txt -n 2 >out 2>err &
+watcher=$!
+until_started late.run 2
+until grep -q '^{"event":"done"' late.run/journal.jsonl; do sleep 0.05; done
+worker=$(sed -n 's/.*"event":"done".*"worker":\([0-9]*\).*/\1/p' late.run/journal.jsonl)
+find_worker "$worker"
+kill -STOP "$pid" "$launcher"
+ls -d tmp/ganger-*-"$worker"-* >/dev/null || fail "worker $worker has no temporary directory"
+touch stopped
+until grep -q '^{"event":"end"' late.run/journal.jsonl; do sleep 0.05; done
+kill -9 "$pid"
+kill -CONT "$launcher"
+status=0
+wait $watcher || status=$?
+[ $status = 0 ] || { cat out err; fail "a worker killed behind the end: exit status $status"; }
+! ls -d tmp/ganger-* 2>/dev/null || fail "its temporary directory is left"
