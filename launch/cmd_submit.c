@@ -1,59 +1,21 @@
 /* `ganger submit`: hands a run to a batch system, or to the background of this machine. */
-#include "backends/backend.h"
-#include "backends/command.h"
+#include "launch/submit_parts.h"
+
 #include "base/alloc.h"
 #include "base/amount.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "io/rundir.h"
-#include "launch/chain.h"
 #include "launch/check_walltime.h"
 #include "launch/cmd.h"
 #include "launch/flow.h"
 #include "launch/follow.h"
-#include "launch/options.h"
-#include "launch/run_progress.h"
-#include "launch/submission.h"
-#include "launch/template.h"
 #include "launch/walltime.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-struct submit_options
-{
-    const char *backend;
-    const char *run_dir;
-    const char *name;
-    uint32_t n_nodes;
-    uint32_t n_cores;
-    uint32_t n_tasks;
-    uint32_t n_gpus;
-    const char *memory;
-    const char *time;
-    const char *partition;
-    const char *account;
-    const char *qos;
-    const char *constraint;
-    struct option_list directives;
-    struct option_list before;
-    struct option_list after;
-    const char *prefix;
-    const char *template;
-    uint32_t n_chain;
-    bool up_front;
-    bool resume;
-    bool dry_run;
-    bool wait;
-    bool help;
-};
 
 #define ROW(...) OPTION_ROW(submit_options, __VA_ARGS__)
 
@@ -96,20 +58,6 @@ static void print_help(void)
            "workflow, or more than can be given; 3 the batch system failed, or the job ended without the run;\n"
            "75 with --wait, the job or the last of the chain ended and work is left.\n");
 }
-
-/* All of one submission, from the words to the job. */
-struct submit
-{
-    const struct submit_options *options;
-    char **run_words;   /* for `ganger run`: tasks, and its options */
-    const struct backend *backend;
-    struct submission s;
-    struct submission earlier; /* of the same run; zeroed: there was none */
-    char *script;       /* its text */
-    bool made_run;      /* the run directory was not there before … */
-    bool made_copy;     /* … nor the copy */
-    bool is_stored;
-};
 
 /* ---- from words to a group ---- */
 
@@ -162,98 +110,6 @@ static int choose_backend(struct submit *x, struct ganger_error *err)
     return error_set(err, why.cause, "--backend %s: %s", name, why.text);
 }
 
-/* ---- the script ---- */
-
-static const char local_template[] = "#!/bin/bash\n"
-                                     "# Started by `ganger submit --backend local`.\n"
-                                     "exec ganger run\n";
-
-static char *read_template(struct submit *x, const char **name, struct ganger_error *err)
-{
-    *name = x->options->template;
-    if (*name == NULL && x->backend->templates == NULL) {
-        *name = "the built-in template";
-        return xstrdup(local_template);
-    }
-    if (*name == NULL)
-        *name = x->s.group.n_cores == 0 ? "whole-nodes" : x->s.group.n_nodes <= 1 ? "part-of-a-node" : "several-nodes";
-    return template_read(x->backend->templates != NULL ? x->backend->templates : "",
-                         x->backend->dialect != NULL ? x->backend->dialect->suffix : "", *name, err);
-}
-
-static void find_self(char self[PATH_MAX])
-{
-    ssize_t n = readlink("/proc/self/exe", self, PATH_MAX - 1);
-
-    snprintf(self + (n > 0 ? n : 0), n > 0 ? 1 : PATH_MAX, "%s", n > 0 ? "" : "ganger");
-}
-
-/* `ganger run …` as the job is to say it. The caller frees the array and its first word. */
-static char **launch_words(struct submit *x)
-{
-    static char run[] = "run", run_dir[] = "--run-dir", resume[] = "--resume", workers[] = "--workers", count[16];
-    size_t n = 0, n_words = 0;
-    char **words, self[PATH_MAX];
-
-    while (x->run_words[n_words] != NULL)
-        n_words++;
-    words = xcalloc(n_words + 9, sizeof(*words));
-    find_self(self);
-    words[n++] = xstrdup(self);
-    words[n++] = run;
-    words[n++] = run_dir;
-    words[n++] = x->s.run;
-    if (x->options->resume)
-        words[n++] = resume;
-    if (x->backend->describe == NULL && x->s.group.n_cores > 0) { /* no batch system tells it */
-        snprintf(count, sizeof(count), "%u", x->s.group.n_cores);
-        words[n++] = workers;
-        words[n++] = count;
-    }
-    words[n++] = x->s.copy; /* tasks come behind it */
-    memcpy(words + n, x->run_words, n_words * sizeof(*words));
-    return words;
-}
-
-static struct text_list list_of(const struct option_list *options)
-{
-    struct text_list list = {NULL, 0, 0};
-
-    for (size_t i = 0; i < options->n; i++)
-        text_list_add(&list, options->each[i]);
-    return list;
-}
-
-/* What one of ganger's templates says only to show how it is said: the site's own default is the better one. A
- * user's template means what it says. */
-static bool drops_time(const struct submit *x)
-{
-    return x->options->template == NULL && x->options->time == NULL;
-}
-
-static int make_script(struct submit *x, struct ganger_error *err)
-{
-    struct text_list directives = {NULL, 0, 0};
-    struct text_list before = list_of(&x->options->before), after = list_of(&x->options->after);
-    char **launch = launch_words(x);
-    struct template_changes changes = {x->backend->dialect, &directives, &before, &after,
-                                       x->s.cwd, x->options->prefix, launch, drops_time(x)};
-    const char *name;
-    char *text = read_template(x, &name, err);
-
-    if (x->backend->directives != NULL)
-        x->backend->directives(&x->s.group, &x->s.set, &directives);
-    if (text != NULL)
-        x->script = template_change(text, name, &changes, err);
-    free(launch[0]);
-    free(launch);
-    free(text);
-    text_list_release(&directives);
-    text_list_release(&before);
-    text_list_release(&after);
-    return x->script != NULL ? 0 : -1;
-}
-
 /* ---- names ---- */
 
 static char *absolute(const char *path)
@@ -290,173 +146,6 @@ static void set_names(struct submit *x, const char *flow, uint32_t n_tasks)
     s->chain.n_jobs = s->chain.n_most > 0;
     s->set.comment = xasprintf("ganger:%s:%s", s->set.token, s->run);
     free(run);
-}
-
-/* ---- what is stored ---- */
-
-static int copy_file(const char *from, const char *to, struct ganger_error *err)
-{
-    char beside[PATH_MAX], bytes[65536];
-    FILE *in = fopen(from, "re"), *out;
-    size_t n;
-    int status;
-
-    if (in == NULL)
-        return error_set_errno(err, ERROR_USAGE, "%s", from);
-    snprintf(beside, sizeof(beside), "%s.new", to);
-    out = fopen(beside, "we");
-    while (out != NULL && (n = fread(bytes, 1, sizeof(bytes), in)) > 0 && fwrite(bytes, 1, n, out) == n)
-        ;
-    status = out != NULL && !ferror(in) && !ferror(out) && fflush(out) == 0 && fsync(fileno(out)) == 0 ? 0 : -1;
-    if (status < 0)
-        error_set_errno(err, ERROR_SYSTEM, "%s: cannot be copied to %s", from, to);
-    fclose(in);
-    if (out != NULL && fclose(out) != 0 && status == 0)
-        status = error_set_errno(err, ERROR_SYSTEM, "%s: cannot be written", to);
-    if (status == 0 && rename(beside, to) < 0)
-        status = error_set_errno(err, ERROR_SYSTEM, "%s: cannot be made", to);
-    if (status < 0)
-        unlink(beside);
-    return status;
-}
-
-static int write_script(const struct submit *x, struct ganger_error *err)
-{
-    int fd = open(x->s.set.script, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0700);
-    size_t n = strlen(x->script);
-    int status = fd >= 0 && write(fd, x->script, n) == (ssize_t)n ? 0 : -1;
-
-    if (status < 0)
-        error_set_errno(err, ERROR_SYSTEM, "%s: cannot be written", x->s.set.script);
-    if (fd >= 0 && close(fd) != 0 && status == 0)
-        status = error_set_errno(err, ERROR_SYSTEM, "%s: cannot be written", x->s.set.script);
-    return status;
-}
-
-/* The node of a job that has ended may be dead, with the run directory in its hands. */
-static void forget_job(const struct submit *x)
-{
-    char *job;
-
-    if (x->backend->title == NULL || *x->earlier.set.job == '\0' || strcmp(x->earlier.set.type, x->backend->name) != 0)
-        return;
-    job = xasprintf("%s job %s", x->backend->title, x->earlier.set.job);
-    rundir_forget_job(x->s.run, job);
-    free(job);
-}
-
-/* An earlier submission whose job still lives would run the same tasks. */
-static int check_earlier(struct submit *x, struct ganger_error *err)
-{
-    struct job job;
-    const char *later;
-    int found = submission_read(&x->earlier, x->s.run, err), status;
-
-    if (found <= 0)
-        return found;
-    status = follow_ask(&x->earlier, &job, err);
-    if (status == 0 && chain_is_alive(&x->earlier, &later))
-        status = error_set(err, ERROR_USAGE,
-                           "%s: job %s of this run is in the queue; `ganger cancel` it first, or give another "
-                           "--run-dir", x->s.run, later);
-    else if (status == 0 && job.state != JOB_ENDED && job.state != JOB_UNKNOWN)
-        status = error_set(err, ERROR_USAGE,
-                           "%s: this run is submitted already, and its job %s is %s; `ganger cancel` it first, or give "
-                           "another --run-dir", x->s.run, job.id, job_state_name(job.state));
-    else if (status == 0)
-        forget_job(x);
-    job_release(&job);
-    return status;
-}
-
-static bool is_one_file(const char *a, const char *b)
-{
-    struct stat one, other;
-
-    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
-
-/* Somebody else's file of that name is not overwritten; an earlier copy is. */
-static int copy_workflow(struct submit *x, struct ganger_error *err)
-{
-    struct stat file;
-
-    if (is_one_file(x->s.workflow, x->s.copy))
-        return 0;
-    x->made_copy = lstat(x->s.copy, &file) < 0;
-    if (!x->made_copy && x->earlier.run == NULL)
-        return error_set(err, ERROR_USAGE,
-                         "%s: is there already, and is not a copy that was made for a run; give another --run-dir",
-                         x->s.copy);
-    return copy_file(x->s.workflow, x->s.copy, err);
-}
-
-static int find_epoch(struct submit *x, const struct rundir *dir, struct ganger_error *err)
-{
-    struct run_progress p;
-
-    if (run_progress_read(&p, dir, err) < 0)
-        return -1;
-    x->s.epoch = p.epoch;
-    return 0;
-}
-
-/* With the lock while it is written; without it, and with the record in place, when the job may start. */
-static int store(struct submit *x, struct ganger_error *err)
-{
-    struct rundir dir = {.path = NULL};
-    struct stat file;
-    int status;
-
-    x->made_run = lstat(x->s.run, &file) < 0 && errno == ENOENT;
-    if (rundir_open(&dir, x->s.run, x->options->resume, err) < 0)
-        return -1;
-    status = copy_workflow(x, err);
-    x->is_stored = status == 0;
-    if (status == 0)
-        status = find_epoch(x, &dir, err);
-    if (status == 0)
-        status = write_script(x, err);
-    if (status == 0)
-        status = submission_write(&x->s, err);
-    rundir_close(&dir);
-    return status;
-}
-
-/* As it was before store, but for the text of an earlier script and copy. */
-static void unstore(const struct submit *x)
-{
-    char *output = xasprintf("%s/output", x->s.run);
-
-    if (x->is_stored && x->earlier.run != NULL) {
-        submission_write(&x->earlier, NULL);
-    } else if (x->is_stored) {
-        submission_remove(&x->s);
-        unlink(x->s.set.script);
-    }
-    if (x->made_copy)
-        unlink(x->s.copy);
-    if (!x->options->resume)
-        rmdir(output); /* unless something is in it */
-    if (x->made_run)
-        rmdir(x->s.run);
-    free(output);
-}
-
-/* The record is there before the job can start; afterwards it learns the job's id. */
-static int hand_in(struct submit *x, struct ganger_error *err)
-{
-    if (store(x, err) < 0 || chain_request_first(&x->s, x->backend, err) < 0) {
-        unstore(x);
-        return -1;
-    }
-    if (submission_write(&x->s, err) == 0 && (!x->s.chain.is_up_front || chain_hand_in(&x->s, x->backend, err) == 0))
-        return 0;
-    if (x->backend->release(&x->s.set, 60, NULL) == 0) {
-        unstore(x);
-        return error_prefix(err, "the job is cancelled again: ");
-    }
-    return error_prefix(err, "job %s is submitted, and cannot be cancelled again: ", x->s.set.job);
 }
 
 /* ---- the command ---- */
@@ -551,13 +240,13 @@ static int submit(struct submit *x, const char *flow, int *exit_status, struct g
         x->s.set.n_workers = 0;
     if (!is_there)
         log_note("there is no %s here: what it can give was not looked at", x->backend->name);
-    if (make_script(x, err) < 0)
+    if (submit_make_script(x, err) < 0)
         return -1;
     if (x->options->dry_run) {
         fputs(x->script, stdout);
         return 0;
     }
-    if (check_earlier(x, err) < 0 || hand_in(x, err) < 0)
+    if (submit_check_earlier(x, err) < 0 || submit_hand_in(x, err) < 0)
         return -1;
     printf("%s job %s: %s\n", x->backend->name, x->s.set.job, x->s.run);
     if (x->s.chain.is_up_front)
