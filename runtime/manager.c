@@ -2,22 +2,16 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "io/binding.h"
 #include "io/process.h"
 
 #include <math.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
-#define ECHO_S 0.5    /* a second TERM within that is the first one again */
-#define TOLD_WITHIN_S 5 /* after a worker was told to end by others: if all were, we get it, too */
-#define LAST_LOOKS 3  /* for messages of a worker that has ended */
-#define LEAVING_S 10.0 /* beyond the grace: how long a stopped run waits for what it was told to end */
+#define LAST_LOOKS 3 /* for messages of a worker that has ended */
 
 double manager_epoch_s(const struct manager *m)
 {
@@ -36,15 +30,7 @@ const struct task *manager_task(const struct manager *m, task_id task)
     return task == TASK_TEARDOWN ? m->o->graph->teardown : &m->o->graph->tasks[task];
 }
 
-/* ---- stopping ---- */
-
-void manager_tell_to_stop(struct comm *comm, struct buffer *message, uint32_t worker, uint32_t epoch,
-                          struct stop stop)
-{
-    message_begin(message, MESSAGE_STOP, epoch, worker);
-    message_add_stop(message, &stop);
-    comm_send(comm, worker, message->bytes, message->n, NULL); /* whoever is gone need not hear it */
-}
+/* ---- sending ---- */
 
 void manager_send(struct manager *m, uint32_t worker, bool quietly)
 {
@@ -73,95 +59,6 @@ void manager_recall(struct manager *m, uint32_t worker)
         send_recall(m, worker, sched_advance_of(m->sched, worker));
     if (m->calls != NULL)
         calls_recall_from(m, worker);
-}
-
-static void recall_all(struct manager *m)
-{
-    for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++)
-        manager_recall(m, worker);
-}
-
-/* From now on nothing starts. */
-static void begin_to_stop(struct manager *m, const char *why)
-{
-    event_emit(m->o->sinks,
-               &(struct event){.kind = EVENT_RUN_STOPPING, .time_s = manager_epoch_s(m), .text = why});
-    m->is_stopping = true;
-    sched_stop(m->sched);
-    recall_all(m);
-}
-
-void manager_stop(struct manager *m, enum stop_mode mode, const char *why)
-{
-    if (!m->is_stopping)
-        begin_to_stop(m, why);
-    if (mode <= m->mode)
-        return;
-    m->mode = mode;
-    m->comm->closes_at_once |= mode > STOP_WHEN_DONE; /* as this rank will, ending by a signal or an error */
-    m->give_up_s = clock_now_s() + (mode == STOP_TERM ? m->o->grace_s : 0) + LEAVING_S;
-    for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++)
-        if (m->peers[worker].is_here)
-            manager_tell_to_stop(m->comm, &m->message, worker, m->o->epoch,
-                                 (struct stop){mode, mode < STOP_KILL && nodes_await_teardown(m, worker),
-                                               m->comm->closes_at_once});
-}
-
-/* An error that ends the run was put into m->err. */
-void manager_stop_for_error(struct manager *m)
-{
-    manager_stop(m, STOP_TERM, m->err->text);
-}
-
-static void be_told_to_end(struct manager *m, int signal, const char *why)
-{
-    if (m->signal == 0 || m->signal == SIGUSR1)
-        m->signal = signal;
-    manager_stop(m, m->mode >= STOP_TERM ? STOP_KILL : STOP_TERM, why);
-}
-
-/* Whoever ends a batch job signals all of its processes: we hear it from him, and from the launcher, who passes
- * on what he hears. */
-static bool is_echo(struct manager *m, int signal)
-{
-    double now_s = clock_now_s();
-    bool is = signal == SIGTERM && m->term_s != 0 && now_s - m->term_s < ECHO_S;
-
-    if (signal == SIGTERM)
-        m->term_s = now_s;
-    return is;
-}
-
-/* Nothing new starts, and what runs may finish. */
-static void drain(struct manager *m)
-{
-    if (m->signal == 0)
-        m->signal = SIGUSR1;
-    end_ask(m); /* whoever sends it may know that the end is near, or nearer than it was */
-    manager_stop(m, STOP_WHEN_DONE, "told to start nothing more (USR1)");
-}
-
-static void hear_one_signal(struct manager *m, int signal)
-{
-    switch (signal) {
-    case SIGUSR1: drain(m); break;
-    case SIGUSR2:
-        if (m->o->progress != NULL)
-            progress_show(m->o->progress, manager_epoch_s(m));
-        break;
-    case SIGCONT: break;
-    default:
-        if (!is_echo(m, signal))
-            be_told_to_end(m, signal, signal == SIGINT ? "interrupted" : "told to end");
-    }
-}
-
-static void hear_signal(struct manager *m)
-{
-    struct signalfd_siginfo info;
-
-    while (read(m->o->signal_fd, &info, sizeof(info)) == sizeof(info))
-        hear_one_signal(m, (int)info.ssi_signo);
 }
 
 /* What it was sent in advance is ready again. */
@@ -358,176 +255,6 @@ static void hear_returned(struct manager *m, uint32_t worker, struct cursor *c)
     losses_retire(m, worker);
 }
 
-/* The task that follows on the same worker has its slots already; was it there when the worker looked? */
-static void begin_advance(struct manager *m, uint32_t worker, const struct done *done)
-{
-    task_id next = sched_task_of(m->sched, worker);
-
-    if (next == TASK_NONE || task_is_call(&m->o->graph->tasks[next]))
-        return;
-    if (done->next != next)
-        comm_ring(m->comm, worker);
-    m->last_sent = worker;
-    manager_be_fed(m, worker);
-}
-
-void manager_note_over(struct manager *m, task_id task)
-{
-    if (m->o->results != NULL)
-        results_note_end(m->o->results, task);
-}
-
-void manager_note_ran(struct manager *m, task_id task)
-{
-    if (m->o->reuse != NULL && task < m->n_first_tasks)
-        reuse_note_ran(m->o->reuse, task);
-}
-
-void manager_tell_skipped(struct manager *m)
-{
-    struct event event = {.time_s = manager_epoch_s(m)};
-    bool not_needed;
-
-    while (sched_next_skipped(m->sched, &event.task, &event.cause, &not_needed)) {
-        event.kind = not_needed ? EVENT_TASK_NOT_NEEDED : EVENT_TASK_SKIPPED;
-        if (!not_needed)
-            manager_note_ran(m, event.task);
-        event_emit(m->o->sinks, &event);
-        manager_note_over(m, event.task);
-    }
-}
-
-static void stop_at_limit(struct manager *m)
-{
-    char why[80];
-
-    if (m->o->max_failures != 0 && m->n_failed >= m->o->max_failures) {
-        snprintf(why, sizeof(why), "%u task%s failed (--max-failures)", m->n_failed, m->n_failed == 1 ? "" : "s");
-        manager_stop(m, STOP_WHEN_DONE, m->o->max_failures == 1 ? "a task failed (--fail-fast)" : why);
-    } else if (m->o->max_failures_in_a_row != 0 && m->n_failed_in_a_row >= m->o->max_failures_in_a_row) {
-        snprintf(why, sizeof(why), "%u tasks failed in a row (--max-consecutive-failures)", m->n_failed_in_a_row);
-        manager_stop(m, STOP_WHEN_DONE, why);
-    }
-}
-
-void manager_count_failure(struct manager *m, task_id task)
-{
-    manager_note_ran(m, task);
-    manager_tell_skipped(m);
-    if (m->o->graph->policies[manager_task(m, task)->policy].may_fail)
-        return;
-    m->n_failed++;
-    m->n_failed_in_a_row++;
-    stop_at_limit(m);
-}
-
-/* What becomes of the task, and what is told of this attempt. */
-static enum task_state judge(const struct manager *m, task_id task, const struct task_result *result,
-                             enum event_kind *kind)
-{
-    if (result->end == TASK_EXITED && result->code == 0) {
-        *kind = EVENT_TASK_DONE;
-        return STATE_DONE;
-    }
-    if (result->end == TASK_CANCELLED) {
-        *kind = EVENT_TASK_CANCELLED;
-        return STATE_CANCELLED;
-    }
-    if (!m->is_stopping && sched_has_retry(m->sched, task)) {
-        *kind = EVENT_TASK_RETRIED;
-        return STATE_READY;
-    }
-    *kind = EVENT_TASK_FAILED;
-    return STATE_FAILED;
-}
-
-/* Its worker has looked at its inputs, and found it done. */
-static enum task_state keep_task(struct manager *m, uint32_t worker, const struct done *done)
-{
-    struct event event = {.kind = EVENT_TASK_RETURNED, .time_s = manager_epoch_s(m), .task = done->task,
-                          .attempt = done->attempt, .worker = worker, .node = m->peers[worker].node};
-
-    event_emit(m->o->sinks, &event);
-    event.kind = EVENT_TASK_UNCHANGED;
-    event_emit(m->o->sinks, &event);
-    sched_finish(m->sched, done->task, STATE_DONE, NAN);
-    manager_note_over(m, done->task);
-    return STATE_DONE;
-}
-
-/* The attempt ended: tells everybody, the scheduler last. */
-static enum task_state end_task(struct manager *m, uint32_t worker, const struct done *done)
-{
-    const struct task_result *result = &done->result;
-    double run_s = result->end_s - result->start_s;
-    enum event_kind kind;
-    enum task_state state = judge(m, done->task, result, &kind);
-
-    event_emit(m->o->sinks, &(struct event){.kind = kind,
-                                            .time_s = manager_epoch_s(m),
-                                            .task = done->task,
-                                            .attempt = done->attempt,
-                                            .worker = worker,
-                                            .node = m->peers[worker].node,
-                                            .n_slots = sched_n_slots_of(m->sched, worker),
-                                            .slots = sched_slots_of(m->sched, worker),
-                                            .result = result});
-    if (state != STATE_CANCELLED)
-        manager_note_ran(m, done->task);
-    sched_finish(m->sched, done->task, state, run_s);
-    sched_note_delay(m->sched, worker, result->delay_s, run_s);
-    if (state == STATE_DONE || state == STATE_FAILED)
-        manager_note_over(m, done->task);
-    return state;
-}
-
-/* The next ones' would be lost, too: the run directory is as good as gone, like a journal that cannot be written. */
-static void stop_for_lost_output(struct manager *m, const struct done *done)
-{
-    error_set(m->err, ERROR_SYSTEM,
-              "what tasks write cannot be kept, task \"%s\": %.*s; %s, and `--resume` continues the run",
-              m->o->graph->tasks[done->task].id, (int)done->result.n_tail_bytes, done->result.tail,
-              file_remedy(done->result.code));
-    manager_stop(m, STOP_WHEN_DONE, m->err->text); /* what runs may be silent */
-}
-
-/* It may go on with another task. */
-static void go_on(struct manager *m, uint32_t worker, const struct done *done)
-{
-    begin_advance(m, worker, done);
-    if (!done->result.is_unchanged) /* it tells nothing of its node */
-        losses_note_end(m, m->peers[worker].node, &done->result);
-    losses_retire(m, worker);
-}
-
-void manager_note_end(struct manager *m, uint32_t worker, const struct done *done, const struct call_report *call)
-{
-    enum task_state state;
-
-    if (hooks_want(m, &done->result)) {
-        hooks_hold(m, worker, done, call);
-        go_on(m, worker, done);
-        return;
-    }
-    if (call != NULL && call->has_bytes && m->o->results != NULL)
-        results_put(m->o->results, done->task, call->bytes.bytes, call->bytes.n);
-    state = (done->result.is_unchanged ? keep_task : end_task)(m, worker, done);
-    go_on(m, worker, done);
-    if (state == STATE_DONE && !done->result.is_unchanged)
-        m->n_failed_in_a_row = 0;
-    if (state == STATE_FAILED)
-        manager_count_failure(m, done->task);
-    else if (m->o->graph->has_conditions)
-        manager_tell_skipped(m); /* what waited to see it fail */
-    /* Was its worker told to end by somebody else? */
-    if (state == STATE_CANCELLED && !m->is_stopping && !end_has_signalled(m, worker, done->task, done->attempt)) {
-        m->told_worker = worker;
-        manager_stop(m, STOP_TERM, "a worker was told to end");
-    }
-    if (done->result.end == TASK_OUTPUT_LOST)
-        stop_for_lost_output(m, done);
-}
-
 static void hear_done(struct manager *m, uint32_t worker, struct cursor *c)
 {
     struct done done;
@@ -592,11 +319,11 @@ static void hear(struct manager *m)
 {
     hear_messages(m);
     if (m->fds[FD_SIGNAL].revents != 0)
-        hear_signal(m);
+        stop_hear_signals(m);
     if (m->fds[FD_LAUNCHER].revents != 0) {
         m->fds[FD_LAUNCHER].fd = -1; /* once */
         process_continue_parent(); /* an mpirun that it held */
-        be_told_to_end(m, SIGHUP, "the launcher is gone");
+        stop_when_told(m, SIGHUP, "the launcher is gone");
     }
     if (m->fds[FD_HOOKS].revents != 0 && m->hooks != NULL)
         hooks_hear(m);
@@ -617,9 +344,7 @@ static void check_time(struct manager *m)
     if (!nodes_are_all_here(m) && now_s >= m->coming_s)
         nodes_stop_expecting(m);
     losses_look(m);
-    if (now_s >= m->give_up_s && sched_n_in_flight(m->sched) > 0)
-        error_set(m->err, ERROR_SYSTEM, "%u tasks did not end within %g s of being told to: they are left",
-                  sched_n_in_flight(m->sched), m->o->grace_s + LEAVING_S);
+    stop_check_time(m);
     if (m->o->journal != NULL && journal_has_failed(m->o->journal) && !m->is_stopping)
         manager_stop(m, STOP_TERM, "the journal cannot be written");
     end_check(m);
@@ -736,22 +461,6 @@ void manager_dismiss(struct comm *comm)
     buffer_release(&message);
 }
 
-/* Whoever ends a batch job tells its nodes one after another; if we are told, too, then all of it was meant. */
-static void wait_to_be_told(struct manager *m)
-{
-    struct pollfd told = {m->o->signal_fd, POLLIN, 0};
-    double until_s = clock_now_s() + TOLD_WITHIN_S;
-
-    if (m->told_worker == 0)
-        return;
-    while (m->signal == 0 && clock_now_s() < until_s) /* CONT may come first, as Slurm has it */
-        if (poll(&told, 1, 100) > 0)
-            hear_signal(m);
-    if (m->signal == 0)
-        error_set(m->err, ERROR_SYSTEM, "worker %u was told to end: the run ends; `--resume` continues it",
-                  m->told_worker);
-}
-
 static uint8_t *copy_states(const struct manager *m)
 {
     uint8_t *states = xmalloc(m->o->graph->n_tasks);
@@ -779,7 +488,7 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     hooks_open(&m);
     run(&m);
     hooks_close(&m);
-    wait_to_be_told(&m);
+    stop_wait_to_be_told(&m);
     m.comm->closes_at_once |= m.signal != 0 || err->cause != ERROR_NONE;
     for (uint32_t worker = 1; worker <= manager_n_workers(&m); worker++)
         manager_tell_to_stop(m.comm, &m.message, worker, options->epoch,

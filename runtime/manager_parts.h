@@ -1,7 +1,7 @@
-/* manager_parts: what the files of the manager share: manager.c (the loop, tasks, stopping), manager_nodes.c (who is
- * here, and what nodes have), manager_calls.c (functions), manager_added.c (tasks that they add), manager_hooks.c (what
- * the program is asked), manager_losses.c (who is gone) and manager_end.c (when the allocation ends). For nobody
- * else. */
+/* manager_parts: what the files of the manager share: manager.c (the loop: what is sent, and heard), manager_attempts.c
+ * (what the end of an attempt means), manager_stop.c (how the run is stopped), manager_nodes.c (who is here, and what
+ * nodes have), manager_calls.c (functions), manager_added.c (tasks that they add), manager_hooks.c (what the program is
+ * asked), manager_losses.c (who is gone) and manager_end.c (when the allocation ends). For nobody else. */
 #ifndef GANGER_MANAGER_PARTS_H
 #define GANGER_MANAGER_PARTS_H
 
@@ -124,22 +124,18 @@ struct manager
 double manager_epoch_s(const struct manager *m);
 uint32_t manager_n_workers(const struct manager *m);
 const struct task *manager_task(const struct manager *m, task_id task); /* TASK_SETUP and TASK_TEARDOWN, too */
-void manager_tell_to_stop(struct comm *comm, struct buffer *message, uint32_t worker, uint32_t epoch,
-                          struct stop stop);
-/* An error that ends the run was put into m->err. */
-void manager_stop_for_error(struct manager *m);
-/* Nothing new starts; what runs is let be, or ended. */
-void manager_stop(struct manager *m, enum stop_mode mode, const char *why);
 void manager_send_run(struct manager *m, const struct placement *p, bool is_in_advance);
 /* Sends m->message; a node that cannot be reached is cut off, one of ours ends the run. */
 void manager_send(struct manager *m, uint32_t worker, bool quietly);
 void manager_recall(struct manager *m, uint32_t worker); /* what waits behind its task */
 /* What it was sent in advance is ready again. */
 void manager_take_back(struct manager *m, uint32_t worker);
-/* A task failed for good: counted, unless it may; the run may stop for it. Tells of those that are skipped. */
-void manager_count_failure(struct manager *m, task_id task);
-
 bool manager_is_current(const struct manager *m, uint32_t worker, task_id task, uint32_t attempt);
+/* The worker may be sent more behind what it has. */
+void manager_be_fed(struct manager *m, uint32_t worker);
+
+/* ---- manager_attempts.c ---- */
+
 /* A current attempt has ended, and how; of a function (else NULL), what it said. */
 void manager_note_end(struct manager *m, uint32_t worker, const struct done *done, const struct call_report *call);
 /* The task will not run again: the results that it waited for may be dropped. */
@@ -148,8 +144,26 @@ void manager_tell_skipped(struct manager *m);
 
 /* The task is not as it was: what waits for it may have to run again, too. */
 void manager_note_ran(struct manager *m, task_id task);
-/* The worker may be sent more behind what it has. */
-void manager_be_fed(struct manager *m, uint32_t worker);
+
+/* A task failed for good: counted, unless it may; the run may stop for it. Tells of those that are skipped. */
+void manager_count_failure(struct manager *m, task_id task);
+
+/* ---- manager_stop.c ---- */
+
+void manager_tell_to_stop(struct comm *comm, struct buffer *message, uint32_t worker, uint32_t epoch,
+                          struct stop stop);
+/* An error that ends the run was put into m->err. */
+void manager_stop_for_error(struct manager *m);
+/* Nothing new starts; what runs is let be, or ended. */
+void manager_stop(struct manager *m, enum stop_mode mode, const char *why);
+/* The same for a signal, or for somebody who is gone: what runs is told to end, at the second time it is killed. */
+void stop_when_told(struct manager *m, int signal, const char *why);
+
+void stop_hear_signals(struct manager *m); /* FD_SIGNAL is readable */
+void stop_check_time(struct manager *m);   /* what was told to end, and does not, is given up */
+
+/* If a worker was told to end by somebody else, that may soon be said to us, too. */
+void stop_wait_to_be_told(struct manager *m);
 
 /* ---- manager_calls.c ---- */
 
