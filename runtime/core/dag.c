@@ -300,24 +300,40 @@ static void unite(struct dag *d, const struct dag *other)
     free(numbers);
 }
 
+/* Each cycle of both together passes a vertex that both have, since neither has one of its own. */
+static int refuse_union(const struct dag *both, const struct dag *d, const struct dag *other, uint32_t on_cycle,
+                        const bool *is_left, struct ganger_error *err)
+{
+    uint32_t *starts = xmalloc(((size_t)d->n_vertices + 1) * sizeof(*starts)), n_starts = 0, *path, n;
+
+    starts[n_starts++] = on_cycle;
+    for (uint32_t v = 0; v < d->n_vertices; v++) /* they have the same numbers in both */
+        if (is_left[v] && v != on_cycle && !dag_is_join(d, v) &&
+            dag_find(other, d->vertices[v].id, strlen(d->vertices[v].id)) != DAG_NONE)
+            starts[n_starts++] = v;
+    n = dag_find_cycle(both, starts, n_starts, &path);
+    refuse_cycle(both, path, n, err);
+    free(path);
+    free(starts);
+    return -1;
+}
+
 int dag_merge(struct dag *d, const struct dag *other, struct ganger_error *err)
 {
     struct dag *both = dag_new();
-    uint32_t on_cycle, *path, n;
-    bool *wanted;
+    uint32_t on_cycle;
+    bool *is_left;
 
     unite(both, d);
     unite(both, other);
-    if (dag_order_rebuild(both, &on_cycle)) {
+    is_left = xmalloc((size_t)both->n_vertices + 1);
+    if (dag_order_rebuild(both, &on_cycle, is_left)) {
+        free(is_left);
         become(d, both);
         return 0;
     }
-    wanted = xcalloc((size_t)both->n_vertices + 1, sizeof(*wanted));
-    wanted[on_cycle] = true;
-    n = dag_find_path_to_any(both, on_cycle, wanted, &path);
-    refuse_cycle(both, path, n, err);
-    free(path);
-    free(wanted);
+    refuse_union(both, d, other, on_cycle, is_left, err);
+    free(is_left);
     dag_free(both);
     return -1;
 }

@@ -299,7 +299,7 @@ static uint32_t find_on_cycle(const struct dag *d, const uint32_t *n_missing)
     return v;
 }
 
-bool dag_order_rebuild(struct dag *d, uint32_t *on_cycle)
+bool dag_order_rebuild(struct dag *d, uint32_t *on_cycle, bool *is_left)
 {
     uint32_t *n_missing = xmalloc(((size_t)d->n_vertices + 1) * sizeof(*n_missing));
     uint32_t *order = xmalloc(((size_t)d->n_vertices + 1) * sizeof(*order)), n_ordered = 0;
@@ -315,6 +315,8 @@ bool dag_order_rebuild(struct dag *d, uint32_t *on_cycle)
                 order[n_ordered++] = dag_end(d, e, DAG_ON);
     if (n_ordered < d->n_vertices)
         *on_cycle = find_on_cycle(d, n_missing);
+    for (uint32_t v = 0; v < d->n_vertices; v++)
+        is_left[v] = n_missing[v] > 0;
     d->ends[BEFORE] = d->ends[AFTER] = DAG_NONE;
     for (uint32_t i = 0; i < n_ordered; i++)
         dag_order_append(d, order[i]);

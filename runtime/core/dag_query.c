@@ -40,6 +40,8 @@ struct breadth
     size_t end;
     uint32_t *distance;  /* of what was met; DAG_NONE: not met */
     uint32_t *came_from; /* the vertex before it */
+    uint32_t *met;
+    uint32_t n_met;
 };
 
 static void breadth_init(struct breadth *b, const struct dag *d)
@@ -50,6 +52,8 @@ static void breadth_init(struct breadth *b, const struct dag *d)
     b->head = b->end = d->n_joins;
     b->distance = xmalloc(room * sizeof(*b->distance));
     b->came_from = xmalloc(room * sizeof(*b->came_from));
+    b->met = xmalloc(room * sizeof(*b->met));
+    b->n_met = 0;
     memset(b->distance, 0xff, room * sizeof(*b->distance));
 }
 
@@ -58,6 +62,15 @@ static void breadth_release(struct breadth *b)
     free(b->queue);
     free(b->distance);
     free(b->came_from);
+    free(b->met);
+}
+
+/* For another start. */
+static void breadth_forget(struct breadth *b, const struct dag *d)
+{
+    while (b->n_met > 0)
+        b->distance[b->met[--b->n_met]] = DAG_NONE;
+    b->head = b->end = d->n_joins;
 }
 
 static void breadth_meet(struct breadth *b, uint32_t v, uint32_t from, uint32_t distance, bool is_join)
@@ -66,6 +79,7 @@ static void breadth_meet(struct breadth *b, uint32_t v, uint32_t from, uint32_t 
         return;
     b->distance[v] = distance;
     b->came_from[v] = from;
+    b->met[b->n_met++] = v;
     b->queue[is_join ? --b->head : b->end++] = v;
 }
 
@@ -132,6 +146,50 @@ uint32_t dag_find_path_to_any(const struct dag *d, uint32_t from, const bool *wa
     }
     if (found != DAG_NONE)
         n = trace_path(&b, found, path);
+    breadth_release(&b);
+    return n;
+}
+
+#define CYCLE_STEPS 256      /* for each vertex and each edge, … */
+#define CYCLE_STEPS_LEAST 10000000 /* … and as many as take no time */
+
+/* The last vertex of a way from `from` back to it that has fewer than `n_most` steps, as many as it has vertices that
+ * are no joins; DAG_NONE: there is none. */
+static uint32_t find_way_back(struct breadth *b, const struct dag *d, uint32_t from, uint32_t n_most, uint64_t *n_steps)
+{
+    breadth_forget(b, d);
+    breadth_meet(b, from, DAG_NONE, !dag_is_join(d, from), dag_is_join(d, from));
+    while (b->head < b->end) {
+        uint32_t v = b->queue[b->head++];
+
+        if (b->distance[v] >= n_most)
+            break;
+        *n_steps += 1 + d->vertices[v].n[DAG_ON];
+        for (uint32_t e = dag_first(d, v, DAG_ON); e != DAG_NONE; e = dag_next(d, e, DAG_ON))
+            if (dag_end(d, e, DAG_ON) == from)
+                return v;
+        breadth_follow(b, d, v, DAG_ON);
+    }
+    return DAG_NONE;
+}
+
+uint32_t dag_find_cycle(const struct dag *d, const uint32_t *starts, uint32_t n_starts, uint32_t **path)
+{
+    uint64_t n_steps = 0, n_steps_most = CYCLE_STEPS * ((uint64_t)d->n_vertices + d->n_edges) + CYCLE_STEPS_LEAST;
+    uint32_t n = 0, length = UINT32_MAX; /* of the best: its vertices, and its steps */
+    struct breadth b;
+
+    *path = NULL;
+    breadth_init(&b, d);
+    for (uint32_t i = 0; i < n_starts && n_steps < n_steps_most; i++) {
+        uint32_t last = find_way_back(&b, d, starts[i], length, &n_steps);
+
+        if (last == DAG_NONE)
+            continue;
+        free(*path);
+        length = b.distance[last];
+        n = trace_path(&b, last, path);
+    }
     breadth_release(&b);
     return n;
 }

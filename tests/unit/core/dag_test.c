@@ -146,6 +146,92 @@ static void test_merge_refuses_a_cycle_whole(void **unused)
     dag_free(other);
 }
 
+/* Two cycles, the longer one met first; and one that leads over a join. */
+static void test_merge_names_the_shortest_cycle(void **unused)
+{
+    struct dag *d = dag_from_text("a\nb : a\nc : b\ne : c\nx\ny : x");
+    struct dag *other = dag_from_text("e\na : e\ny\nx : y");
+    struct ganger_error err = {0};
+    uint32_t join;
+
+    (void)unused;
+    assert_int_equal(dag_merge(d, other, &err), -1);
+    assert_true(strstr(err.text, ": x -> y -> x;") || strstr(err.text, ": y -> x -> y;"));
+    dag_free(other);
+    other = dag_from_text("e\na");
+    join = dag_add(other, NULL, NULL);
+    assert_int_equal(dag_link(other, join, &(struct dag_parent){0, ON_OK}, 1, NULL), 0);
+    assert_int_equal(dag_link(other, 1, &(struct dag_parent){join, ON_OK}, 1, NULL), 0);
+    err = (struct ganger_error){0};
+    assert_int_equal(dag_merge(d, other, &err), -1);
+    assert_non_null(strstr(err.text, "a -> b -> c -> e"));
+    expect_text(d, "a\nb : a\nc : b\ne : c\nx\ny : x\n");
+    dag_free(d);
+    dag_free(other);
+}
+
+/* As dag_model_test does, against what can be found by looking at all. */
+static uint32_t shortest_by_trying(const bool edge[8][8])
+{
+    uint32_t best = UINT32_MAX;
+
+    for (int from = 0; from < 8; from++) {
+        uint32_t distance[8] = {0};
+
+        for (uint32_t step = 1; step <= 8; step++)
+            for (int a = 0; a < 8; a++)
+                for (int b = 0; b < 8; b++)
+                    if (edge[a][b] && distance[b] == 0 && (step == 1 ? a == from : distance[a] == step - 1))
+                        distance[b] = step;
+        if (distance[from] > 0 && distance[from] < best)
+            best = distance[from];
+    }
+    return best;
+}
+
+static struct dag *dag_of_eight(void)
+{
+    return dag_from_text("a\nb\nc\nd\ne\nf\ng\nh");
+}
+
+static void link_at_random(struct dag *d, bool edge[8][8])
+{
+    uint32_t a = (uint32_t)rand() % 8, b = (uint32_t)rand() % 8;
+
+    if (dag_link(d, b, &(struct dag_parent){a, ON_OK}, 1, NULL) == 0)
+        edge[a][b] = true;
+}
+
+static void test_no_cycle_of_a_merge_is_shorter(void **unused)
+{
+    uint32_t n_refused = 0;
+
+    (void)unused;
+    srand(7);
+    for (int round = 0; round < 2000; round++) {
+        struct dag *d = dag_of_eight(), *other = dag_of_eight();
+        bool edge[8][8] = {{false}};
+        struct ganger_error err = {0};
+        uint32_t n_steps = 0;
+
+        for (int i = 0; i < 7; i++) {
+            link_at_random(d, edge);
+            link_at_random(other, edge);
+        }
+        if (dag_merge(d, other, &err) < 0) {
+            for (const char *at = strstr(err.text, "): "); (at = strstr(at + 1, " -> ")) != NULL;)
+                n_steps++;
+            assert_int_equal(n_steps, shortest_by_trying(edge));
+            n_refused++;
+        } else {
+            assert_int_equal(shortest_by_trying(edge), UINT32_MAX);
+        }
+        dag_free(d);
+        dag_free(other);
+    }
+    assert_in_range(n_refused, 200, 1800);
+}
+
 static void test_reverse_turns_edges_and_twice_is_nothing(void **unused)
 {
     struct dag *d = dag_from_text("a\nb : a\nc : a b");
@@ -409,6 +495,8 @@ int main(void)
         cmocka_unit_test(test_a_long_cycle_is_abbreviated),
         cmocka_unit_test(test_merge_unites),
         cmocka_unit_test(test_merge_refuses_a_cycle_whole),
+        cmocka_unit_test(test_merge_names_the_shortest_cycle),
+        cmocka_unit_test(test_no_cycle_of_a_merge_is_shorter),
         cmocka_unit_test(test_reverse_turns_edges_and_twice_is_nothing),
         cmocka_unit_test(test_what_is_pruned_is_bridged),
         cmocka_unit_test(test_pruned_ends_leave_nothing),
