@@ -128,8 +128,9 @@ GANGER_API void *ganger_call_data(const struct ganger_call *call);
 
 /* ---- a workflow built in C ---- */
 
-/* Being built: valid during the call of `build`. Errors are kept in it: the first one counts, makes what comes after
- * do nothing, and is reported when `build` has returned. So calls need not be checked one by one. */
+/* Being built: valid during the call of `build` (or see ganger_workflow_new). Errors are kept in it: the first one
+ * counts, makes what comes after do nothing, and is reported when `build` has returned. So calls need not be checked
+ * one by one. */
 struct ganger_workflow;
 
 /* A task of a workflow: numbered from 0 as they are added. */
@@ -200,6 +201,9 @@ GANGER_API uint32_t ganger_workflow_n_tasks(const struct ganger_workflow *w);
 /* GANGER_NO_TASK when there is none. */
 GANGER_API ganger_task_number ganger_workflow_find(const struct ganger_workflow *w, const char *id);
 
+/* NULL when there is no such task, or it was pruned. Good as long as the workflow is. */
+GANGER_API const char *ganger_workflow_id(const struct ganger_workflow *w, ganger_task_number task);
+
 /* Refuses the workflow, for the reason given, unless it is refused already. Returns -1. */
 GANGER_API int ganger_workflow_refuse(struct ganger_workflow *w, const char *format, ...) GANGER_PRINTF(2, 3);
 
@@ -241,7 +245,8 @@ GANGER_API ganger_task_number ganger_call_add(struct ganger_call *call, const st
  * that of one which was pruned, refuses the workflow. Numbers of tasks stay as they are while it is built, whatever is
  * taken out; in the run there are no gaps: find tasks there by their ids. Beside ganger_workflow_update, which costs
  * about a microsecond for each dependency in whatever order they come, each costs what it looks at: at most O(tasks +
- * dependencies). Once one of these was called, a dependency that makes a cycle refuses the workflow as it is added. */
+ * dependencies). Once one of these was called, a dependency that makes a cycle refuses the workflow as it is added.
+ * What has come of it, `prog graph` draws: as text, or for Graphviz (--dot). */
 
 enum ganger_direction
 {
@@ -254,6 +259,26 @@ enum ganger_direction
  * added; the workflow is not refused. `why` (n_why bytes; may be NULL) then holds a sentence with a shortest cycle. */
 GANGER_API int ganger_workflow_update(struct ganger_workflow *w, ganger_task_number task,
                                       const ganger_task_number *after, size_t n_after, char *why, size_t n_why);
+
+/* A workflow beside the one of `build`: a part that can be built, changed and asked alone, to be merged into that.
+ * Valid until it is freed, and it never runs by itself. */
+GANGER_API struct ganger_workflow *ganger_workflow_new(void);
+GANGER_API void ganger_workflow_free(struct ganger_workflow *w); /* takes NULL; not for the one of `build` */
+
+/* Union: `w` gets all tasks, dependencies, queues, resources and tags of `other`, which stays as it is. A task, queue
+ * or resource whose name both have is one, if both say the same of it; a task that was pruned from `w` comes back. It
+ * waits first for what it waits for in `w`, then for what `other` adds; tags are those of `w`, where it has some. A
+ * task without an id of its own is nobody else's: it gets a new number, and is called by that.
+ *
+ * Returns -1, and nothing is changed, where both say something else of one name, or together would make a cycle; `w`
+ * is not refused. `why` (n_why bytes; may be NULL) then holds a sentence that names the task and what differs, or a
+ * shortest cycle; the search for that ends, in unions of many thousands of tasks that are cyclic all over, with the
+ * shortest so far. Only if `other` is refused, `w` is, too. O(both).
+ *
+ * numbers[t] (ganger_workflow_n_tasks(other) elements; may be NULL) becomes the number in `w` of task t of `other`;
+ * GANGER_NO_TASK: it was pruned there. */
+GANGER_API int ganger_workflow_merge(struct ganger_workflow *w, struct ganger_workflow *other,
+                                     ganger_task_number *numbers, char *why, size_t n_why);
 
 /* Takes these tasks out. What waited for one waits, in its place, for what that waited for; of two conditions on the
  * way, the one that is not GANGER_ON_OK counts. In one call, please, not one by one. */

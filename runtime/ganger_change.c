@@ -7,14 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *data_of(task_id task)
-{
-    return (void *)((uintptr_t)task + 1);
-}
-
 static task_id task_at(const struct ganger_workflow *w, uint32_t vertex)
 {
-    return (task_id)((uintptr_t)w->dag->vertices[vertex].data - 1);
+    return ganger_workflow_task_of(&w->dag->vertices[vertex]);
 }
 
 /* ---- the dag ---- */
@@ -40,7 +35,7 @@ static bool are_tasks(struct ganger_workflow *w, const ganger_task_number *tasks
 static void add_vertex(struct ganger_workflow *w, task_id task)
 {
     w->vertices = xgrow(w->vertices, task, &w->vertices_capacity, sizeof(*w->vertices));
-    w->vertices[task] = dag_add(w->dag, w->graph->tasks[task].id, data_of(task));
+    w->vertices[task] = dag_add(w->dag, w->graph->tasks[task].id, ganger_workflow_data_of(task));
 }
 
 void ganger_workflow_note_dependency(struct ganger_workflow *w, task_id parent, task_id child,
@@ -50,8 +45,7 @@ void ganger_workflow_note_dependency(struct ganger_workflow *w, task_id parent, 
         dag_link(w->dag, w->vertices[child], &(struct dag_parent){w->vertices[parent], on}, 1, &w->err);
 }
 
-/* Of what was said so far; false when the workflow is refused, as it is when that has a cycle. */
-static bool open_dag(struct ganger_workflow *w)
+bool ganger_workflow_open_dag(struct ganger_workflow *w)
 {
     struct graph *g = w->graph;
 
@@ -80,9 +74,10 @@ bool ganger_workflow_is_pruned(const struct ganger_workflow *w, task_id task)
     return w->dag != NULL && w->vertices[task] == DAG_NONE;
 }
 
-/* After vertices were taken out, which numbers the others anew. */
-static void find_vertices(struct ganger_workflow *w)
+void ganger_workflow_find_vertices(struct ganger_workflow *w)
 {
+    while (w->graph->n_tasks > w->vertices_capacity)
+        w->vertices = xgrow(w->vertices, w->vertices_capacity, &w->vertices_capacity, sizeof(*w->vertices));
     memset(w->vertices, 0xff, w->graph->n_tasks * sizeof(*w->vertices));
     for (uint32_t v = 0; v < w->dag->n_vertices; v++)
         if (!dag_is_join(w->dag, v))
@@ -118,7 +113,7 @@ int ganger_workflow_update(struct ganger_workflow *w, ganger_task_number task, c
     struct ganger_error err = {0};
     int status;
 
-    if (!open_dag(w) || !are_tasks(w, &task, 1) || !are_tasks(w, after, n_after))
+    if (!ganger_workflow_open_dag(w) || !are_tasks(w, &task, 1) || !are_tasks(w, after, n_after))
         return -1;
     parents = xcalloc(n_after + 1, sizeof(*parents));
     for (size_t i = 0; i < n_after; i++)
@@ -134,39 +129,39 @@ void ganger_workflow_prune(struct ganger_workflow *w, const ganger_task_number *
 {
     bool *removed;
 
-    if (!open_dag(w) || !are_tasks(w, tasks, n))
+    if (!ganger_workflow_open_dag(w) || !are_tasks(w, tasks, n))
         return;
     removed = xcalloc((size_t)w->dag->n_vertices + 1, sizeof(*removed));
     for (size_t i = 0; i < n; i++)
         removed[w->vertices[tasks[i]]] = true;
     dag_prune(w->dag, removed);
     free(removed);
-    find_vertices(w);
+    ganger_workflow_find_vertices(w);
 }
 
 void ganger_workflow_keep(struct ganger_workflow *w, const ganger_task_number *tasks, size_t n)
 {
     bool *kept;
 
-    if (!open_dag(w) || !are_tasks(w, tasks, n))
+    if (!ganger_workflow_open_dag(w) || !are_tasks(w, tasks, n))
         return;
     kept = xcalloc((size_t)w->dag->n_vertices + 1, sizeof(*kept));
     for (size_t i = 0; i < n; i++)
         dag_reach(w->dag, w->vertices[tasks[i]], DAG_BACK, kept);
     dag_keep(w->dag, kept);
     free(kept);
-    find_vertices(w);
+    ganger_workflow_find_vertices(w);
 }
 
 void ganger_workflow_reverse(struct ganger_workflow *w)
 {
-    if (open_dag(w))
+    if (ganger_workflow_open_dag(w))
         dag_reverse(w->dag);
 }
 
 void ganger_workflow_set_tag(struct ganger_workflow *w, ganger_task_number task, const char *tag)
 {
-    if (open_dag(w) && are_tasks(w, &task, 1))
+    if (ganger_workflow_open_dag(w) && are_tasks(w, &task, 1))
         dag_set_tag(w->dag, w->vertices[task], tag);
 }
 
@@ -176,7 +171,7 @@ void ganger_workflow_reach(struct ganger_workflow *w, ganger_task_number task, e
 {
     bool *met;
 
-    if (!open_dag(w) || !are_tasks(w, &task, 1))
+    if (!ganger_workflow_open_dag(w) || !are_tasks(w, &task, 1))
         return;
     met = xcalloc((size_t)w->dag->n_vertices + 1, sizeof(*met));
     for (task_id t = 0; t < w->graph->n_tasks; t++)
@@ -195,7 +190,7 @@ size_t ganger_workflow_find_path(struct ganger_workflow *w, ganger_task_number f
     uint32_t *vertices = NULL, n_vertices;
     size_t n = 0;
 
-    if (!open_dag(w) || !are_tasks(w, &from, 1) || !are_tasks(w, &to, 1))
+    if (!ganger_workflow_open_dag(w) || !are_tasks(w, &from, 1) || !are_tasks(w, &to, 1))
         return 0;
     n_vertices = dag_find_path(w->dag, w->vertices[from], w->vertices[to], &vertices);
     for (uint32_t i = 0; i < n_vertices; i++) {
@@ -211,7 +206,7 @@ size_t ganger_workflow_find_path(struct ganger_workflow *w, ganger_task_number f
 
 const char *ganger_workflow_tag(struct ganger_workflow *w, ganger_task_number task)
 {
-    return open_dag(w) && are_tasks(w, &task, 1) ? w->dag->vertices[w->vertices[task]].tag : NULL;
+    return ganger_workflow_open_dag(w) && are_tasks(w, &task, 1) ? w->dag->vertices[w->vertices[task]].tag : NULL;
 }
 
 size_t ganger_workflow_find_context(struct ganger_workflow *w, ganger_task_number task, enum ganger_direction to,
@@ -220,7 +215,7 @@ size_t ganger_workflow_find_context(struct ganger_workflow *w, ganger_task_numbe
     struct dag_context *found;
     uint32_t n;
 
-    if (!open_dag(w) || !are_tasks(w, &task, 1))
+    if (!ganger_workflow_open_dag(w) || !are_tasks(w, &task, 1))
         return 0;
     if (n_most > w->dag->n_vertices)
         n_most = w->dag->n_vertices;

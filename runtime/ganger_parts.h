@@ -19,8 +19,12 @@ struct ganger_workflow
     struct dag *dag;         /* what waits for what, in place of the draft's; NULL: nobody changed it, or asked */
     uint32_t *vertices;      /* of each task; DAG_NONE: it was pruned */
     size_t vertices_capacity;
-    bool has_conditions;
+    bool *has_made_id;       /* of each task: it stated none */
+    size_t made_ids_capacity;
 };
+
+#define GANGER_TASKS_MAX UINT32_C(100000000)
+#define GANGER_MADE_ID_BYTES 24
 
 void ganger_workflow_init(struct ganger_workflow *w);
 void ganger_workflow_release(struct ganger_workflow *w);
@@ -32,6 +36,28 @@ struct graph *ganger_workflow_seal(struct ganger_workflow *w, struct ganger_erro
  * looked at. -1: it is refused. */
 int ganger_workflow_read_task(struct ganger_workflow *w, const char *id, const struct ganger_task *t,
                               struct task *task);
+
+/* "task-NUMBER", of GANGER_MADE_ID_BYTES at most; and whether a task that was added last has such a one. */
+void ganger_workflow_make_id(char *id, uint32_t number);
+void ganger_workflow_note_id(struct ganger_workflow *w, task_id task, bool is_made);
+
+/* Makes the dag, if there is none, of what was said so far; false when the workflow is refused, as it is when that has
+ * a cycle. */
+bool ganger_workflow_open_dag(struct ganger_workflow *w);
+
+/* After vertices were taken out, or came from elsewhere, which numbers them anew. */
+void ganger_workflow_find_vertices(struct ganger_workflow *w);
+
+/* A vertex's data. */
+static inline void *ganger_workflow_data_of(task_id task)
+{
+    return (void *)((uintptr_t)task + 1);
+}
+
+static inline task_id ganger_workflow_task_of(const struct dag_vertex *v)
+{
+    return (task_id)((uintptr_t)v->data - 1);
+}
 
 /* Tells the dag, if there is one, of a task that was added last, and of a dependency. */
 void ganger_workflow_note_task(struct ganger_workflow *w);

@@ -10,7 +10,6 @@
 #include <xxhash.h>
 
 #define NAME_MAX_BYTES 255
-#define TASKS_MAX UINT32_C(100000000)
 #define ENV_SEED UINT64_C(0x656e7669726f6e)
 
 void ganger_workflow_init(struct ganger_workflow *w)
@@ -23,7 +22,24 @@ void ganger_workflow_release(struct ganger_workflow *w)
     graph_free(w->graph);
     dag_free(w->dag);
     free(w->vertices);
+    free(w->has_made_id);
     *w = (struct ganger_workflow){.graph = NULL};
+}
+
+struct ganger_workflow *ganger_workflow_new(void)
+{
+    struct ganger_workflow *w = xmalloc(sizeof(*w));
+
+    ganger_workflow_init(w);
+    return w;
+}
+
+void ganger_workflow_free(struct ganger_workflow *w)
+{
+    if (w == NULL)
+        return;
+    ganger_workflow_release(w);
+    free(w);
 }
 
 struct graph *ganger_workflow_seal(struct ganger_workflow *w, struct ganger_error *err)
@@ -278,8 +294,8 @@ static int check_after(struct ganger_workflow *w, const char *id, const struct g
     return 0;
 }
 
-/* task-NUMBER. A printf would cost a quarter of what it costs to add a task. */
-static void make_id(char *id, uint32_t number)
+/* A printf would cost a quarter of what it costs to add a task. */
+void ganger_workflow_make_id(char *id, uint32_t number)
 {
     char digits[10];
     size_t n = 0;
@@ -294,21 +310,27 @@ static void make_id(char *id, uint32_t number)
     *id = '\0';
 }
 
+void ganger_workflow_note_id(struct ganger_workflow *w, task_id task, bool is_made)
+{
+    w->has_made_id = xgrow(w->has_made_id, task, &w->made_ids_capacity, sizeof(*w->has_made_id));
+    w->has_made_id[task] = is_made;
+}
+
 ganger_task_number ganger_workflow_add(struct ganger_workflow *w, const struct ganger_task *t)
 {
     struct task task = {.id = NULL};
-    char made[24];
+    char made[GANGER_MADE_ID_BYTES];
     const char *id = t->id != NULL ? t->id : made;
     task_id number;
 
     if (is_refused(w))
         return GANGER_NO_TASK;
-    if (w->graph->n_tasks >= TASKS_MAX) {
-        ganger_workflow_refuse(w, "there are more than %u tasks; split the workflow", TASKS_MAX);
+    if (w->graph->n_tasks >= GANGER_TASKS_MAX) {
+        ganger_workflow_refuse(w, "there are more than %u tasks; split the workflow", GANGER_TASKS_MAX);
         return GANGER_NO_TASK;
     }
     if (t->id == NULL)
-        make_id(made, w->graph->n_tasks);
+        ganger_workflow_make_id(made, w->graph->n_tasks);
     if (ganger_workflow_read_task(w, id, t, &task) < 0 || check_after(w, id, t) < 0)
         return GANGER_NO_TASK;
     number = graph_add_task(w->graph, &task);
@@ -316,6 +338,7 @@ ganger_task_number ganger_workflow_add(struct ganger_workflow *w, const struct g
         ganger_workflow_refuse(w, "the id \"%s\" is taken by an earlier task; give each its own", id);
         return GANGER_NO_TASK;
     }
+    ganger_workflow_note_id(w, number, t->id == NULL);
     ganger_workflow_note_task(w);
     for (size_t i = 0; i < t->n_after; i++)
         ganger_workflow_add_dependency(w, t->after[i], number, GANGER_ON_OK);
@@ -370,4 +393,9 @@ ganger_task_number ganger_workflow_find(const struct ganger_workflow *w, const c
     task_id task = graph_find(w->graph, id, strlen(id));
 
     return task != TASK_NONE && ganger_workflow_is_pruned(w, task) ? GANGER_NO_TASK : task;
+}
+
+const char *ganger_workflow_id(const struct ganger_workflow *w, ganger_task_number task)
+{
+    return task < w->graph->n_tasks && !ganger_workflow_is_pruned(w, task) ? w->graph->tasks[task].id : NULL;
 }

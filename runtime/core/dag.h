@@ -115,8 +115,8 @@ int dag_link(struct dag *d, uint32_t child, const struct dag_parent *parents, si
              struct ganger_error *err);
 
 /* Adds all of `other`: vertices by their ids (what both have is one; data and tag are those of `d` if it has some),
- * and all edges. Where that would make a cycle, it fails as dag_link does and `d` is as it was; for the shortest cycle
- * it looks at some hundred times as many edges as there are, and no longer. `other` is as it was in any case. O(both). */
+ * and all edges. Where that would make a cycle, it fails as dag_link does and `d` is as it was; for the shortest one it
+ * looks at some hundred times as many edges as there are, and no longer. `other` is as it was in any case. O(both). */
 int dag_merge(struct dag *d, const struct dag *other, struct ganger_error *err);
 
 /* Each edge leads the other way. O(vertices + edges). */

@@ -19,10 +19,10 @@ bool dag_order_rebuild(struct dag *d, uint32_t *on_cycle, bool *is_left);
  * dag_find_path gives it, also where there are cycles. Of a path back to `from`, that is not said again. */
 uint32_t dag_find_path_to_any(const struct dag *d, uint32_t from, const bool *wanted, uint32_t **path);
 
-/* Of the cycles through one of `starts`, a shortest: a path as dag_find_path gives it, from the start to what leads back
- * to it. The first of the starts must be on a cycle. Each is asked how far it is back to itself, but no further than the
- * best so far; in a large dag with a great many of them that ends after some hundred times what it takes to walk over
- * all once, and the best so far counts. */
+/* Of the cycles through one of `starts`, a shortest: a path as dag_find_path gives it, from the start to what leads
+ * back to it. The first of the starts must be on a cycle. Each is asked how far it is back to itself, but no further
+ * than the best so far; in a large dag with a great many of them that ends after some hundred times what it takes to
+ * walk over all once, and the best so far counts. */
 uint32_t dag_find_cycle(const struct dag *d, const uint32_t *starts, uint32_t n_starts, uint32_t **path);
 
 #endif

@@ -110,7 +110,7 @@ struct graph_edge graph_drafted_edge(const struct graph *g, uint64_t i, enum gra
     return (struct graph_edge){g->edges[i].parent, g->edges[i].child & CHILD_MASK};
 }
 
-static uint64_t round_up_to_eighth(uint64_t bytes)
+uint64_t graph_round_memory(uint64_t bytes)
 {
     uint64_t step = 1;
 
@@ -166,7 +166,7 @@ uint32_t graph_intern_resources(struct graph *g, const struct task_resources *re
     uint32_t class = find_class(g, &wanted);
 
     if (class == UINT32_MAX && g->n_resources >= EXACT_CLASSES) {
-        wanted.memory_bytes = round_up_to_eighth(wanted.memory_bytes);
+        wanted.memory_bytes = graph_round_memory(wanted.memory_bytes);
         class = find_class(g, &wanted);
     }
     return class == UINT32_MAX ? add_class(g, wanted) : class;

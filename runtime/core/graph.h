@@ -152,6 +152,9 @@ struct graph_edge graph_drafted_edge(const struct graph *g, uint64_t i, enum gra
  * larger. O(1). */
 uint32_t graph_intern_resources(struct graph *g, const struct task_resources *resources);
 
+/* So much memory as it is rounded up then. */
+uint64_t graph_round_memory(uint64_t bytes);
+
 uint32_t graph_intern_policy(struct graph *g, const struct task_policy *policy);
 uint32_t graph_intern_program(struct graph *g, const char *name, size_t n_bytes);
 

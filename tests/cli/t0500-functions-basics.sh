@@ -40,6 +40,18 @@ g 0 check -- 1 changed
 says out "tasks          3"
 g 0 verify changed.run
 
+# A workflow is put together from parts; one that does not fit changes nothing.
+g 0 run -q --backend thread -n 2 -d merged.run -- 1 merged
+says out "last: done ours theirs theirs"
+g 0 check -- 1 merged
+says out "tasks          4"
+g 0 verify merged.run
+g 0 run -q --resume --backend thread -n 2 -d merged.run -- 1 merged
+g 0 check -- 1 cyclic
+says err "without the second part: tasks would wait for each other in a cycle"
+says err "gathered -> last -> gathered; nothing was changed"
+says out "tasks          3"
+
 # A file: any input, `for`, wildcards.
 cat >flow.json <<'FLOW'
 {"tasks": [

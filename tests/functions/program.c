@@ -1,7 +1,7 @@
 /* What tests/cli/t05*.sh run: a program of a user of libganger, with functions that do what functions may do.
  *
  *     program run [-- N [SHAPE]]: N tasks as SHAPE: squares (their sum in the task "sum"), chain, spread, order, sizes,
- *     changed, counted */
+ *     changed, merged, cyclic, counted */
 #include "ganger.h"
 
 #include <stdio.h>
@@ -313,6 +313,38 @@ static void add_changed(struct ganger_workflow *w)
     ganger_workflow_prune(w, &middle, 1);
 }
 
+static void add_unnamed_echo(struct ganger_workflow *w, const char *text)
+{
+    ganger_workflow_add(
+        w, &(struct ganger_task){.function = "echo", .payload = text, .n_payload_bytes = strlen(text)});
+}
+
+static ganger_task_number add_named(struct ganger_workflow *w, const char *id, const char *after)
+{
+    const char *const ids[] = {after, NULL};
+
+    return ganger_workflow_add(
+        w, &(struct ganger_task){.id = id, .function = "join", .after_ids = after != NULL ? ids : NULL});
+}
+
+/* Two parts: what both have gathers the results of both; what has no id is of one alone. The second one may wait for
+ * what waits for it: that is refused, and the program goes on without. */
+static void add_merged(struct ganger_workflow *w, bool is_cyclic)
+{
+    struct ganger_workflow *part = ganger_workflow_new();
+    char why[256];
+
+    add_unnamed_echo(w, "ours");
+    add_named(w, "gathered", "task-0");
+    add_named(w, "last", "gathered");
+    add_unnamed_echo(part, "theirs");
+    add_named(part, "last", is_cyclic ? NULL : "task-0");
+    add_named(part, "gathered", is_cyclic ? "last" : "task-0");
+    if (ganger_workflow_merge(w, part, NULL, why, sizeof(why)) < 0)
+        fprintf(stderr, "without the second part: %s\n", why);
+    ganger_workflow_free(part);
+}
+
 static void add_counted(struct ganger_workflow *w, int n)
 {
     for (int i = 0; i < n; i++)
@@ -339,6 +371,8 @@ static int build(struct ganger_workflow *w, int argc, char **argv, void *data)
         add_sizes(w);
     else if (strcmp(shape, "changed") == 0)
         add_changed(w);
+    else if (strcmp(shape, "merged") == 0 || strcmp(shape, "cyclic") == 0)
+        add_merged(w, strcmp(shape, "cyclic") == 0);
     else if (strcmp(shape, "counted") == 0)
         add_counted(w, n);
     else
