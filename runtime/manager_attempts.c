@@ -102,23 +102,40 @@ static enum task_state keep_task(struct manager *m, uint32_t worker, const struc
     return STATE_DONE;
 }
 
+/* `call`: what is said of it, if it is a function. */
+static void tell_end(struct manager *m, uint32_t worker, const struct done *done, const struct call_report *call,
+                     enum event_kind kind)
+{
+    struct event event = {.kind = kind,
+                          .time_s = manager_epoch_s(m),
+                          .task = done->task,
+                          .attempt = done->attempt,
+                          .worker = worker,
+                          .node = m->peers[worker].node,
+                          .n_slots = sched_n_slots_of(m->sched, worker),
+                          .slots = sched_slots_of(m->sched, worker),
+                          .result = &done->result};
+    struct event_call returned;
+
+    if (kind == EVENT_TASK_DONE && call != NULL && call->has_bytes) {
+        returned = (struct event_call){.task = done->task, .n_result = call->bytes.n, .result = call->bytes.bytes};
+        event.n_calls = 1;
+        event.calls = &returned;
+        event.n_added = call->n_added;
+    }
+    event_emit(m->o->sinks, &event);
+}
+
 /* The attempt ended: tells everybody, the scheduler last. */
-static enum task_state end_task(struct manager *m, uint32_t worker, const struct done *done)
+static enum task_state end_task(struct manager *m, uint32_t worker, const struct done *done,
+                                const struct call_report *call)
 {
     const struct task_result *result = &done->result;
     double run_s = result->end_s - result->start_s;
     enum event_kind kind;
     enum task_state state = judge(m, done->task, result, &kind);
 
-    event_emit(m->o->sinks, &(struct event){.kind = kind,
-                                            .time_s = manager_epoch_s(m),
-                                            .task = done->task,
-                                            .attempt = done->attempt,
-                                            .worker = worker,
-                                            .node = m->peers[worker].node,
-                                            .n_slots = sched_n_slots_of(m->sched, worker),
-                                            .slots = sched_slots_of(m->sched, worker),
-                                            .result = result});
+    tell_end(m, worker, done, call, kind);
     if (state != STATE_CANCELLED)
         manager_note_ran(m, done->task);
     sched_finish(m->sched, done->task, state, run_s);
@@ -158,7 +175,7 @@ void manager_note_end(struct manager *m, uint32_t worker, const struct done *don
     }
     if (call != NULL && call->has_bytes && m->o->results != NULL)
         results_put(m->o->results, done->task, call->bytes.bytes, call->bytes.n);
-    state = (done->result.is_unchanged ? keep_task : end_task)(m, worker, done);
+    state = done->result.is_unchanged ? keep_task(m, worker, done) : end_task(m, worker, done, call);
     go_on(m, worker, done);
     if (state == STATE_DONE && !done->result.is_unchanged)
         m->n_failed_in_a_row = 0;

@@ -239,6 +239,7 @@ static void note_done(struct manager *m, const struct call_report *r)
                                                  .attempt = r->attempt,
                                                  .n_result = r->bytes.n,
                                                  .result = r->bytes.bytes,
+                                                 .n_added = r->n_added,
                                                  .start_s = r->result.start_s,
                                                  .run_s = run_s};
     if (m->o->results != NULL) {

@@ -256,12 +256,13 @@ static void refuse(struct ganger_hook *h, const char *why)
     hook_set_result(h, &result);
 }
 
-static void end_done(struct manager *m, struct ganger_hook *h)
+static void end_done(struct manager *m, struct ganger_hook *h, uint32_t n_added)
 {
     struct event event = event_of(m, h, EVENT_TASK_DONE);
     const struct event_call call = {.task = h->task, .n_result = (uint32_t)h->returned.n,
                                     .result = h->returned.bytes != NULL ? h->returned.bytes : ""};
 
+    event.n_added = n_added;
     if (h->is_function) {
         event.n_calls = 1;
         event.calls = &call;
@@ -374,7 +375,7 @@ static void end_well(struct manager *m, struct ganger_hook *h)
         status = added_hear(m, &addition, &why);
     }
     if (status == 0)
-        end_done(m, h);
+        end_done(m, h, addition.n);
     else
         end_for_what_it_adds(m, h, why.text);
     buffer_release(&all);

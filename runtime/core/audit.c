@@ -96,6 +96,7 @@ struct audit
     bool is_open;        /* the epoch has no last line yet */
     double clock_s;      /* what times may differ by */
     struct task_audit *tasks;
+    uint32_t *added_at; /* of a task that was added in this epoch: its index there; TASK_NONE: it was not; NULL: none */
     struct flight *flights;
     size_t n_flights;
     size_t flights_capacity;
@@ -168,6 +169,7 @@ void audit_free(struct audit *a)
     free(a->nodes);
     free(a->uses);
     free(a->met);
+    free(a->added_at);
     free(a);
 }
 
@@ -403,6 +405,15 @@ static uint32_t count_numbers(struct record_numbers numbers)
 
 /* --- lines about tasks --- */
 
+/* What the index of a task in this epoch must be. Where a line about one that was added is lost, those that were added
+ * after it stood elsewhere then: what is said where they were added counts, or else any. */
+static uint32_t index_of(const struct audit *a, task_id task, uint32_t any)
+{
+    if (task < a->graph->n_sealed)
+        return task;
+    return a->added_at != NULL && a->added_at[task] != TASK_NONE ? a->added_at[task] : any;
+}
+
 /* The task of a line of this workflow; TASK_NONE: that was reported. */
 static task_id task_of(struct audit *a, const struct record_fields *f)
 {
@@ -412,8 +423,9 @@ static task_id task_of(struct audit *a, const struct record_fields *f)
         report(a, "the workflow has no task \"%s\"", f->task);
         return TASK_NONE;
     }
-    if (f->index != TASK_NONE && f->index != task)
-        report(a, "task \"%s\" has index %" PRIu32 " there, and %" PRIu32 " in the workflow", f->task, f->index, task);
+    if (f->index != TASK_NONE && f->index != index_of(a, task, f->index))
+        report(a, "task \"%s\" has index %" PRIu32 " there, and %" PRIu32 " in the workflow", f->task, f->index,
+               index_of(a, task, f->index));
     return task;
 }
 
@@ -682,6 +694,20 @@ static void begin_tasks(struct audit *a, bool by_content)
             settle(a, t, DONE, 0);
 }
 
+/* Where it stood among the tasks. */
+static void note_added(struct audit *a, const struct record_fields *f)
+{
+    task_id task = a->is_ours ? graph_find(a->graph, f->task, f->n_task) : TASK_NONE;
+
+    if (task == TASK_NONE)
+        return;
+    if (a->added_at == NULL) {
+        a->added_at = xmalloc(a->graph->n_tasks * sizeof(*a->added_at));
+        memset(a->added_at, 0xff, a->graph->n_tasks * sizeof(*a->added_at));
+    }
+    a->added_at[task] = f->index;
+}
+
 static void begin_epoch(struct audit *a, const struct record_fields *f)
 {
     end_epoch(a);
@@ -696,6 +722,8 @@ static void begin_epoch(struct audit *a, const struct record_fields *f)
     a->clock_s = SAME_CLOCK_S;
     if (a->is_ours)
         begin_tasks(a, f->by_content);
+    if (a->added_at != NULL)
+        memset(a->added_at, 0xff, a->graph->n_tasks * sizeof(*a->added_at));
 }
 
 static void note_node(struct audit *a, const struct record_fields *f)
@@ -756,11 +784,11 @@ void audit_line(struct audit *a, uint64_t number, const struct record_fields *f)
     case RECORD_RUN: begin_epoch(a, f); break;
     case RECORD_NODE: note_node(a, f); break;
     case RECORD_END: a->is_open = false; break;
+    case RECORD_ADDED: note_added(a, f); break;
     case RECORD_SETUP:
     case RECORD_TEARDOWN: check_places(a, TASK_NONE, f, NULL); break;
     case RECORD_WORKER:
     case RECORD_LOST:
-    case RECORD_ADDED: /* the graph has it */
     case RECORD_STOPPING:
     case RECORD_UNKNOWN: break;
     default: note_task(a, f);

@@ -20,7 +20,8 @@ enum event_kind
     EVENT_TASK_SENT,     /* task, attempt, worker, node, slots, gpus: from now on it may have effects */
     EVENT_TASK_RETURNED, /* task, attempt, worker, node: that worker has not started it, and will not */
     EVENT_TASK_STARTED,  /* task, attempt, worker, node: it has been running for a while */
-    EVENT_TASK_DONE,     /* task, attempt, worker, node, slots, result; of a function: calls, one, with its result */
+    EVENT_TASK_DONE,     /* task, attempt, worker, node, slots, result, n_added; of a function: calls, one, with its
+                            result */
     EVENT_TASK_FAILED,   /* the same, and it will not be tried again; of both, worker 0: it was never sent (unplaceable;
                             or the program says how it ended) */
     EVENT_TASK_CANCELLED, /* the same: ended because the run ends */
@@ -45,6 +46,7 @@ struct event_call
     uint32_t attempt;
     uint32_t n_result; /* bytes */
     const char *result;
+    uint32_t n_added;  /* tasks that it added, each of which was told of before */
     double start_s;    /* on the manager's clock since the start of the epoch */
     double run_s;
 };
@@ -68,6 +70,7 @@ struct event
     uint32_t n_text;       /* bytes, where `text` is none */
     uint32_t n_calls;
     const struct event_call *calls;
+    uint32_t n_added; /* tasks that it added, or the program when it was asked what its end counts as */
     bool has_ended; /* EVENT_TASK_ENDED told of the attempt */
 };
 

@@ -21,6 +21,7 @@ enum mark
     NOT_NEEDED_NOW = 8,  /* a parent that is settled says so */
     UNSETTLED = 16,      /* a parent runs again */
     HAS_RESULT = 32,     /* what its function returned is recorded */
+    LACKS_TASKS = 64,    /* it ended well, and not all that it added is recorded */
 };
 
 struct past
@@ -31,6 +32,8 @@ struct past
     float *ran_s;      /* see past_ran_s */
     uint8_t *marks_before;  /* that it was started last */
     uint64_t *fingerprints; /* of its inputs, when it was done last; NULL: none was said */
+    uint32_t *n_added;      /* tasks that it added, so far as they are recorded; NULL: none was */
+    bool *is_added;         /* it was counted there */
     uint32_t n_lines;
     uint32_t n_known;
     uint32_t n_unknown;
@@ -102,6 +105,8 @@ void past_free(struct past *p)
     free(p->ran_s);
     free(p->marks_before);
     free(p->fingerprints);
+    free(p->n_added);
+    free(p->is_added);
     free(p->places);
     free(p->unknown);
     name_index_release(&p->unknown_index);
@@ -153,6 +158,45 @@ static void note_fingerprint(struct past *p, task_id task, uint64_t fingerprint)
         p->fingerprints[task] = fingerprint;
 }
 
+/* Counts once, also when it was recorded again. What its adder added when it was to do something else does not. */
+static void note_added(struct past *p, const struct record_fields *f)
+{
+    task_id adder = graph_find(p->graph, f->cause, strlen(f->cause));
+    task_id task = graph_find(p->graph, f->task, f->n_task); /* where a part is run, it may not be there */
+
+    if (adder == TASK_NONE || f->digest != p->graph->tasks[adder].digest)
+        return;
+    if (p->n_added == NULL) {
+        p->n_added = xcalloc(p->graph->n_tasks, sizeof(*p->n_added));
+        p->is_added = xcalloc(p->graph->n_tasks, sizeof(*p->is_added));
+    }
+    if (task != TASK_NONE && p->is_added[task])
+        return;
+    if (task != TASK_NONE)
+        p->is_added[task] = true;
+    p->n_added[adder]++;
+}
+
+static bool lacks_tasks(const struct past *p, task_id task, const struct record_fields *f)
+{
+    return f->digest == p->graph->tasks[task].digest && f->n_added > (p->n_added != NULL ? p->n_added[task] : 0);
+}
+
+static void note_done(struct past *p, task_id task, const struct record_fields *f)
+{
+    if (lacks_tasks(p, task, f)) {
+        p->done_at[task] = 0;
+        p->marks[task] = LACKS_TASKS;
+        return;
+    }
+    p->n_known += p->done_at[task] == 0;
+    p->done_at[task] = p->n_lines;
+    p->marks[task] = f->digest == p->graph->tasks[task].digest ? WAS_DONE : WAS_DONE_OTHERWISE;
+    p->ran_s[task] = p->marks[task] == WAS_DONE ? length_of(f) : 0;
+    p->marks[task] |= f->result.text != NULL ? HAS_RESULT : 0;
+    note_fingerprint(p, task, f->fingerprint);
+}
+
 /* A task was done, was not needed, or (started) is not as settled as it was, or (unchanged) is so again. */
 static void note_task(struct past *p, const struct record_fields *f)
 {
@@ -172,12 +216,7 @@ static void note_task(struct past *p, const struct record_fields *f)
         p->done_at[task] = p->n_lines;
         p->marks[task] = p->marks_before[task];
     } else if (f->kind == RECORD_DONE) {
-        p->n_known += p->done_at[task] == 0;
-        p->done_at[task] = p->n_lines;
-        p->marks[task] = f->digest == p->graph->tasks[task].digest ? WAS_DONE : WAS_DONE_OTHERWISE;
-        p->ran_s[task] = p->marks[task] == WAS_DONE ? length_of(f) : 0;
-        p->marks[task] |= f->result.text != NULL ? HAS_RESULT : 0;
-        note_fingerprint(p, task, f->fingerprint);
+        note_done(p, task, f);
     } else if (f->kind == RECORD_CANCELLED) { /* what was lost with its worker has no such line, or no length */
         if (f->digest == p->graph->tasks[task].digest && f->end != TASK_LOST)
             p->ran_s[task] = -length_of(f);
@@ -190,6 +229,8 @@ static void note_task(struct past *p, const struct record_fields *f)
 void past_note(struct past *p, const struct record_fields *line)
 {
     p->n_lines++;
+    if (line->kind == RECORD_ADDED)
+        note_added(p, line);
     if (line->kind != RECORD_DONE && line->kind != RECORD_START && line->kind != RECORD_NOT_NEEDED &&
         line->kind != RECORD_CANCELLED && line->kind != RECORD_UNCHANGED)
         return;
@@ -256,7 +297,7 @@ void past_settle(struct past *p, bool *is_done)
     task_id *order = graph_topological_order(g);
 
     for (task_id t = 0; t < g->n_tasks; t++) {
-        p->marks[t] &= WAS_DONE | WAS_DONE_OTHERWISE | WAS_NOT_NEEDED | HAS_RESULT;
+        p->marks[t] &= WAS_DONE | WAS_DONE_OTHERWISE | WAS_NOT_NEEDED | HAS_RESULT | LACKS_TASKS;
         if (task_is_join(&g->tasks[t]))
             p->done_at[t] = 0;
     }
@@ -274,6 +315,15 @@ void past_settle(struct past *p, bool *is_done)
     }
     free(order);
     past_redo_what_is_needed(p, is_done);
+}
+
+uint32_t past_n_lacking(const struct past *p)
+{
+    uint32_t n = 0;
+
+    for (task_id t = 0; t < p->graph->n_tasks; t++)
+        n += (p->marks[t] & LACKS_TASKS) != 0;
+    return n;
 }
 
 const float *past_ran_s(const struct past *p)

@@ -7,7 +7,8 @@
  *  - all its parents are done, and were so before it, whatever it waits for: a parent that ran again later, even
  *    in a run that did not get as far as this task, has made other results than this task has seen. A parent that
  *    failed runs again. One that was not needed, and still is not, holds nobody up.
- *  - it is no function whose result is needed by one that runs, and is not recorded.
+ *  - it is no function whose result is needed by one that runs, and is not recorded;
+ *  - of the tasks that it added, as many are recorded as that line says.
  * Where ids are places (plain lists), equal lines are interchangeable: as many are done as were. */
 #ifndef GANGER_CORE_PAST_H
 #define GANGER_CORE_PAST_H
@@ -29,6 +30,10 @@ void past_note(struct past *past, const struct record_fields *line);
 /* Fills `is_done`, n_tasks elements: the task need not run again; a join: none of its parents must. O(tasks + edges);
  * may be asked for at any time. */
 void past_settle(struct past *past, bool *is_done);
+
+/* How many tasks do not count as done for that reason alone: when they ended well last, they had added more tasks than
+ * lines say. They run again, and say them again. */
+uint32_t past_n_lacking(const struct past *past);
 
 /* By task: how long it took, when it was done with the definition that it has now; how long it had run, as a negative
  * number, when it was cut off last and has not been done since; 0: neither is known. Borrowed. */

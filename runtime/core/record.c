@@ -262,6 +262,8 @@ static char *put_end(char *p, const struct graph *g, const struct event *e, uint
     p = put_place(p, e);
     if (e->n_calls > 0)
         p = put_returned(PUT(p, ",\"result\":"), g, e->calls);
+    if (e->n_added > 0)
+        p = put_number(PUT(p, ",\"adds\":"), e->n_added);
     return put_result(p, e, e->result != NULL ? e->result : &unknown, epoch);
 }
 
@@ -390,9 +392,10 @@ char *record_put_event(char *p, const struct graph *g, const struct event *e, ui
     return put_crc(put_seconds(p, e->time_s), line);
 }
 
-#define CALL_BYTES 96 /* of one call: numbers and quotes */
+#define CALL_BYTES 112 /* of one call: numbers and quotes */
 
-/* ["ID",INDEX,ATTEMPT,"DIGEST",START,RUN,RESULT]: times in nanoseconds, START after that of the line. */
+/* ["ID",INDEX,ATTEMPT,"DIGEST",START,RUN,RESULT]: times in nanoseconds, START after that of the line; and how many
+ * tasks it added, if it added some. */
 static char *put_call(char *p, const struct graph *g, const struct event_call *call, double start_s)
 {
     double offset_s = call->start_s - start_s;
@@ -411,6 +414,8 @@ static char *put_call(char *p, const struct graph *g, const struct event_call *c
     p = put_number(p, call->run_s > 0 ? (uint64_t)(call->run_s * 1e9 + 0.5) : 0);
     *p++ = ',';
     p = put_returned(p, g, call);
+    if (call->n_added > 0)
+        p = put_number(PUT(p, ","), call->n_added);
     *p++ = ']';
     return p;
 }
@@ -708,6 +713,7 @@ static const struct field_row
     FIELD("calls", FIELD_NUMBERS, calls),
     FIELD("result", FIELD_RESULT, result),
     FIELD("definition", FIELD_RESULT, definition),
+    FIELD("adds", FIELD_U32, n_added),
 #undef FIELD
 };
 
@@ -943,7 +949,7 @@ static bool next_in(struct span *rest, uint64_t *v)
 bool record_next_call(struct record_fields *line, struct record_fields *call)
 {
     struct span rest = {line->calls.next, line->calls.end}, values, id, digest, result;
-    uint64_t index, attempt, offset_ns, run_ns;
+    uint64_t index, attempt, offset_ns, run_ns, n_added;
 
     if (line->kind != RECORD_CALLS || !next_value(&rest, &values))
         return false;
@@ -971,5 +977,7 @@ bool record_next_call(struct record_fields *line, struct record_fields *call)
     call->end_s = call->start_s + (double)run_ns * 1e-9;
     call->time_s = call->end_s;
     call->result = read_result(result);
+    if (next_in(&values, &n_added))
+        call->n_added = (uint32_t)n_added;
     return call->n_task > 0;
 }

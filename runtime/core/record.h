@@ -149,6 +149,7 @@ struct record_fields
     struct output_place output;
     struct record_result result;
     struct record_result definition; /* of RECORD_ADDED: see ganger_add.h */
+    uint32_t n_added;                /* tasks that it added; 0: none, or of an earlier ganger, which did not say */
     struct record_numbers calls;     /* of RECORD_CALLS: see record_next_call */
     uint32_t format;
     uint32_t epoch;

@@ -647,7 +647,10 @@ static int recover_from(int fd, const struct graph *g, bool by_content, struct j
             log_warning("%s: the last %" PRIu64 " bytes, torn by a crash, are dropped", path, scan.n_torn);
         if (scan.n_damaged > 0)
             log_warning("%s: damaged lines of the journal are ignored: %" PRIu32, path, scan.n_damaged);
-        if (!g->is_part)
+        if (past_n_lacking(lines) > 0)
+            log_warning("%s: tasks run again because lines about tasks that they added are damaged or missing: "
+                        "%" PRIu32, path, past_n_lacking(lines));
+        else if (!g->is_part)
             warn_of_strangers(lines, path);
         past->epoch = scan.epoch;
         past->n_bytes = scan.n_bytes;

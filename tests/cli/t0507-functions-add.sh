@@ -175,6 +175,66 @@ g 0 run --resume --backend none flow.json
 says out '8 of 8 tasks, 8 of them in earlier runs'
 g 0 verify flow.run
 
+# A line about a task that was added is damaged, or gone: who added it runs again, and nothing is lost.
+damage() { # HOW WHAT: the first line that has WHAT
+    case $1 in
+    damaged) sed -i "0,/$2/{/$2/s/\(\"definition\":\"...\)./\1_/}" flow.run/journal.jsonl ;;
+    gone) sed -i "0,/$2/{/$2/d}" flow.run/journal.jsonl ;;
+    esac
+}
+missed() { # HOW: what is said of it
+    case $1 in
+    damaged) says err "damaged lines of the journal are ignored: 1" ;;
+    gone) says_not err "damaged lines of the journal" ;;
+    esac
+    says err "tasks run again because lines about tasks that they added are damaged or missing: 1"
+    says_not err "another workflow"
+}
+for how in damaged gone; do
+    rm -rf flow.run
+    flow '{"id": "t", "function": "grow", "input": 2}'
+    g 0 run -q --backend none flow.json
+    damage $how '"event":"added","task":"t.1",'
+    [ "$(grep -c '"added","task":"t.1",' flow.run/journal.jsonl)" = "$([ $how = gone ] && echo 0 || echo 1)" ] || fail "$how"
+    g 1 verify flow.run
+    g 0 run --resume --backend thread flow.json
+    missed $how
+    says out '7 of 7 tasks'
+    [ "$(ids flow.run | uniq | wc -l)" = 7 ] || fail "$how: these ran: $(ids flow.run)"
+    g 0 run --resume --backend none flow.json
+    says out '7 of 7 tasks, 7 of them in earlier runs'
+    says_not err 'tasks run again'
+    # t.1 is said again, and so are the two that it adds, since nobody knew who had added them.
+    [ "$(events flow.run added)" = "$([ $how = gone ] && echo 8 || echo 9)" ] || fail "$how: added anew"
+    if [ $how = gone ]; then
+        g 0 verify flow.run
+    else
+        g 1 verify flow.run # of the line that is damaged, and of nothing else
+        [ "$(grep -c 'journal line' out)" = 1 ] || fail "verify finds more than the damaged line: $(cat out)"
+    fi
+done
+
+# Where a hook adds, and where a function is told of by itself: their ends are lines of their own.
+GANGER=$HOOKS
+rm -rf flow.run
+flow '{"id": "sow", "command": "true"}'
+g 0 run -q --backend none flow.json
+damage gone '"event":"added","task":"join-sow",'
+g 0 run --resume --backend none flow.json
+missed gone
+says out 'join-sow: done seed -'
+g 0 verify flow.run
+GANGER=$FUNCTIONS
+rm -rf flow.run
+flow '{"id": "t", "function": "grow", "input": 1, "cores": 2}'
+g 0 run -q --backend thread -n 2 flow.json
+grep -q '"event":"done","task":"t",.*"result":"MQ==","adds":2' flow.run/journal.jsonl || fail "what it returned is not recorded"
+damage gone '"event":"added","task":"t.0",'
+g 0 run --resume --backend thread -n 2 flow.json
+missed gone
+says out '3 of 3 tasks'
+g 0 verify flow.run
+
 # Killed in the middle, again and again: nothing is lost, and nothing that was done runs again, whatever runs it.
 until_done() { # RUN N: until N functions have ended well
     local i n
