@@ -34,15 +34,12 @@ void buffer_put(struct buffer *b, const void *bytes, size_t n)
 
 void buffer_put_text(struct buffer *b, const char *text, size_t n)
 {
-    buffer_put_u32(b, (uint32_t)n);
-    buffer_put(b, text, n);
-    buffer_put_u8(b, 0);
-}
+    char *at = buffer_extend(b, sizeof(uint32_t) + n + 1);
 
-void buffer_set_u32(struct buffer *b, size_t at, uint32_t v)
-{
-    for (unsigned i = 0; i < 4; i++)
-        b->bytes[at + i] = (char)(v >> (8 * i));
+    put_little_endian(&at, n, sizeof(uint32_t));
+    if (n > 0)
+        memcpy(at, text, n);
+    at[n] = '\0';
 }
 
 void buffer_printf(struct buffer *b, const char *format, ...)
@@ -61,18 +58,4 @@ void buffer_printf(struct buffer *b, const char *format, ...)
         va_end(args);
     }
     b->n += (size_t)n;
-}
-
-const char *cursor_text(struct cursor *c, size_t *n)
-{
-    uint32_t length = cursor_u32(c);
-    const char *text = cursor_bytes(c, (size_t)length + 1);
-
-    *n = 0;
-    if (text == NULL || text[length] != '\0') {
-        c->failed = true;
-        return "";
-    }
-    *n = length;
-    return text;
 }

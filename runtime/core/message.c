@@ -197,20 +197,41 @@ static bool is_known(uint8_t kind)
 #define NO_RESULT UINT32_MAX        /* in place of its length */
 #define OWN_RESULT (UINT32_MAX - 1) /* likewise; a task and its attempt follow */
 
+/* The numbers with which a record begins. There is a record for each function that runs: so they are written and read
+ * all at once. */
+#define CALL_NUMBERS_BYTES (4 + 4 + 2 + 2 + 1 + 8)
+#define CALLED_NUMBERS_BYTES (4 + 4 + 1 + 4 + 8 + 8)
+
 size_t message_begin_call(struct buffer *b, const struct call_order *r)
 {
     size_t start = begin_record(b);
+    char *at = buffer_extend(b, CALL_NUMBERS_BYTES);
 
-    buffer_put_u32(b, r->task);
-    buffer_put_u32(b, r->attempt);
-    buffer_put_u16(b, r->function);
-    buffer_put_u16(b, r->slot);
-    buffer_put_u8(b, r->is_isolated);
-    buffer_put_f64(b, r->timeout_s);
+    put_little_endian(&at, r->task, 4);
+    put_little_endian(&at, r->attempt, 4);
+    put_little_endian(&at, r->function, 2);
+    put_little_endian(&at, r->slot, 2);
+    put_little_endian(&at, r->is_isolated, 1);
+    put_f64(&at, r->timeout_s);
     put_text(b, r->id);
     put_text(b, r->payload);
     buffer_put_u32(b, r->n_results);
     return start;
+}
+
+static bool take_call_numbers(struct cursor *record, struct call_order *r)
+{
+    const char *at = cursor_bytes(record, CALL_NUMBERS_BYTES);
+
+    if (at == NULL)
+        return false;
+    r->task = (task_id)take_little_endian(&at, 4);
+    r->attempt = (uint32_t)take_little_endian(&at, 4);
+    r->function = (uint16_t)take_little_endian(&at, 2);
+    r->slot = (uint16_t)take_little_endian(&at, 2);
+    r->is_isolated = take_little_endian(&at, 1) != 0;
+    r->timeout_s = take_f64(&at);
+    return true;
 }
 
 void message_add_result(struct buffer *b, const void *bytes, size_t n)
@@ -249,16 +270,42 @@ bool call_order_next_result(struct cursor *results, struct text *result, struct 
     return result->bytes != NULL;
 }
 
+static void put_called_numbers(struct buffer *b, const struct call_report *r)
+{
+    char *at = buffer_extend(b, CALLED_NUMBERS_BYTES);
+
+    put_little_endian(&at, r->task, 4);
+    put_little_endian(&at, r->attempt, 4);
+    put_little_endian(&at, (uint8_t)r->result.end, 1);
+    put_little_endian(&at, (uint32_t)r->result.code, 4);
+    put_f64(&at, r->result.start_s);
+    put_f64(&at, r->result.end_s);
+}
+
+/* What is no end becomes N_TASK_ENDS. */
+static bool take_called_numbers(struct cursor *record, struct call_report *r)
+{
+    const char *at = cursor_bytes(record, CALLED_NUMBERS_BYTES);
+    uint64_t end;
+
+    r->result = (struct task_result){.tail = ""};
+    if (at == NULL)
+        return false;
+    r->task = (task_id)take_little_endian(&at, 4);
+    r->attempt = (uint32_t)take_little_endian(&at, 4);
+    end = take_little_endian(&at, 1);
+    r->result.end = end < N_TASK_ENDS ? (enum task_end)end : N_TASK_ENDS;
+    r->result.code = (int)take_little_endian(&at, 4);
+    r->result.start_s = take_f64(&at);
+    r->result.end_s = take_f64(&at);
+    return true;
+}
+
 void message_add_called(struct buffer *b, const struct call_report *r)
 {
     size_t start = begin_record(b);
 
-    buffer_put_u32(b, r->task);
-    buffer_put_u32(b, r->attempt);
-    buffer_put_u8(b, (uint8_t)r->result.end);
-    buffer_put_u32(b, (uint32_t)r->result.code);
-    buffer_put_f64(b, r->result.start_s);
-    buffer_put_f64(b, r->result.end_s);
+    put_called_numbers(b, r);
     message_add_result(b, r->has_bytes ? r->bytes.bytes : NULL, r->bytes.n);
     buffer_put_u8(b, r->result.n_tail_bytes > 0 || r->result.cpu_s > 0 || r->result.output_bytes > 0);
     if (r->result.n_tail_bytes > 0 || r->result.cpu_s > 0 || r->result.output_bytes > 0) {
@@ -525,12 +572,8 @@ int message_next_call(struct cursor *c, struct call_order *r, struct ganger_erro
     struct recall own;
     struct text result;
 
-    r->task = cursor_u32(&record);
-    r->attempt = cursor_u32(&record);
-    r->function = cursor_u16(&record);
-    r->slot = cursor_u16(&record);
-    r->is_isolated = cursor_u8(&record) != 0;
-    r->timeout_s = cursor_f64(&record);
+    if (!take_call_numbers(&record, r))
+        return check_record(&record, "CALL", err);
     r->id = get_text(&record);
     r->payload = get_text(&record);
     r->n_results = cursor_u32(&record);
@@ -548,15 +591,9 @@ int message_next_called(struct cursor *c, struct call_report *r, struct ganger_e
 {
     struct cursor record = next_record(c);
     struct recall own;
-    uint8_t end;
 
-    r->result = (struct task_result){.tail = ""};
-    r->task = cursor_u32(&record);
-    r->attempt = cursor_u32(&record);
-    end = cursor_u8(&record);
-    r->result.code = (int)cursor_u32(&record);
-    r->result.start_s = cursor_f64(&record);
-    r->result.end_s = cursor_f64(&record);
+    if (!take_called_numbers(&record, r))
+        return check_record(&record, "CALLED", err);
     r->has_bytes = call_order_next_result(&record, &r->bytes, &own);
     if (cursor_u8(&record) != 0) {
         struct text tail = get_text(&record);
@@ -573,10 +610,9 @@ int message_next_called(struct cursor *c, struct call_report *r, struct ganger_e
     r->added = r->n_added > 0 ? get_text(&record) : (struct text){"", 0};
     if (check_record(&record, "CALLED", err) < 0)
         return -1;
-    if (end >= N_TASK_ENDS || own.task != TASK_NONE || (r->n_added > 0 && end != TASK_EXITED) ||
+    if (r->result.end == N_TASK_ENDS || own.task != TASK_NONE || (r->n_added > 0 && r->result.end != TASK_EXITED) ||
         r->result.n_tail_bytes > TASK_TAIL_BYTES || !has_sound_times(&r->result))
         return error_set(err, ERROR_SYSTEM, "a CALLED message contradicts itself");
-    r->result.end = (enum task_end)end;
     return 0;
 }
 
