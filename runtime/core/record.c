@@ -1,6 +1,7 @@
 #include "core/record.h"
 
 #include "base/base64.h"
+#include "base/digits.h"
 #include "base/utf8.h"
 
 #include <math.h>
@@ -12,6 +13,7 @@
 #define ESCAPE_BYTES 6  /* the longest escape, \u0000 */
 #define FIXED_BYTES 1024 /* keys and numbers */
 #define NUMBER_BYTES 6   /* "65535," */
+#define EACH_BYTE UINT64_C(0x0101010101010101)
 
 #define CRC_START ",\"crc\":\""
 #define CRC_BYTES (sizeof(CRC_START) - 1 + 8 + 2) /* ,"crc":"01234567"} */
@@ -24,67 +26,63 @@ static char *put_bytes(char *p, const char *bytes, size_t n)
 
 #define PUT(p, literal) put_bytes((p), (literal), sizeof(literal) - 1)
 
-#define DIGITS_MAX 20 /* of 64 bits */
-
-/* Counted first, so that none is moved: a function's line has four numbers. */
-static char *put_number(char *p, uint64_t v)
-{
-    uint64_t limit = 10;
-    unsigned n = 1;
-
-    for (; n < DIGITS_MAX && v >= limit; limit *= 10)
-        n++;
-    for (unsigned i = n; i-- > 0; v /= 10)
-        p[i] = (char)('0' + v % 10);
-    return p + n;
-}
-
 static char *put_signed(char *p, int v)
 {
     if (v < 0)
         *p++ = '-';
-    return put_number(p, v < 0 ? 0 - (uint64_t)(int64_t)v : (uint64_t)v);
+    return digits_put(p, v < 0 ? 0 - (uint64_t)(int64_t)v : (uint64_t)v);
 }
 
 /* Seconds with six decimals. What is no time is 0: a line must stay readable. */
 static char *put_seconds(char *p, double s)
 {
     uint64_t us = s > 0 && s < 1e12 ? (uint64_t)(s * 1e6 + 0.5) : 0;
-    uint32_t fraction = (uint32_t)(us % 1000000);
 
-    p = put_number(p, us / 1000000);
+    p = digits_put(p, us / 1000000);
     *p++ = '.';
-    for (int i = 5; i >= 0; i--) {
-        p[i] = (char)('0' + fraction % 10);
-        fraction /= 10;
+    return digits_put_padded(p, us, 6);
+}
+
+/* Which bytes of a word are less than a limit up to 0x80, if none is above: their highest bits. */
+static uint64_t bytes_below(uint64_t word, unsigned char limit)
+{
+    return (word - EACH_BYTE * limit) & ~word & EACH_BYTE * 0x80;
+}
+
+/* Not 0: some byte of a word has to be written in another way, or may have to. */
+static uint64_t find_odd(uint64_t word)
+{
+    return (word & EACH_BYTE * 0x80) | bytes_below(word, ' ') | bytes_below(word ^ EACH_BYTE * '"', 1) |
+           bytes_below(word ^ EACH_BYTE * '\\', 1) | bytes_below(word ^ EACH_BYTE * 0x7f, 1);
+}
+
+/* Eight bytes at a time; some are looked at twice when their number is no multiple of eight. */
+static bool is_plain(const char *text, size_t n)
+{
+    uint64_t word = EACH_BYTE * ' ', odd;
+
+    memcpy(&word, n < sizeof(word) ? text : text + n - sizeof(word), n < sizeof(word) ? n : sizeof(word));
+    odd = find_odd(word);
+    for (size_t i = 0; i + sizeof(word) < n && odd == 0; i += sizeof(word)) {
+        memcpy(&word, text + i, sizeof(word));
+        odd = find_odd(word);
     }
-    return p + 6;
+    return odd == 0;
 }
 
-static char *put_hex(char *p, uint64_t v, unsigned n_digits)
+static char *put_escaped(char *p, const char *text, size_t n)
 {
-    for (unsigned i = n_digits; i-- > 0; v >>= 4)
-        p[i] = "0123456789abcdef"[v & 15];
-    return p + n_digits;
-}
-
-/* Any bytes as a JSON string: what is no UTF-8 becomes U+FFFD. */
-static char *put_text(char *p, const char *text, size_t n)
-{
-    *p++ = '"';
     for (size_t i = 0; i < n;) {
         unsigned char c = (unsigned char)text[i];
         uint32_t character;
         size_t length = 1;
 
-        if (c >= ' ' && c < 0x7f && c != '"' && c != '\\') { /* nearly all */
-            *p++ = (char)c;
-        } else if (c == '"' || c == '\\') {
+        if (c == '"' || c == '\\') {
             *p++ = '\\';
             *p++ = (char)c;
         } else if (c < 0x20 || c == 0x7f) {
             p = PUT(p, "\\u00");
-            p = put_hex(p, c, 2);
+            p = digits_put_hex(p, c, 2);
         } else {
             length = utf8_character(text + i, n - i, &character);
             p = length > 0 ? put_bytes(p, text + i, length) : PUT(p, "\xef\xbf\xbd");
@@ -92,6 +90,14 @@ static char *put_text(char *p, const char *text, size_t n)
         }
         i += length;
     }
+    return p;
+}
+
+/* Any bytes as a JSON string: what is no UTF-8 becomes U+FFFD. Nearly all are plain. */
+static char *put_text(char *p, const char *text, size_t n)
+{
+    *p++ = '"';
+    p = n > 0 && is_plain(text, n) ? put_bytes(p, text, n) : put_escaped(p, text, n);
     *p++ = '"';
     return p;
 }
@@ -106,7 +112,7 @@ static char *put_crc(char *p, const char *line)
     uint32_t crc = XXH32(line, (size_t)(p - line), 0);
 
     p = PUT(p, CRC_START);
-    p = put_hex(p, crc, 8);
+    p = digits_put_hex(p, crc, 8);
     return PUT(p, "\"}\n");
 }
 
@@ -116,13 +122,13 @@ char *record_put_header(char *p, uint32_t epoch, const char *name, uint64_t work
     char *line = p;
 
     p = PUT(p, RECORD_HEADER_START);
-    p = put_number(p, RECORD_FORMAT);
+    p = digits_put(p, RECORD_FORMAT);
     p = PUT(p, ",\"epoch\":");
-    p = put_number(p, epoch);
+    p = digits_put(p, epoch);
     p = PUT(p, ",\"name\":");
     p = put_words(p, name);
     p = PUT(p, ",\"workflow\":\"");
-    p = put_hex(p, workflow_digest, 16);
+    p = digits_put_hex(p, workflow_digest, 16);
     p = PUT(p, "\",\"start\":");
     p = put_seconds(p, wall_s);
     if (by_content)
@@ -146,7 +152,7 @@ static char *put_numbers(char *p, const char *key, const uint16_t *numbers, uint
     p = put_bytes(p, key, strlen(key));
     for (uint32_t i = 0; i < n; i++) {
         *p++ = i > 0 ? ',' : '[';
-        p = put_number(p, numbers[i]);
+        p = digits_put(p, numbers[i]);
     }
     return n > 0 ? PUT(p, "]") : PUT(p, "[]");
 }
@@ -159,13 +165,13 @@ static char *put_slots(char *p, const struct event *e)
 static char *put_place(char *p, const struct event *e)
 {
     p = PUT(p, ",\"index\":");
-    p = put_number(p, e->task);
+    p = digits_put(p, e->task);
     p = PUT(p, ",\"attempt\":");
-    p = put_number(p, e->attempt);
+    p = digits_put(p, e->attempt);
     p = PUT(p, ",\"worker\":");
-    p = put_number(p, e->worker);
+    p = digits_put(p, e->worker);
     p = PUT(p, ",\"node\":");
-    p = put_number(p, e->node);
+    p = digits_put(p, e->node);
     return put_slots(p, e);
 }
 
@@ -216,21 +222,21 @@ static char *put_result(char *p, const struct event *e, const struct task_result
     p = put_seconds(p, r->end_s);
     p = put_outcome(p, r);
     p = PUT(p, ",\"max_rss\":");
-    p = put_number(p, r->max_rss_bytes);
+    p = digits_put(p, r->max_rss_bytes);
     p = PUT(p, ",\"cpu\":");
     p = put_seconds(p, r->cpu_s);
     if (r->output_bytes == 0)
         return p;
     p = PUT(p, ",\"output\":[\"");
-    p = put_number(p, epoch);
+    p = digits_put(p, epoch);
     p = PUT(p, "-n");
-    p = put_number(p, e->node);
+    p = digits_put(p, e->node);
     p = PUT(p, ".out\",");
-    p = put_number(p, r->output_offset);
+    p = digits_put(p, r->output_offset);
     *p++ = ',';
-    p = put_number(p, r->output_bytes);
+    p = digits_put(p, r->output_bytes);
     *p++ = ',';
-    p = put_number(p, r->text_bytes);
+    p = digits_put(p, r->text_bytes);
     *p++ = ']';
     return p;
 }
@@ -239,7 +245,7 @@ static char *put_result(char *p, const struct event *e, const struct task_result
 static char *put_returned(char *p, const struct graph *g, const struct event_call *call)
 {
     if (call->n_result > RECORD_RESULT_MAX && (g->tasks[call->task].flags & TASK_KEEP) == 0)
-        return put_number(p, call->n_result);
+        return digits_put(p, call->n_result);
     *p++ = '"';
     p = base64_put(p, call->result, call->n_result);
     *p++ = '"';
@@ -252,41 +258,41 @@ static char *put_end(char *p, const struct graph *g, const struct event *e, uint
 
     p = put_task(p, ",\"task\":", g, e->task);
     p = PUT(p, ",\"digest\":\"");
-    p = put_hex(p, g->tasks[e->task].digest, 16);
+    p = digits_put_hex(p, g->tasks[e->task].digest, 16);
     *p++ = '"';
     if (e->kind == EVENT_TASK_DONE && e->result != NULL && e->result->fingerprint != FINGERPRINT_NONE) {
         p = PUT(p, ",\"fingerprint\":\"");
-        p = put_hex(p, e->result->fingerprint, 16);
+        p = digits_put_hex(p, e->result->fingerprint, 16);
         *p++ = '"';
     }
     p = put_place(p, e);
     if (e->n_calls > 0)
         p = put_returned(PUT(p, ",\"result\":"), g, e->calls);
     if (e->n_added > 0)
-        p = put_number(PUT(p, ",\"adds\":"), e->n_added);
+        p = digits_put(PUT(p, ",\"adds\":"), e->n_added);
     return put_result(p, e, e->result != NULL ? e->result : &unknown, epoch);
 }
 
 static char *put_node(char *p, const struct event *e)
 {
     p = PUT(p, "{\"event\":\"node\",\"node\":");
-    p = put_number(p, e->node);
+    p = digits_put(p, e->node);
     p = PUT(p, ",\"host\":");
     p = put_words(p, e->text);
     p = PUT(p, ",\"slots\":");
-    p = put_number(p, e->n_slots);
+    p = digits_put(p, e->n_slots);
     p = PUT(p, ",\"gpus\":");
-    p = put_number(p, e->n_gpus);
+    p = digits_put(p, e->n_gpus);
     p = PUT(p, ",\"memory\":");
-    return put_number(p, e->memory_bytes);
+    return digits_put(p, e->memory_bytes);
 }
 
 static char *put_worker(char *p, const struct event *e)
 {
     p = PUT(p, ",\"worker\":");
-    p = put_number(p, e->worker);
+    p = digits_put(p, e->worker);
     p = PUT(p, ",\"node\":");
-    return put_number(p, e->node);
+    return digits_put(p, e->node);
 }
 
 /* What a workflow runs once on each node is no task of the graph, and has no digest. */
@@ -301,7 +307,7 @@ static char *put_skipped(char *p, const struct graph *g, const struct event *e)
 {
     p = put_task(p, ",\"task\":", g, e->task);
     p = PUT(p, ",\"index\":");
-    p = put_number(p, e->task);
+    p = digits_put(p, e->task);
     if (e->cause < g->n_tasks)
         p = put_task(p, ",\"cause\":", g, e->cause);
     return p;
@@ -312,10 +318,10 @@ static char *put_added(char *p, const struct graph *g, const struct event *e)
 {
     p = put_task(p, "{\"event\":\"added\",\"task\":", g, e->task);
     p = PUT(p, ",\"index\":");
-    p = put_number(p, e->task);
+    p = digits_put(p, e->task);
     p = put_task(p, ",\"cause\":", g, e->cause);
     p = PUT(p, ",\"digest\":\"");
-    p = put_hex(p, g->tasks[e->cause].digest, 16);
+    p = digits_put_hex(p, g->tasks[e->cause].digest, 16);
     p = PUT(p, "\",\"definition\":\"");
     p = base64_put(p, e->text, e->n_text);
     return PUT(p, "\"");
@@ -370,7 +376,7 @@ char *record_put_event(char *p, const struct graph *g, const struct event *e, ui
     case EVENT_TASK_UNCHANGED:
         p = put_task(p, "{\"event\":\"unchanged\",\"task\":", g, e->task);
         p = PUT(p, ",\"index\":");
-        p = put_number(p, e->task);
+        p = digits_put(p, e->task);
         break;
     case EVENT_TASK_NOT_NEEDED: p = put_skipped(PUT(p, "{\"event\":\"not_needed\""), g, e); break;
     case EVENT_NODE_JOINED: p = put_node(p, e); break;
@@ -403,19 +409,19 @@ static char *put_call(char *p, const struct graph *g, const struct event_call *c
     *p++ = '[';
     p = put_text(p, g->tasks[call->task].id, task_n_id_bytes(&g->tasks[call->task]));
     *p++ = ',';
-    p = put_number(p, call->task);
+    p = digits_put(p, call->task);
     *p++ = ',';
-    p = put_number(p, call->attempt);
+    p = digits_put(p, call->attempt);
     p = PUT(p, ",\"");
-    p = put_hex(p, g->tasks[call->task].digest, 16);
+    p = digits_put_hex(p, g->tasks[call->task].digest, 16);
     p = PUT(p, "\",");
-    p = put_number(p, offset_s > 0 ? (uint64_t)(offset_s * 1e9 + 0.5) : 0);
+    p = digits_put(p, offset_s > 0 ? (uint64_t)(offset_s * 1e9 + 0.5) : 0);
     *p++ = ',';
-    p = put_number(p, call->run_s > 0 ? (uint64_t)(call->run_s * 1e9 + 0.5) : 0);
+    p = digits_put(p, call->run_s > 0 ? (uint64_t)(call->run_s * 1e9 + 0.5) : 0);
     *p++ = ',';
     p = put_returned(p, g, call);
     if (call->n_added > 0)
-        p = put_number(PUT(p, ","), call->n_added);
+        p = digits_put(PUT(p, ","), call->n_added);
     *p++ = ']';
     return p;
 }
