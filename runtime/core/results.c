@@ -8,15 +8,23 @@ void results_init(struct results *r, const struct graph *g, bool keeps_last)
 {
     *r = (struct results){.graph = g, .keeps_last = keeps_last, .capacity = g->n_tasks};
     r->n_waiting = xcalloc(g->n_tasks, sizeof(*r->n_waiting));
+    r->empty = xcalloc(1, sizeof(*r->empty) + 1);
     for (uint64_t i = 0; i < g->parent_first[g->n_tasks]; i++)
         r->n_waiting[g->parents[i]]++;
+}
+
+static void drop(const struct results *r, struct result *result)
+{
+    if (result != r->empty)
+        free(result);
 }
 
 void results_release(struct results *r)
 {
     for (task_id t = 0; r->of_task != NULL && t < r->graph->n_tasks; t++)
-        free(r->of_task[t]);
+        drop(r, r->of_task[t]);
     free(r->of_task);
+    free(r->empty);
     free(r->n_waiting);
     *r = (struct results){.graph = NULL};
 }
@@ -48,27 +56,34 @@ void results_append(struct results *r, task_id task)
         r->n_waiting[g->parents[i]]++;
 }
 
-void results_put(struct results *r, task_id task, const void *bytes, size_t n)
+static struct result *copy_of(const struct results *r, const void *bytes, size_t n)
 {
     struct result *result;
 
+    if (n == 0)
+        return r->empty;
+    result = xmalloc(sizeof(*result) + n + 1);
+    result->n = n;
+    memcpy(result->bytes, bytes, n);
+    result->bytes[n] = '\0';
+    return result;
+}
+
+void results_put(struct results *r, task_id task, const void *bytes, size_t n)
+{
     results_forget(r, task);
     if (!is_kept(r, task))
         return;
     if (r->of_task == NULL)
         r->of_task = xcalloc(r->capacity, sizeof(struct result *));
-    result = xmalloc(sizeof(*result) + n + 1);
-    result->n = n;
-    memcpy(result->bytes, bytes, n);
-    result->bytes[n] = '\0';
-    r->of_task[task] = result;
+    r->of_task[task] = copy_of(r, bytes, n);
 }
 
 void results_forget(struct results *r, task_id task)
 {
     if (r->of_task == NULL)
         return;
-    free(r->of_task[task]);
+    drop(r, r->of_task[task]);
     r->of_task[task] = NULL;
 }
 

@@ -19,6 +19,7 @@ struct results
 {
     const struct graph *graph;
     struct result **of_task; /* NULL: no task has one yet */
+    struct result *empty;    /* that of all which returned no bytes */
     uint32_t *n_waiting;     /* tasks and joins that depend on each, and have not ended */
     size_t capacity;         /* of both */
     bool keeps_last;         /* what nothing depends on */

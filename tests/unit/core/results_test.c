@@ -48,6 +48,29 @@ static void test_a_result_is_dropped_when_the_last_that_waits_has_ended(void **s
     graph_free(g);
 }
 
+static void test_no_bytes_are_a_result_too_and_are_forgotten_like_one(void **state)
+{
+    struct graph *g = graph_from_text("a call\nb call\nc call : a b");
+    struct results r;
+
+    (void)state;
+    results_init(&r, g, true);
+    put(&r, "a", "");
+    put(&r, "b", "");
+    assert_string_equal(text_of(&r, "a"), "");
+    assert_null(text_of(&r, "c"));
+    results_forget(&r, id_of(g, "a"));
+    assert_null(text_of(&r, "a"));
+    put(&r, "b", "more");
+    put(&r, "c", "");
+    assert_string_equal(text_of(&r, "b"), "more");
+    results_note_end(&r, id_of(g, "c"));
+    assert_null(text_of(&r, "b"));
+    assert_string_equal(text_of(&r, "c"), "");
+    results_release(&r);
+    graph_free(g);
+}
+
 static void test_who_asks_at_the_end_finds_the_last_and_those_to_be_kept(void **state)
 {
     struct graph *g = graph_from_text("a call keep\nb call : a\nc call");
@@ -93,6 +116,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_result_is_dropped_when_the_last_that_waits_has_ended),
+        cmocka_unit_test(test_no_bytes_are_a_result_too_and_are_forgotten_like_one),
         cmocka_unit_test(test_who_asks_at_the_end_finds_the_last_and_those_to_be_kept),
         cmocka_unit_test(test_they_come_in_declared_order_those_of_a_join_where_it_stands),
     };
