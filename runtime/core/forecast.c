@@ -131,16 +131,12 @@ static void put_back(struct forecast *f, const struct program *p)
         f->n_unknown_cores += p->n_cores_left;
 }
 
-static void end_task(struct forecast *f, task_id task, double run_s)
+/* Its program is taken out. */
+static void note_end_of(struct forecast *f, const struct task *t, double run_s)
 {
-    const struct task *t = &f->graph->tasks[task];
     struct program *p = &f->programs[t->program];
-    uint32_t n_cores;
+    uint32_t n_cores = cores_of(f, t);
 
-    if (task_is_join(t))
-        return;
-    n_cores = cores_of(f, t);
-    take_out(f, p);
     if (t->cost_s > 0)
         f->stated_left_s -= (double)t->cost_s * n_cores;
     else
@@ -151,12 +147,22 @@ static void end_task(struct forecast *f, task_id task, double run_s)
         f->done_s += run_s;
         f->n_done++;
     }
-    put_back(f, p);
     if (run_s >= 0 && t->cost_s > 0) {
         f->stated_done_s += run_s;
         f->stated_cost_s += (double)t->cost_s;
         f->n_stated_done++;
     }
+}
+
+static void end_task(struct forecast *f, task_id task, double run_s)
+{
+    const struct task *t = &f->graph->tasks[task];
+
+    if (task_is_join(t))
+        return;
+    take_out(f, &f->programs[t->program]);
+    note_end_of(f, t, run_s);
+    put_back(f, &f->programs[t->program]);
 }
 
 /* What a second of stated cost has meant so far. */
@@ -259,15 +265,27 @@ static double run_time_s(const struct event *e)
     return e->result != NULL ? e->result->end_s - e->result->start_s : NAN;
 }
 
-/* Functions are told of when they have ended, many at a time. */
+/* Functions are told of when they have ended, many at a time; most are of the same program as the one before. */
 static void end_calls(struct forecast *f, const struct event *e)
 {
+    struct program *p = NULL;
+
     if (isnan(f->first_s) && e->n_calls > 0)
         f->first_s = f->busy_until_s = e->calls[0].start_s;
     for (uint32_t i = 0; i < e->n_calls; i++) {
-        f->ends_s[f->n_ended++ % N_ENDS] = e->time_s;
-        end_task(f, e->calls[i].task, e->calls[i].run_s);
+        const struct task *t = &f->graph->tasks[e->calls[i].task];
+
+        if (p != &f->programs[t->program]) {
+            if (p != NULL)
+                put_back(f, p);
+            p = &f->programs[t->program];
+            take_out(f, p);
+        }
+        note_end(f, e);
+        note_end_of(f, t, e->calls[i].run_s);
     }
+    if (p != NULL)
+        put_back(f, p);
 }
 
 /* The longest path is not looked for among tasks that came later: what they take is known before where they stand. */

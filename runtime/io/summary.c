@@ -151,47 +151,57 @@ static void count_worker(struct summary *s, const struct event *e)
     note_absence(s, -EVER_S, e->time_s);
 }
 
-static void count_program(struct summary *s, task_id task, double time_s)
+static void count_program(struct summary *s, const struct task *t, double time_s)
 {
-    struct program *p = &s->programs[s->graph->tasks[task].program];
+    struct program *p = &s->programs[t->program];
 
     p->n++;
     p->sum_s += time_s;
-    p->longest_s = fmaxf(p->longest_s, (float)time_s);
+    if (p->longest_s < (float)time_s)
+        p->longest_s = (float)time_s;
 }
 
-static void note_span(struct summary *s, const struct event *e)
+static void note_attempt(struct summary *s, task_id task, double start_s, double end_s)
 {
-    if (e->kind == EVENT_TASK_RETRIED) {
-        s->attempts = xgrow(s->attempts, s->n_attempts, &s->attempts_capacity, sizeof(*s->attempts));
-        s->attempts[s->n_attempts++] = (struct idle_span){e->task, e->result->start_s, e->result->end_s};
-    } else {
-        s->start_s[e->task] = (float)e->result->start_s;
-        s->run_s[e->task] = (float)(e->result->end_s - e->result->start_s);
+    s->attempts = xgrow(s->attempts, s->n_attempts, &s->attempts_capacity, sizeof(*s->attempts));
+    s->attempts[s->n_attempts++] = (struct idle_span){task, start_s, end_s};
+}
+
+static void note_last_attempt(struct summary *s, task_id task, double start_s, double end_s)
+{
+    s->start_s[task] = (float)start_s;
+    s->run_s[task] = (float)(end_s - start_s);
+}
+
+static void count_span(struct summary *s, task_id task, double start_s, double end_s)
+{
+    const struct task *t = &s->graph->tasks[task];
+    double time_s = end_s - start_s;
+
+    s->n_timed++;
+    s->sum_s += time_s;
+    s->core_sum_s += time_s * s->graph->resources[t->resource_class].cores;
+    if (start_s < s->first_start_s)
+        s->first_start_s = start_s;
+    if (end_s > s->last_end_s)
+        s->last_end_s = end_s;
+    count_program(s, t, time_s);
+    if (s->longest == TASK_NONE || time_s > s->longest_s) {
+        s->longest = task;
+        s->longest_s = time_s;
     }
 }
 
 static void count_time(struct summary *s, const struct event *e)
 {
     const struct task_result *result = e->result;
-    double time_s;
 
     /* It never ran; or its worker took its times with it, and they are NAN. */
     if (result == NULL || !(result->end_s > result->start_s))
         return;
-    time_s = result->end_s - result->start_s;
-    note_span(s, e);
-    s->n_timed++;
-    s->sum_s += time_s;
-    s->core_sum_s += time_s * s->graph->resources[s->graph->tasks[e->task].resource_class].cores;
+    (e->kind == EVENT_TASK_RETRIED ? note_attempt : note_last_attempt)(s, e->task, result->start_s, result->end_s);
+    count_span(s, e->task, result->start_s, result->end_s);
     s->cpu_sum_s += result->cpu_s;
-    s->first_start_s = fmin(s->first_start_s, result->start_s);
-    s->last_end_s = fmax(s->last_end_s, result->end_s);
-    count_program(s, e->task, time_s);
-    if (s->longest == TASK_NONE || time_s > s->longest_s) {
-        s->longest = e->task;
-        s->longest_s = time_s;
-    }
     if (result->max_rss_bytes > s->peak_bytes) {
         s->peak = e->task;
         s->peak_bytes = result->max_rss_bytes;
@@ -250,11 +260,15 @@ static void count_task(struct summary *s, const struct event *e)
 
 static void count_calls(struct summary *s, const struct event *e)
 {
+    s->n_done += e->n_calls;
     for (uint32_t i = 0; i < e->n_calls; i++) {
         const struct event_call *call = &e->calls[i];
-        struct task_result result = {.start_s = call->start_s, .end_s = call->start_s + call->run_s};
+        double end_s = call->start_s + call->run_s;
 
-        count_task(s, &(struct event){.kind = EVENT_TASK_DONE, .task = call->task, .result = &result});
+        if (!(end_s > call->start_s)) /* the clock did not move */
+            continue;
+        note_last_attempt(s, call->task, call->start_s, end_s);
+        count_span(s, call->task, call->start_s, end_s);
     }
 }
 
