@@ -286,8 +286,10 @@ static void hear_added(struct manager *m, uint32_t worker, struct call_report *r
 {
     const struct addition addition = {r->task, worker, r->n_added, r->added};
 
+    if (r->n_added == 0 || hooks_want(m, &r->result))
+        return;
     *why = (struct ganger_error){0};
-    if (r->n_added == 0 || hooks_want(m, &r->result) || added_hear(m, &addition, why) == 0)
+    if (added_hear(m, &addition, why) == 0)
         return;
     r->has_bytes = false;
     task_result_set_end(&r->result, TASK_RETURNED, ADDS_WRONGLY, why->text);
