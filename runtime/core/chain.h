@@ -21,7 +21,7 @@ struct chain
 
 void chain_release(struct chain *c); /* zeros are the empty one */
 
-/* The task was sent. The oldest is forgotten when there is no room. */
+/* The task, which has children, was sent. The oldest is forgotten when there is no room. */
 void chain_add(struct chain *c, task_id task);
 
 /* The next child of what was sent; TASK_NONE: all were looked at. The same one until it is passed. */

@@ -50,7 +50,7 @@ void estimate_init(struct estimate *e, const struct graph *g)
     e->b_level_s = xmalloc(g->n_tasks * sizeof(*e->b_level_s));
     e->order = graph_topological_order(g);
     for (uint32_t i = 0; i < g->n_programs; i++)
-        e->programs[i] = (struct estimate_program){.assumed_s = (float)UNKNOWN_S, .need_s = (double)NAN};
+        e->programs[i] = (struct estimate_program){.assumed_s = (float)UNKNOWN_S};
     for (task_id t = 0; t < g->n_tasks; t++)
         run_s[t] = count_task(e, &g->tasks[t]);
     graph_b_levels_along(g, e->order, run_s, e->b_level_s);
@@ -69,7 +69,7 @@ static void append_programs(struct estimate *e)
         return;
     e->programs = xrealloc(e->programs, n * sizeof(*e->programs));
     for (uint32_t i = e->n_programs; i < n; i++)
-        e->programs[i] = (struct estimate_program){.assumed_s = (float)UNKNOWN_S, .need_s = (double)NAN};
+        e->programs[i] = (struct estimate_program){.assumed_s = (float)UNKNOWN_S};
     e->n_programs = n;
 }
 
@@ -141,6 +141,7 @@ static bool have_means_moved(const struct estimate *e)
     return false;
 }
 
+/* Of a program of which some task is done. */
 static double needed_s(const struct estimate_program *p)
 {
     double mean = mean_s(p), variance = p->sum_square_s2 / p->n_done - mean * mean;
@@ -157,7 +158,6 @@ bool estimate_learn(struct estimate *e, task_id task, double run_s)
     p->sum_s += run_s;
     p->sum_square_s2 += run_s * run_s;
     p->n_done++;
-    p->need_s = needed_s(p);
     e->n_done++;
     if (e->n_done < e->n_done_next)
         return false;
@@ -199,7 +199,8 @@ double estimate_need_s(const struct estimate *e, task_id task)
 {
     const struct task *t = &e->graph->tasks[task];
     const struct task_policy *policy = &e->graph->policies[t->policy];
-    double need_s = t->cost_s > 0 ? (double)t->cost_s : e->programs[t->program].need_s;
+    const struct estimate_program *p = &e->programs[t->program];
+    double need_s = t->cost_s > 0 ? (double)t->cost_s : p->n_done > 0 ? needed_s(p) : (double)NAN;
 
     if (policy->end_signal.signal != 0)
         return policy->end_signal.before_s;

@@ -20,7 +20,6 @@ struct estimate_program
     double sum_s;
     double recent_s; /* running mean, which forgets */
     double sum_square_s2;
-    double need_s;   /* see estimate_need_s; NAN: nothing is known */
     uint32_t n_left; /* of its tasks whose cost is not stated: those that have not ended */
 };
 

@@ -216,6 +216,8 @@ static void update_family(struct ready *r, uint32_t family)
     bool was_there = f->best_line != NO_LINE;
 
     f->best_line = best_of_first(r, f, f->n_open);
+    if (f->best_line != NO_LINE && was_there && r->n_heap == 1)
+        return; /* it stands there alone, before and after */
     if (f->best_line != NO_LINE) {
         move_family(r, was_there ? f->heap_at : r->n_heap++, family);
     } else if (was_there) {

@@ -252,7 +252,7 @@ static void end_task(struct sched *s, task_id task, enum task_state state)
 {
     set_state(s, task, state);
     estimate_forget(&s->estimate, task);
-    push(&s->pending, task, task);
+    tell_children(s, (struct consequence){task, task});
     settle(s);
 }
 
@@ -530,7 +530,7 @@ static void send(struct sched *s, task_id task, uint32_t worker, struct placemen
     set_state(s, task, STATE_SENT);
     s->tasks[task].worker = worker;
     s->tasks[task].attempt++;
-    if (may_be_followed(s, task))
+    if (s->graph->child_first[task] < s->graph->child_first[task + 1] && may_be_followed(s, task))
         chain_add(&s->chain, task);
     *p = (struct placement){.task = task,
                             .attempt = s->tasks[task].attempt,
