@@ -179,6 +179,8 @@ struct ganger_task
     const char *cwd;            /* of a command; NULL: where the run was started */
     const char *const *env;     /* of a command: "NAME=VALUE", ended by NULL; NULL: none of its own */
     const char *const *after_ids; /* likewise, after those of `after`, by their ids; ended by NULL; NULL: none */
+    const enum ganger_condition *after_on; /* when each of `after` is met; NULL: when they have ended well */
+    const enum ganger_condition *after_ids_on; /* likewise of `after_ids` */
 };
 
 /* GANGER_NO_TASK on an error. */
@@ -220,8 +222,11 @@ GANGER_API const char *ganger_workflow_error(const struct ganger_workflow *w);
  * Numbers are of this call: 0 is the first task that it added. An added task waits for
  *  - tasks that this call added before it, by number (`after`);
  *  - the task that adds it, which has ended by then: GANGER_THIS_CALL in `after` gives it this call's result;
- *  - any task that there is by then, by id (`after_ids`): if that failed, it is skipped. Of a function that nothing
- *    waits for any more the result is gone, unless the task says `keep`: to ask for it then fails the adding task.
+ *  - any task that there is by then, by id (`after_ids`), whether it has ended or not: if that failed, it is skipped.
+ *    Of a function that nothing waits for any more the result is gone, unless the task says `keep`: to ask for it then
+ *    fails the adding task.
+ * Each on a condition, if it says so (`after_on`, `after_ids_on`): what is added may mend things when another task
+ * fails, or go on whatever becomes of it. Only the task that adds it has always ended well by then.
  * Nothing that was there before can be made to wait for what is added, so that no cycle can arise. Let an added task be
  * the one that goes on: see examples/fit.
  *

@@ -12,7 +12,7 @@
 
 #define ADDED_BYTES_MAX (1 << 24) /* by one call */
 
-enum { IS_COMMAND = 1, IS_ISOLATED = 2, IS_KEPT = 4, MAY_FAIL = 8, HAS_CWD = 16 };
+enum { IS_COMMAND = 1, IS_ISOLATED = 2, IS_KEPT = 4, MAY_FAIL = 8, HAS_CWD = 16, HAS_CONDITIONS = 32 };
 
 /* ---- saying it ---- */
 
@@ -54,19 +54,35 @@ struct adder
     struct call_added *added;
 };
 
-/* All that it waits for, by id: those of this call come first. */
+static uint32_t count_ids(const struct ganger_task *t)
+{
+    uint32_t n = 0;
+
+    while (t->after_ids != NULL && t->after_ids[n] != NULL)
+        n++;
+    return n;
+}
+
+static bool has_conditions(const struct ganger_task *t)
+{
+    return t->after_on != NULL || t->after_ids_on != NULL;
+}
+
+/* All that it waits for, by id: those of this call come first. Then the conditions, if it states some. */
 static void put_after(const struct adder *a, const struct ganger_task *t)
 {
     struct buffer *b = &a->added->bytes;
-    uint32_t n_ids = 0;
+    uint32_t n_ids = count_ids(t);
 
-    while (t->after_ids != NULL && t->after_ids[n_ids] != NULL)
-        n_ids++;
     buffer_put_u32(b, (uint32_t)t->n_after + n_ids);
     for (size_t i = 0; i < t->n_after; i++)
         put(b, t->after[i] == GANGER_THIS_CALL ? a->id : a->added->ids[t->after[i]]);
     for (uint32_t i = 0; i < n_ids; i++)
         put(b, t->after_ids[i]);
+    for (size_t i = 0; has_conditions(t) && i < t->n_after; i++)
+        buffer_put_u8(b, (uint8_t)ganger_condition_of(t->after_on, i));
+    for (size_t i = 0; has_conditions(t) && i < n_ids; i++)
+        buffer_put_u8(b, (uint8_t)ganger_condition_of(t->after_ids_on, i));
 }
 
 static void put_task(const struct adder *a, const struct ganger_task *t, const char *id)
@@ -76,7 +92,7 @@ static void put_task(const struct adder *a, const struct ganger_task *t, const c
     put(b, id);
     buffer_put_u8(b, (uint8_t)((t->command != NULL ? IS_COMMAND : 0) | (t->isolate ? IS_ISOLATED : 0) |
                                (t->keep ? IS_KEPT : 0) | (t->may_fail ? MAY_FAIL : 0) |
-                               (t->cwd != NULL ? HAS_CWD : 0)));
+                               (t->cwd != NULL ? HAS_CWD : 0) | (has_conditions(t) ? HAS_CONDITIONS : 0)));
     put(b, t->function);
     put_list(b, t->command);
     put_list(b, t->env);
@@ -103,6 +119,26 @@ static const char *id_of(const void *data, uint32_t number)
     return ((const struct call_added *)data)->ids[number];
 }
 
+/* It has ended well by then: to wait until it fails is to wait for ever. */
+#define WAITS_IN_VAIN "it waits until the task that adds it has failed, which then adds nothing"
+
+static const char *find_wrong_condition(const struct adder *a, const struct ganger_task *t)
+{
+    for (size_t i = 0; i < t->n_after; i++) {
+        if (!ganger_is_condition(t->after_on, i))
+            return "it waits on a condition that is none";
+        if (t->after[i] == GANGER_THIS_CALL && ganger_condition_of(t->after_on, i) == GANGER_ON_NOTOK)
+            return WAITS_IN_VAIN;
+    }
+    for (uint32_t i = 0; i < count_ids(t); i++) {
+        if (!ganger_is_condition(t->after_ids_on, i))
+            return "it waits on a condition that is none";
+        if (strcmp(t->after_ids[i], a->id) == 0 && ganger_condition_of(t->after_ids_on, i) == GANGER_ON_NOTOK)
+            return WAITS_IN_VAIN;
+    }
+    return NULL;
+}
+
 static const char *find_mistake(const struct adder *a, const struct ganger_task *t)
 {
     if ((t->function == NULL) == (t->command == NULL))
@@ -112,7 +148,7 @@ static const char *find_mistake(const struct adder *a, const struct ganger_task 
     for (size_t i = 0; i < t->n_after; i++)
         if (t->after[i] != GANGER_THIS_CALL && t->after[i] >= a->added->n)
             return "it waits for a number that no task has which this call added before";
-    return NULL;
+    return find_wrong_condition(a, t);
 }
 
 /* Takes the id. NULL, or why it is refused. */
@@ -264,7 +300,8 @@ static void get_body(struct reading *r, struct ganger_task *t, uint8_t flags)
     }
 }
 
-static void get_task(struct reading *r, struct ganger_task *t)
+/* Returns its flags. */
+static uint8_t get_task(struct reading *r, struct ganger_task *t)
 {
     uint8_t flags;
 
@@ -282,16 +319,26 @@ static void get_task(struct reading *r, struct ganger_task *t)
     t->timeout_s = cursor_f64(&r->c);
     t->cost_s = cursor_f64(&r->c);
     t->program = get_or_null(r);
+    return flags;
+}
+
+static void get_conditions(struct reading *r, struct added_task *added)
+{
+    added->on = cursor_bytes(&r->c, added->n_after);
+    for (uint32_t i = 0; added->on != NULL && i < added->n_after; i++)
+        r->c.failed |= (uint8_t)added->on[i] > ON_NOTOK;
 }
 
 /* What it waits for is looked up when it is appended. */
-static void get_after(struct reading *r, struct added_task *added)
+static void get_after(struct reading *r, struct added_task *added, uint8_t flags)
 {
     added->n_after = get_count(r, 5);
     added->after.bytes = r->c.next;
     for (uint32_t i = 0; i < added->n_after; i++)
         get(r);
     added->after.n = (uint32_t)(r->c.next - added->after.bytes);
+    if ((flags & HAS_CONDITIONS) != 0)
+        get_conditions(r, added);
 }
 
 static int check_function(const struct registry *registry, const struct ganger_task *t, struct ganger_error *err)
@@ -313,8 +360,7 @@ int added_read(struct graph *g, const struct registry *registry, struct cursor *
     int status = 0;
 
     *added = (struct added_task){.definition = {r.c.next, bytes != NULL ? n : 0}};
-    get_task(&r, &t);
-    get_after(&r, added);
+    get_after(&r, added, get_task(&r, &t));
     if (r.c.failed)
         status = error_set(err, ERROR_SYSTEM, "what is said of a task that is added makes no sense");
     else if (check_function(registry, &t, err) < 0)
@@ -378,7 +424,8 @@ static bool find_needs(const struct graph *g, const struct added_task *added, ta
     for (uint32_t i = 0; i < added->n_after; i++) {
         struct text id = added_next_id(&c);
 
-        needs[i] = (struct graph_need){.parent = graph_find(g, id.bytes, id.n), .on = ON_OK};
+        needs[i] = (struct graph_need){.parent = graph_find(g, id.bytes, id.n),
+                                       .on = added->on != NULL ? (enum graph_condition)added->on[i] : ON_OK};
         if (needs[i].parent == TASK_NONE)
             return false;
     }

@@ -20,6 +20,7 @@ struct added_task
     struct text definition;   /* borrowed */
     struct text after;        /* of the definition: n_after texts as buffer_put_text writes them */
     uint32_t n_after;
+    const char *on;           /* of each, a byte: enum graph_condition; NULL: all are ON_OK */
 };
 
 /* The next of several definitions, each behind its length (u32). -1, and a message that needs no more words, when the

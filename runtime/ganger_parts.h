@@ -37,6 +37,17 @@ struct graph *ganger_workflow_seal(struct ganger_workflow *w, struct ganger_erro
 int ganger_workflow_read_task(struct ganger_workflow *w, const char *id, const struct ganger_task *t,
                               struct task *task);
 
+/* The i-th of a list that may be NULL: then all are GANGER_ON_OK. Is it one at all? */
+static inline enum ganger_condition ganger_condition_of(const enum ganger_condition *on, size_t i)
+{
+    return on != NULL ? on[i] : GANGER_ON_OK;
+}
+
+static inline bool ganger_is_condition(const enum ganger_condition *on, size_t i)
+{
+    return on == NULL || (uint32_t)on[i] <= GANGER_ON_NOTOK;
+}
+
 /* "task-NUMBER", of GANGER_MADE_ID_BYTES at most; and whether a task that was added last has such a one. */
 void ganger_workflow_make_id(char *id, uint32_t number);
 void ganger_workflow_note_id(struct ganger_workflow *w, task_id task, bool is_made);

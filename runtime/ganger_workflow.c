@@ -10,6 +10,7 @@
 #include <xxhash.h>
 
 #define NAME_MAX_BYTES 255
+#define CONDITIONS "GANGER_ON_OK, GANGER_ON_ANY or GANGER_ON_NOTOK"
 #define ENV_SEED UINT64_C(0x656e7669726f6e)
 
 void ganger_workflow_init(struct ganger_workflow *w)
@@ -281,16 +282,27 @@ int ganger_workflow_read_task(struct ganger_workflow *w, const char *id, const s
 
 /* ---- adding ---- */
 
+static int refuse_condition(struct ganger_workflow *w, const char *id)
+{
+    return ganger_workflow_refuse(w, "task \"%s\" waits for another on a condition that is none: " CONDITIONS, id);
+}
+
 static int check_after(struct ganger_workflow *w, const char *id, const struct ganger_task *t)
 {
-    for (size_t i = 0; i < t->n_after; i++)
+    for (size_t i = 0; i < t->n_after; i++) {
         if (t->after[i] >= w->graph->n_tasks)
             return ganger_workflow_refuse(w, "task \"%s\" waits for task number %u, which is none so far", id,
                                           t->after[i]);
-    for (size_t i = 0; t->after_ids != NULL && t->after_ids[i] != NULL; i++)
+        if (!ganger_is_condition(t->after_on, i))
+            return refuse_condition(w, id);
+    }
+    for (size_t i = 0; t->after_ids != NULL && t->after_ids[i] != NULL; i++) {
         if (ganger_workflow_find(w, t->after_ids[i]) == GANGER_NO_TASK)
             return ganger_workflow_refuse(w, "task \"%s\" waits for \"%s\", which is none so far", id,
                                           t->after_ids[i]);
+        if (!ganger_is_condition(t->after_ids_on, i))
+            return refuse_condition(w, id);
+    }
     return 0;
 }
 
@@ -341,9 +353,10 @@ ganger_task_number ganger_workflow_add(struct ganger_workflow *w, const struct g
     ganger_workflow_note_id(w, number, t->id == NULL);
     ganger_workflow_note_task(w);
     for (size_t i = 0; i < t->n_after; i++)
-        ganger_workflow_add_dependency(w, t->after[i], number, GANGER_ON_OK);
+        ganger_workflow_add_dependency(w, t->after[i], number, ganger_condition_of(t->after_on, i));
     for (size_t i = 0; t->after_ids != NULL && t->after_ids[i] != NULL; i++)
-        ganger_workflow_add_dependency(w, ganger_workflow_find(w, t->after_ids[i]), number, GANGER_ON_OK);
+        ganger_workflow_add_dependency(w, ganger_workflow_find(w, t->after_ids[i]), number,
+                                       ganger_condition_of(t->after_ids_on, i));
     return number;
 }
 
@@ -355,6 +368,9 @@ void ganger_workflow_add_dependency(struct ganger_workflow *w, ganger_task_numbe
     if (parent >= w->graph->n_tasks || child >= w->graph->n_tasks)
         ganger_workflow_refuse(w, "a dependency of task number %u on task number %u: there are %u tasks so far", child,
                                parent, w->graph->n_tasks);
+    else if (!ganger_is_condition(&on, 0))
+        ganger_workflow_refuse(w, "a dependency of task number %u on task number %u, on a condition that is none: "
+                               CONDITIONS, child, parent);
     else if (w->dag != NULL)
         ganger_workflow_note_dependency(w, parent, child, (enum graph_condition)on);
     else

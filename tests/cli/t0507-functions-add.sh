@@ -51,6 +51,30 @@ refused unknown 'asks for the function "no-such", which is not registered'
 refused nobody 'waits for "nobody", which there is not'
 refused fail 'w'
 
+# What is added may wait to see others fail, or end, whether they have or not; also when it is had from the journal.
+flow '{"id": "early", "function": "nothing", "keep": true}' '{"id": "bad", "function": "refuse"}' \
+    '{"id": "w", "function": "add_menders", "after": ["early", {"task": "bad", "on": "any"}]}'
+for backend in none thread local; do
+    rm -rf flow.run
+    g 1 run --backend $backend flow.json
+    for resume in "" --resume; do
+        [ -z "$resume" ] || g 1 run --resume --backend $backend flow.json
+        for line in "mends: done -" "whatever: done -" "late: done -" "skipped: skipped" "needless: not needed" \
+            "too-late: skipped" "fails: failed" "bad: failed"; do
+            says out "$line"
+        done
+        says out "done  5 of 10 tasks"
+    done
+    g 1 verify flow.run
+    says out 'verdict   sound so far, but not complete'
+done
+sed -n '1,/^{"event":"added","task":"too-late"/p' flow.run/journal.jsonl >cut && cp cut flow.run/journal.jsonl
+g 1 run --resume --backend none flow.json
+says out "done  5 of 10 tasks"
+says out "mends: done -"
+g 1 verify flow.run
+says out 'verdict   sound so far, but not complete'
+
 # The result of a function that nobody waits for any more is gone, unless it says `keep`.
 rm -rf flow.run
 middle='{"id": "middle", "function": "nothing", "after": ["early"]}'

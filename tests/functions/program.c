@@ -190,6 +190,26 @@ static int add_and_crash(struct ganger_call *call)
     return 0;
 }
 
+/* Tasks that wait for what has failed, "bad", and for what is added here and fails. */
+static int add_menders(struct ganger_call *call)
+{
+    static const char *const ids[] = {"bad", NULL}, *const early[] = {"early", NULL};
+    static const enum ganger_condition any = GANGER_ON_ANY, notok = GANGER_ON_NOTOK;
+    ganger_task_number fails = add_call(call, "fails", "refuse", "");
+
+    ganger_call_add(call, &(struct ganger_task){.id = "mends", .function = "join", .after_ids = ids,
+                                                .after_ids_on = &notok});
+    ganger_call_add(call, &(struct ganger_task){.id = "whatever", .function = "join", .after_ids = ids,
+                                                .after_ids_on = &any});
+    ganger_call_add(call, &(struct ganger_task){.id = "skipped", .function = "join", .after_ids = ids});
+    ganger_call_add(call, &(struct ganger_task){.id = "needless", .function = "join", .after_ids = early,
+                                                .after_ids_on = &notok});
+    ganger_call_add(call, &(struct ganger_task){.id = "late", .function = "join", .after = &fails, .n_after = 1,
+                                                .after_on = &notok});
+    ganger_call_add(call, &(struct ganger_task){.id = "too-late", .function = "join", .after = &fails, .n_after = 1});
+    return 0;
+}
+
 /* What it is told to do wrong. */
 static int add_wrongly(struct ganger_call *call)
 {
@@ -221,6 +241,7 @@ static const struct ganger_function functions[] = {
     {"add_and_fail", add_and_fail, 0},
     {"add_and_crash", add_and_crash, 0},
     {"add_wrongly", add_wrongly, 0},
+    {"add_menders", add_menders, 0},
     {"square", square, 0},
     {"sum", sum, 0},
     {"join", join, 0},

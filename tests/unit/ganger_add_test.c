@@ -122,6 +122,40 @@ static void test_a_function_comes_back_as_it_was_added(void **state)
     graph_free(g);
 }
 
+static void test_conditions_come_back_as_they_were_added(void **state)
+{
+    static const ganger_task_number after[] = {GANGER_THIS_CALL, 0};
+    static const enum ganger_condition on[] = {GANGER_ON_ANY, GANGER_ON_NOTOK}, ids_on[] = {GANGER_ON_ANY};
+    static const char *const ids[] = {"other", NULL};
+    struct ganger_call *call = new_call();
+    struct graph *g = new_graph();
+    struct added_task added;
+    struct cursor c;
+    uint32_t l;
+
+    (void)state;
+    add(call, NULL, "f");
+    ganger_call_add(call, &(struct ganger_task){.function = "f", .after = after, .n_after = 2, .after_on = on,
+                                                .after_ids = ids, .after_ids_on = ids_on});
+    ganger_call_add(call, &(struct ganger_task){.function = "f", .after_ids = ids, .after_ids_on = ids_on});
+    c = added_by(call);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(read_next(g, &c, &added), 0);
+        assert_int_equal(added_append(g, &added, 0), i + 2);
+    }
+    assert_true(c.next == c.end);
+    assert_true(g->has_conditions);
+    l = graph_first_link(g, 1); /* of "other" */
+    assert_int_equal(g->links[l].child, 3);
+    assert_int_equal(g->links[l].condition, ON_ANY);
+    assert_int_equal(g->links[graph_next_link(g, 1, l)].child, 4);
+    assert_int_equal(g->links[graph_next_link(g, 1, l)].condition, ON_ANY);
+    l = graph_first_link(g, 2);
+    assert_int_equal(g->links[l].condition, ON_NOTOK);
+    call_free(call);
+    graph_free(g);
+}
+
 static void test_a_command_comes_back_as_it_was_added(void **state)
 {
     static const char *const command[] = {"echo", "", "b c", NULL}, *const env[] = {"A=1", "B=", NULL};
@@ -187,6 +221,31 @@ static void test_what_makes_no_sense_fails_the_call(void **state)
     call = new_call();
     ganger_call_add(call, &(struct ganger_task){.id = "b", .function = "f", .payload = "", .n_payload_bytes = 65537});
     expect_refused(call, "its payload has more than 64 KiB");
+}
+
+static void test_a_condition_that_cannot_be_met_fails_the_call(void **state)
+{
+    static const ganger_task_number adder = GANGER_THIS_CALL;
+    static const enum ganger_condition notok = GANGER_ON_NOTOK, none = (enum ganger_condition)3;
+    static const char *const ids[] = {"adder", NULL};
+    const struct
+    {
+        struct ganger_task task;
+        const char *why;
+    } rows[] = {
+        {{.function = "f", .after = &adder, .n_after = 1, .after_on = &notok}, "it waits until the task that adds it"},
+        {{.function = "f", .after_ids = ids, .after_ids_on = &notok}, "it waits until the task that adds it"},
+        {{.function = "f", .after = &adder, .n_after = 1, .after_on = &none}, "on a condition that is none"},
+        {{.function = "f", .after_ids = ids, .after_ids_on = &none}, "on a condition that is none"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct ganger_call *call = new_call();
+
+        assert_int_equal(ganger_call_add(call, &rows[i].task), GANGER_NO_TASK);
+        expect_refused(call, rows[i].why);
+    }
 }
 
 static void test_one_call_adds_so_much_and_no_more(void **state)
@@ -326,8 +385,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_function_comes_back_as_it_was_added),
+        cmocka_unit_test(test_conditions_come_back_as_they_were_added),
         cmocka_unit_test(test_a_command_comes_back_as_it_was_added),
         cmocka_unit_test(test_what_makes_no_sense_fails_the_call),
+        cmocka_unit_test(test_a_condition_that_cannot_be_met_fails_the_call),
         cmocka_unit_test(test_one_call_adds_so_much_and_no_more),
         cmocka_unit_test(test_what_cannot_be_had_is_refused_where_it_is_read),
         cmocka_unit_test(test_garbage_is_refused),

@@ -92,6 +92,37 @@ static void test_update_adds_and_refuses_a_cycle_whole(void **unused)
     expect_sealed(&w, "a:\nb: a\nx:\nc: x b\nd: c x b\n");
 }
 
+static void test_conditions_may_be_said_with_the_task(void **unused)
+{
+    static const enum ganger_condition on[] = {GANGER_ON_NOTOK, GANGER_ON_OK}, wrong = (enum ganger_condition)3;
+    static const enum ganger_condition ids_on[] = {GANGER_ON_ANY};
+    static const char *const ids[] = {"c", NULL};
+    struct ganger_workflow w;
+    ganger_task_number t[5];
+    struct graph *g;
+
+    (void)unused;
+    draft(&w, t);
+    ganger_workflow_add(&w, &(struct ganger_task){.id = "e", .function = "f", .after = t, .n_after = 2, .after_on = on,
+                                                  .after_ids = ids, .after_ids_on = ids_on});
+    g = ganger_workflow_seal(&w, NULL);
+    assert_non_null(g);
+    assert_int_equal(graph_condition_at(g, g->child_first[1] - 1), ON_NOTOK); /* a's last child is e */
+    assert_int_equal(graph_condition_at(g, g->child_first[2] - 1), ON_OK);
+    assert_int_equal(graph_condition_at(g, g->child_first[4] - 1), ON_ANY);
+    graph_free(g);
+    ganger_workflow_release(&w);
+    draft(&w, t);
+    ganger_workflow_add(&w, &(struct ganger_task){.id = "e", .function = "f", .after_ids = ids,
+                                                  .after_ids_on = &wrong});
+    assert_non_null(strstr(ganger_workflow_error(&w), "task \"e\" waits for another on a condition that is none"));
+    ganger_workflow_release(&w);
+    draft(&w, t);
+    ganger_workflow_add_dependency(&w, t[0], t[2], wrong);
+    assert_non_null(strstr(ganger_workflow_error(&w), "on a condition that is none"));
+    ganger_workflow_release(&w);
+}
+
 static void test_a_cycle_by_add_dependency_refuses_the_workflow(void **unused)
 {
     struct ganger_workflow w;
@@ -201,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_not_changed_is_as_it_was),
         cmocka_unit_test(test_update_adds_and_refuses_a_cycle_whole),
+        cmocka_unit_test(test_conditions_may_be_said_with_the_task),
         cmocka_unit_test(test_a_cycle_by_add_dependency_refuses_the_workflow),
         cmocka_unit_test(test_pruned_tasks_are_bridged_in_their_place),
         cmocka_unit_test(test_who_uses_a_pruned_task_is_told),
