@@ -119,7 +119,20 @@ GANGER_API int ganger_call_fail(struct ganger_call *call, const char *format, ..
 GANGER_API const char *ganger_call_id(const struct ganger_call *call);         /* of its task */
 GANGER_API uint32_t ganger_call_attempt(const struct ganger_call *call);       /* from 1 */
 GANGER_API uint32_t ganger_call_worker(const struct ganger_call *call);        /* from 1: the rank */
-GANGER_API uint32_t ganger_call_slot(const struct ganger_call *call);          /* of its node, from 0 */
+GANGER_API uint32_t ganger_call_slot(const struct ganger_call *call);          /* of its worker: of the node, from 0 */
+
+/* What its task holds while it runs: so many cores as it asked for, and the slots that these are, ascending. The thread
+ * that runs it is bound to all of them, and so are those that it starts. (Threads that a library keeps for later calls
+ * stay where they were: a call that holds other cores than the one before it gets a new thread, and so, as a rule, new
+ * ones of OpenMP.) */
+GANGER_API uint32_t ganger_call_n_cores(const struct ganger_call *call);
+GANGER_API const uint16_t *ganger_call_slots(const struct ganger_call *call, uint32_t *n);
+
+/* The ids of the GPUs that it holds, counted from 0, as a command finds them in GANGER_GPUS: a number, a UUID, or a
+ * part of a GPU. NULL: there are not so many. The environment, which is the whole process's, says nothing of them but
+ * to an isolated function; that finds all variables of a command (docs/workflow-format.md). */
+GANGER_API uint32_t ganger_call_n_gpus(const struct ganger_call *call);
+GANGER_API const char *ganger_call_gpu(const struct ganger_call *call, uint32_t i);
 
 /* The `data` of this process's struct ganger_program; NULL without one. */
 GANGER_API void *ganger_call_data(const struct ganger_call *call);

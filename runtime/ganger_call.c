@@ -102,6 +102,31 @@ uint32_t ganger_call_slot(const struct ganger_call *call)
     return call->slot;
 }
 
+const uint16_t *ganger_call_slots(const struct ganger_call *call, uint32_t *n)
+{
+    *n = call->place != NULL ? call->place->n_slots : 1;
+    return call->place != NULL ? call->place->slots : &call->slot;
+}
+
+uint32_t ganger_call_n_cores(const struct ganger_call *call)
+{
+    return call->place != NULL ? call->place->n_slots : 1;
+}
+
+uint32_t ganger_call_n_gpus(const struct ganger_call *call)
+{
+    return call->place != NULL ? call->place->n_gpus : 0;
+}
+
+const char *ganger_call_gpu(const struct ganger_call *call, uint32_t i)
+{
+    const char *id = i < ganger_call_n_gpus(call) ? call->place->gpus.bytes : NULL;
+
+    while (id != NULL && i-- > 0)
+        id += strlen(id) + 1;
+    return id;
+}
+
 void *ganger_call_data(const struct ganger_call *call)
 {
     return call->data;

@@ -91,8 +91,16 @@ static void add_files(struct run *run, const struct task_files *files)
     run->outputs = (struct text){files->outputs, files->n_outputs_bytes};
 }
 
+struct text manager_pack_slots(struct manager *m, const struct placement *p)
+{
+    m->slots.n = 0;
+    for (uint32_t i = 0; i < p->n_slots; i++)
+        buffer_put_u16(&m->slots, p->slots[i]);
+    return (struct text){m->slots.bytes, (uint32_t)m->slots.n};
+}
+
 /* The ids of its GPUs, each ended by a NUL. */
-static struct text pack_gpus(struct manager *m, const struct placement *p)
+struct text manager_pack_gpus(struct manager *m, const struct placement *p)
 {
     const struct node_entry *n = &m->nodes[p->node];
 
@@ -117,7 +125,8 @@ void manager_send_run(struct manager *m, const struct placement *p, bool is_in_a
         .has_cwd = setting->cwd != NULL,
         .cwd = text_of(setting->cwd),
         .timeout_s = m->o->graph->policies[t->policy].timeout_s,
-        .gpus = pack_gpus(m, p),
+        .slots = manager_pack_slots(m, p),
+        .gpus = manager_pack_gpus(m, p),
         .memory_bytes = m->o->graph->resources[t->resource_class].memory_bytes,
     };
 
@@ -127,10 +136,6 @@ void manager_send_run(struct manager *m, const struct placement *p, bool is_in_a
         run.wants_fingerprint = run.inputs.n > 0;
         run.fingerprint = reuse_expected(m->o->reuse, p->task);
     }
-    m->slots.n = 0;
-    for (uint32_t i = 0; i < p->n_slots; i++)
-        buffer_put_u16(&m->slots, p->slots[i]);
-    run.slots = (struct text){m->slots.bytes, (uint32_t)m->slots.n};
     message_begin(&m->message, MESSAGE_RUN, m->o->epoch, p->worker);
     message_add_run(&m->message, &run);
     /* A busy worker looks for messages when its task ends. */

@@ -177,6 +177,8 @@ void calls_send(struct manager *m, const struct placement *p)
     start = message_begin_call(&outbox->message, &order);
     if (order.n_results > 0)
         results_visit(m->o->results, p->task, add_result, &(struct inputs){m, &outbox->message});
+    if (p->n_slots > 1 || p->n_gpus > 0)
+        message_add_place(&outbox->message, manager_pack_slots(m, p), manager_pack_gpus(m, p));
     message_end_call(&outbox->message, start);
 }
 
@@ -250,11 +252,11 @@ static void note_done(struct manager *m, const struct call_report *r)
     sched_finish(m->sched, r->task, STATE_DONE, run_s);
 }
 
-/* A function that holds more than one core is told of by itself, with all of them; so is what the program is asked
- * about. */
+/* A function that holds more than one core, or a GPU, is told of by itself, with all of them; so is what the program is
+ * asked about. */
 static bool can_be_told_with_others(const struct manager *m, uint32_t worker, const struct call_report *r)
 {
-    return r->result.end == TASK_EXITED && r->result.output_bytes == 0 && sched_n_slots_of(m->sched, worker) == 1 &&
+    return r->result.end == TASK_EXITED && r->result.output_bytes == 0 && sched_holds_one_slot(m->sched, worker) &&
            !hooks_collect(m);
 }
 
@@ -267,7 +269,9 @@ void calls_tell_sent(struct manager *m, uint32_t worker, task_id task)
                                             .worker = worker,
                                             .node = m->peers[worker].node,
                                             .n_slots = sched_n_slots_of(m->sched, worker),
-                                            .slots = sched_slots_of(m->sched, worker)});
+                                            .slots = sched_slots_of(m->sched, worker),
+                                            .n_gpus = sched_n_gpus_of(m->sched, worker),
+                                            .gpus = sched_gpus_of(m->sched, worker)});
 }
 
 /* The others are told of like commands: now that they have ended it is said that they were sent. */

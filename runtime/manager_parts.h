@@ -123,6 +123,10 @@ struct manager
 
 double manager_epoch_s(const struct manager *m);
 uint32_t manager_n_workers(const struct manager *m);
+/* What a placement holds, encoded as in a RUN; good until the next one. */
+struct text manager_pack_slots(struct manager *m, const struct placement *p);
+struct text manager_pack_gpus(struct manager *m, const struct placement *p);
+
 const struct task *manager_task(const struct manager *m, task_id task); /* TASK_SETUP and TASK_TEARDOWN, too */
 void manager_send_run(struct manager *m, const struct placement *p, bool is_in_advance);
 /* Sends m->message; a node that cannot be reached is cut off, one of ours ends the run. */

@@ -59,11 +59,12 @@ static struct ganger_call *pop(struct calls *c)
 
 void worker_calls_close(struct worker *w)
 {
-    runner_close(w->calls.runner);
+    worker_runner_close(w);
     forget_isolated(&w->calls);
     while (w->calls.first != NULL)
         call_free(pop(&w->calls));
     buffer_release(&w->calls.report);
+    buffer_release(&w->calls.runner_slots);
     kept_release(&w->calls.kept);
     free(w->calls.mean_s);
 }
@@ -218,7 +219,7 @@ static int give_unresolved_back(struct worker *w, struct ganger_error *err)
 /* What the process reads: a CALL like the one that brought it here. */
 static int write_given(const struct worker *w, const struct ganger_call *call)
 {
-    struct buffer b = BUFFER_EMPTY;
+    struct buffer b = BUFFER_EMPTY, slots = BUFFER_EMPTY;
     struct call_order order = {.task = call->task,
                                .attempt = call->attempt,
                                .function = call->function,
@@ -233,7 +234,10 @@ static int write_given(const struct worker *w, const struct ganger_call *call)
     start = message_begin_call(&b, &order);
     for (uint32_t i = 0; i < call->n_dependencies; i++)
         message_add_result(&b, call->dependencies[i].bytes, call->dependencies[i].n);
+    if (call->place != NULL)
+        message_add_place(&b, call_put_slots(call, &slots), call->place->gpus);
     message_end_call(&b, start);
+    buffer_release(&slots);
     while (fd >= 0 && n_done < b.n) {
         ssize_t n = write(fd, b.bytes + n_done, b.n - n_done);
 
@@ -327,7 +331,7 @@ static int give_to_runner(struct worker *w, struct ganger_call *call, struct gan
 {
     struct calls *c = &w->calls;
 
-    if (c->runner == NULL && (c->runner = runner_open(w->o->registry, err)) == NULL) {
+    if (worker_runner_open(w, call, err) < 0) {
         call_free(call);
         return -1;
     }
@@ -367,8 +371,7 @@ static int abandon(struct worker *w, enum task_end end, struct ganger_error *err
     if (end == TASK_TIMED_OUT)
         log_warning("worker %u: a function did not return within its timeout: its thread is left to itself and may go "
                     "on computing; \"isolate\" makes it one that can be killed", w->comm->rank);
-    runner_close(c->runner);
-    c->runner = NULL;
+    worker_runner_close(w);
     w->fds[FD_RUNNER] = (struct pollfd){-1, POLLIN, 0};
     leave_runner(w);
     return report_end(w, c->task, c->attempt, c->start_s, end, "", err);
@@ -388,7 +391,8 @@ static bool may_run_in_place(const struct worker *w, const struct ganger_call *c
 {
     float mean_s = w->calls.mean_s[call->function];
 
-    return w->o->runs_in_place || (call->timeout_s == 0 && mean_s >= 0 && mean_s < (float)IN_PLACE_S);
+    return w->o->runs_in_place ||
+           (call->timeout_s == 0 && mean_s >= 0 && mean_s < (float)IN_PLACE_S && !call_is_wide(call));
 }
 
 /* A rank that shares its core would only keep the others from it. */

@@ -102,6 +102,7 @@ struct calls
     uint32_t n_waiting;
     struct ganger_call **end;
     struct runner *runner;     /* NULL: none yet */
+    struct buffer runner_slots; /* u16 each, that its thread is bound to; empty: where we are */
     bool is_running;           /* on the runner: … */
     task_id task;              /* … this, of which nothing else is known when it must be abandoned */
     uint32_t attempt;
@@ -270,6 +271,15 @@ void worker_end_all(struct worker *w);
 /* Makes an isolated function the current task: a process that reads `given` and writes `taken`. */
 int worker_start_isolated(struct worker *w, const struct ganger_call *call, char **argv, int given_fd, int taken_fd,
                           struct ganger_error *err);
+
+/* ---- worker_runner.c ---- */
+
+/* A runner, which is idle, for that call: bound to all cores that it holds. Libraries keep threads for the thread that
+ * made them (OpenMP does), and these stay where they were bound: so another place is another thread. */
+int worker_runner_open(struct worker *w, const struct ganger_call *call, struct ganger_error *err);
+
+/* Of one that is busy, what it does counts no more. */
+void worker_runner_close(struct worker *w);
 
 /* ---- worker_calls.c ---- */
 

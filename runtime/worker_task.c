@@ -259,7 +259,7 @@ static int start_task(struct worker *w, const struct run *run, struct ganger_err
 int worker_start_isolated(struct worker *w, const struct ganger_call *call, char **argv, int given_fd, int taken_fd,
                           struct ganger_error *err)
 {
-    struct buffer words = BUFFER_EMPTY, slot = BUFFER_EMPTY;
+    struct buffer words = BUFFER_EMPTY, slots = BUFFER_EMPTY;
     char given[64], *taken = xasprintf(CALL_TAKEN_VARIABLE "=/proc/%d/fd/%d", (int)getpid(), taken_fd);
     struct run run = {.task = call->task,
                       .attempt = call->attempt,
@@ -268,13 +268,12 @@ int worker_start_isolated(struct worker *w, const struct ganger_call *call, char
                       .env = {taken, (uint32_t)strlen(taken) + 1},
                       .cwd = {"", 0},
                       .timeout_s = call->timeout_s,
-                      .gpus = {"", 0}};
+                      .slots = call_put_slots(call, &slots),
+                      .gpus = call->place != NULL ? call->place->gpus : (struct text){"", 0}};
     int status;
 
     snprintf(given, sizeof(given), "/proc/%d/fd/%d", (int)getpid(), given_fd);
     run.stdin_path = (struct text){given, (uint32_t)strlen(given)};
-    buffer_put_u16(&slot, call->slot);
-    run.slots = (struct text){slot.bytes, (uint32_t)slot.n};
     for (; argv[run.n_argv] != NULL; run.n_argv++)
         buffer_put(&words, argv[run.n_argv], strlen(argv[run.n_argv]) + 1);
     run.argv = (struct text){words.bytes, (uint32_t)words.n};
@@ -282,7 +281,7 @@ int worker_start_isolated(struct worker *w, const struct ganger_call *call, char
     w->current_run.n = 0;
     status = start_task(w, &run, err);
     buffer_release(&words);
-    buffer_release(&slot);
+    buffer_release(&slots);
     free(taken);
     return status;
 }

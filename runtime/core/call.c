@@ -30,10 +30,32 @@ static const char *put_copy(char **room, struct text t)
     return copy;
 }
 
+static size_t place_bytes(const struct call_order *order)
+{
+    if (order->slots.n == 0)
+        return 0;
+    return aligned(sizeof(struct call_place)) + aligned(order->slots.n) + room_of(order->gpus);
+}
+
+static const struct call_place *put_place(char *room, const struct call_order *order)
+{
+    struct call_place *place = (struct call_place *)(void *)room;
+    uint16_t *slots = (uint16_t *)(void *)(room + aligned(sizeof(*place)));
+    struct cursor c = cursor_over(order->slots.bytes, order->slots.n);
+
+    *place = (struct call_place){
+        .n_slots = order->slots.n / 2, .n_gpus = text_count_packed(order->gpus), .slots = slots};
+    for (uint32_t i = 0; i < place->n_slots; i++)
+        slots[i] = cursor_u16(&c);
+    room += aligned(sizeof(*place)) + aligned(order->slots.n);
+    place->gpus = (struct text){put_copy(&room, order->gpus), order->gpus.n};
+    return place;
+}
+
 static size_t total_bytes(const struct call_order *order)
 {
     size_t n = aligned(sizeof(struct ganger_call)) + aligned(order->n_results * sizeof(struct call_bytes)) +
-               room_of(order->id) + room_of(order->payload);
+               room_of(order->id) + room_of(order->payload) + place_bytes(order);
     struct cursor results = order->results;
     struct recall own;
     struct text result;
@@ -78,7 +100,20 @@ struct ganger_call *call_new(const struct call_order *order, uint32_t worker, vo
         }
         call->n_owed += dependency->own.task != TASK_NONE;
     }
+    if (order->slots.n > 0)
+        call->place = put_place(room, order);
     return call;
+}
+
+struct text call_put_slots(const struct ganger_call *call, struct buffer *b)
+{
+    uint32_t n = call->place != NULL ? call->place->n_slots : 1;
+    const uint16_t *slots = call->place != NULL ? call->place->slots : &call->slot;
+
+    b->n = 0;
+    for (uint32_t i = 0; i < n; i++)
+        buffer_put_u16(b, slots[i]);
+    return (struct text){b->bytes, (uint32_t)b->n};
 }
 
 static const struct kept_result *find_owed(const struct kept *kept, const struct call_bytes *dependency)

@@ -1,7 +1,7 @@
 /* call: one attempt of a task that is a C function, where it runs: what it is given, and what it gave.
  *
  * ganger.h shows it to functions as an opaque struct. It is one piece of memory: the struct, then the id, the
- * payload and the dependencies' results, each aligned for any type and followed by a NUL. */
+ * payload and the dependencies' results, each aligned for any type and followed by a NUL, and its place. */
 #ifndef GANGER_CORE_CALL_H
 #define GANGER_CORE_CALL_H
 
@@ -29,6 +29,15 @@ struct call_bytes
     const void *bytes; /* NULL: there is no result */
     size_t n;
     struct recall own; /* task TASK_NONE: nothing; else it is what this attempt will have returned: see call_resolve */
+};
+
+/* What it holds, if that is more than the slot of its worker. */
+struct call_place
+{
+    uint32_t n_slots;
+    uint32_t n_gpus;
+    const uint16_t *slots; /* ascending */
+    struct text gpus;      /* ids, each ended by a NUL */
 };
 
 /* Tasks that it adds: what is said of them (ganger_add.h), one after the other. */
@@ -59,6 +68,7 @@ struct ganger_call
     uint32_t n_dependencies;
     struct call_bytes *dependencies;
     uint32_t n_owed;   /* of them: not known yet */
+    const struct call_place *place; /* NULL: its slot, and no GPU */
     char *owed;        /* what was owed, one behind the other; NULL: nothing */
     void *data;        /* of the program */
 
@@ -77,6 +87,15 @@ struct ganger_call
 /* Copies all of the record, which was decoded. The caller frees it. */
 struct ganger_call *call_new(const struct call_order *order, uint32_t worker, void *data);
 void call_free(struct ganger_call *call); /* takes NULL */
+
+/* Does it hold more cores than its worker has? */
+static inline bool call_is_wide(const struct ganger_call *call)
+{
+    return call->place != NULL && call->place->n_slots > 1;
+}
+
+/* Its slots, into `b`, encoded as those of a RUN. */
+struct text call_put_slots(const struct ganger_call *call, struct buffer *b);
 
 /* Copies what the call waited for from what its worker ran before. False: not all of it is kept, and the call cannot
  * run here; then nothing has changed. */

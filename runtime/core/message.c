@@ -248,6 +248,12 @@ void message_add_own_result(struct buffer *b, const struct recall *own)
     buffer_put_u32(b, own->attempt);
 }
 
+void message_add_place(struct buffer *b, struct text slots, struct text gpus)
+{
+    put_text(b, slots);
+    put_text(b, gpus);
+}
+
 void message_end_call(struct buffer *b, size_t start)
 {
     end_record(b, start);
@@ -566,6 +572,17 @@ int message_next_cancel(struct cursor *c, struct cancel *r, struct ganger_error 
     return 0;
 }
 
+/* What stands behind the results, if anything does. */
+static bool take_place(struct cursor *record, struct call_order *r)
+{
+    r->slots = r->gpus = (struct text){"", 0};
+    if (record->failed || record->next == record->end)
+        return !record->failed;
+    r->slots = get_text(record);
+    r->gpus = get_text(record);
+    return !record->failed && r->slots.n >= 2 && r->slots.n % 2 == 0 && is_list(r->gpus);
+}
+
 int message_next_call(struct cursor *c, struct call_order *r, struct ganger_error *err)
 {
     struct cursor record = next_record(c), results;
@@ -582,7 +599,7 @@ int message_next_call(struct cursor *c, struct call_order *r, struct ganger_erro
         return -1;
     for (uint32_t i = 0; i < r->n_results && !results.failed; i++)
         call_order_next_result(&results, &result, &own);
-    if (results.failed || !(r->timeout_s >= 0))
+    if (!take_place(&results, r) || !(r->timeout_s >= 0))
         return error_set(err, ERROR_SYSTEM, "a CALL message contradicts itself");
     return 0;
 }

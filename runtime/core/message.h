@@ -139,6 +139,8 @@ struct call_order
     struct text payload;
     uint32_t n_results;   /* of dependencies, in declared order; see call_order_next_result */
     struct cursor results;
+    struct text slots;    /* that it holds, u16 each; empty: the one of its worker, and no GPU */
+    struct text gpus;     /* ids, each ended by a NUL */
 };
 
 /* Of CALLED. */
@@ -206,11 +208,13 @@ void message_add_lost(struct buffer *b, const struct lost *r);
 void message_add_heartbeat(struct buffer *b, const struct heartbeat *r);
 void message_add_called(struct buffer *b, const struct call_report *r);
 
-/* A CALL's record is written in pieces: begin it, add its results, end it. `order->results` is not looked at, and
- * `order->n_results` must be added. begin returns what end wants. */
+/* A CALL's record is written in pieces: begin it, add its results, then its place if that is more than the slot of its
+ * worker, end it. `order->results`, `slots` and `gpus` are not looked at, and `order->n_results` must be added. begin
+ * returns what end wants. */
 size_t message_begin_call(struct buffer *b, const struct call_order *order);
 void message_add_result(struct buffer *b, const void *bytes, size_t n); /* bytes NULL: there is none */
 void message_add_own_result(struct buffer *b, const struct recall *own); /* what the worker will have by then */
+void message_add_place(struct buffer *b, struct text slots, struct text gpus);
 void message_end_call(struct buffer *b, size_t start);
 
 /* Reading: open, then exactly n_records of the calls that fit the kind. -1 on bytes that are no valid

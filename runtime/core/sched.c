@@ -893,6 +893,23 @@ uint32_t sched_n_slots_of(const struct sched *s, uint32_t worker)
     return s->match.place.workers[worker].n_slots;
 }
 
+const uint16_t *sched_gpus_of(const struct sched *s, uint32_t worker)
+{
+    return s->match.place.workers[worker].gpus;
+}
+
+uint32_t sched_n_gpus_of(const struct sched *s, uint32_t worker)
+{
+    return s->match.place.workers[worker].n_gpus;
+}
+
+bool sched_holds_one_slot(const struct sched *s, uint32_t worker)
+{
+    const struct worker *w = &s->match.place.workers[worker];
+
+    return w->n_slots == 1 && w->n_gpus == 0;
+}
+
 uint32_t sched_n_free_slots(const struct sched *s)
 {
     return s->match.place.n_free_slots;

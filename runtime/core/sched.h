@@ -227,6 +227,13 @@ task_id sched_advance_of(const struct sched *s, uint32_t worker);
 const uint16_t *sched_slots_of(const struct sched *s, uint32_t worker);
 uint32_t sched_n_slots_of(const struct sched *s, uint32_t worker);
 
+/* Likewise its GPUs, by their numbers on the node. */
+const uint16_t *sched_gpus_of(const struct sched *s, uint32_t worker);
+uint32_t sched_n_gpus_of(const struct sched *s, uint32_t worker);
+
+/* Does it hold one slot, and no GPU? */
+bool sched_holds_one_slot(const struct sched *s, uint32_t worker);
+
 uint32_t sched_n_free_slots(const struct sched *s);
 
 /* How long a task will probably run: its cost, else the mean of the done tasks of its program, else NAN. */

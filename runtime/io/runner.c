@@ -95,6 +95,14 @@ struct runner *runner_open(const struct registry *registry, struct ganger_error 
     return NULL;
 }
 
+int runner_bind(struct runner *r, const cpu_set_t *mask, size_t n_bytes, struct ganger_error *err)
+{
+    errno = pthread_setaffinity_np(r->thread, n_bytes, mask);
+    if (errno == 0)
+        return 0;
+    return error_set_errno(err, ERROR_SYSTEM, "cannot bind the thread that runs functions to the cores of its task");
+}
+
 int runner_fd(const struct runner *r)
 {
     return r->fd;

@@ -8,11 +8,16 @@
 #include "base/error.h"
 #include "core/call.h"
 
+#include <sched.h>
+
 struct runner;
 
 /* Borrows the registry for as long as a function may run, abandoned ones included. In the thread all signals are
  * blocked. */
 struct runner *runner_open(const struct registry *registry, struct ganger_error *err);
+
+/* Binds the thread, and what it starts from now on, to a mask of so many bytes, as sched_setaffinity takes it. */
+int runner_bind(struct runner *r, const cpu_set_t *mask, size_t n_bytes, struct ganger_error *err);
 
 /* Readable when a call has ended. */
 int runner_fd(const struct runner *r);

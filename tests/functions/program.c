@@ -4,6 +4,7 @@
  *     changed, merged, cyclic, counted */
 #include "ganger.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +122,27 @@ static int count(struct ganger_call *call)
 
     __atomic_add_fetch(calls, 1, __ATOMIC_RELAXED);
     return 0;
+}
+
+/* What its task holds, what its thread may use, and what the environment says: "cores:slots:gpus:cpus:GANGER_GPUS". */
+static int say_place(struct ganger_call *call)
+{
+    const uint16_t *slots;
+    const char *gpus = getenv("GANGER_GPUS");
+    cpu_set_t cpus;
+    uint32_t n;
+
+    usleep(2000); /* longer than what runs in place */
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+        return 1;
+    ganger_call_printf(call, "%u:", ganger_call_n_cores(call));
+    slots = ganger_call_slots(call, &n);
+    for (uint32_t i = 0; i < n; i++)
+        ganger_call_printf(call, "%s%u", i > 0 ? "," : "", slots[i]);
+    ganger_call_printf(call, ":");
+    for (uint32_t i = 0; ganger_call_gpu(call, i) != NULL; i++)
+        ganger_call_printf(call, "%s%s", i > 0 ? "," : "", ganger_call_gpu(call, i));
+    return ganger_call_printf(call, ":%d:%s", CPU_COUNT(&cpus), gpus != NULL ? gpus : "-") < 0;
 }
 
 static ganger_task_number add_call(struct ganger_call *call, const char *id, const char *function, const char *payload)
@@ -252,6 +274,8 @@ static const struct ganger_function functions[] = {
     {"nap", nap, 0},
     {"leave", leave, 0},
     {"say_pid", say_pid, 0},
+    {"say_place", say_place, 0},
+    {"say_place_alone", say_place, GANGER_ISOLATE},
     {"alone", say_pid, GANGER_ISOLATE},
     {"fill", fill, 0},
     {"check", check, 0},

@@ -1,6 +1,8 @@
 /* Feeds the decoder of messages, and what takes its texts apart. Built by CMake with -DGANGER_FUZZ=ON (clang). */
+#include "core/call.h"
 #include "core/environment.h"
 #include "core/message.h"
+#include "ganger.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +32,21 @@ static void read_results(const struct call_order *order)
         call_order_next_result(&results, &result, &own);
     if (results.failed)
         abort();
+}
+
+/* As a worker does. */
+static void make_call(const struct call_order *order)
+{
+    struct ganger_call *call = call_new(order, 1, NULL);
+    struct buffer slots = BUFFER_EMPTY;
+    uint32_t n_gpus = 0;
+
+    while (ganger_call_gpu(call, n_gpus) != NULL)
+        n_gpus++;
+    if (call_put_slots(call, &slots).n / 2 != ganger_call_n_cores(call) || n_gpus != ganger_call_n_gpus(call))
+        abort();
+    buffer_release(&slots);
+    call_free(call);
 }
 
 static int next(enum message_kind kind, struct cursor *c)
@@ -76,6 +93,7 @@ static int next(enum message_kind kind, struct cursor *c)
         if (message_next_call(c, &any.order, NULL) < 0)
             return -1;
         read_results(&any.order);
+        make_call(&any.order);
         return 0;
     case MESSAGE_CALLED: return message_next_called(c, &any.report, NULL);
     }

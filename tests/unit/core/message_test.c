@@ -79,6 +79,7 @@ static void test_a_call_comes_back_as_it_was_sent(void **state)
     assert_int_equal(message_open(&h, &c, b.bytes, b.n, NULL), 0);
     assert_int_equal(h.kind, MESSAGE_CALL);
     assert_int_equal(message_next_call(&c, &o, NULL), 0);
+    assert_int_equal(o.slots.n + o.gpus.n, 0);
     assert_true(o.task == 7 && o.attempt == 2 && o.function == 3 && o.slot == 4 && o.is_isolated);
     assert_true(o.timeout_s == 2.5 && o.n_results == 4);
     assert_string_equal(o.id.bytes, "sim-1");
@@ -95,6 +96,41 @@ static void test_a_call_comes_back_as_it_was_sent(void **state)
     assert_false(call_order_next_result(&o.results, &r, &own));
     assert_true(r.bytes == NULL && own.task == 5 && own.attempt == 9);
     buffer_release(&b);
+}
+
+/* What a call holds beside its worker's slot stands behind the results, and takes nothing where it holds no more. */
+static void test_a_calls_place_comes_back_as_it_was_sent(void **state)
+{
+    struct call_order o = {.task = 7, .attempt = 2, .id = text_of("wide"), .payload = {"", 0}, .n_results = 1};
+    const struct text slots[] = {{"\1\0\3\0", 4}, {"\1\0\3", 3}, {"", 0}, {"\1\0", 2}};
+    const struct text gpus[] = {{"0\0GPU-5a", 9}, {"", 0}, {"0", 2}, {"0\0x", 3}};
+    const int wanted[] = {0, -1, -1, -1}; /* the last: x has no end */
+    struct message_header h;
+    struct cursor c;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct buffer b = BUFFER_EMPTY;
+        struct ganger_error err = {0};
+        size_t start;
+
+        message_begin(&b, MESSAGE_CALL, 5, 3);
+        start = message_begin_call(&b, &o);
+        message_add_result(&b, "one", 3);
+        message_add_place(&b, slots[i], gpus[i]);
+        message_end_call(&b, start);
+        assert_int_equal(message_open(&h, &c, b.bytes, b.n, NULL), 0);
+        assert_int_equal(message_next_call(&c, &o, &err), wanted[i]);
+        if (i == 0) {
+            assert_int_equal(o.slots.n, 4);
+            assert_memory_equal(o.slots.bytes, "\1\0\3\0", 4);
+            assert_int_equal(text_count_packed(o.gpus), 2);
+        }
+        o.n_results = 1;
+        o.id = text_of("wide");
+        o.payload = (struct text){"", 0};
+        buffer_release(&b);
+    }
 }
 
 static void test_a_call_cut_anywhere_is_refused(void **state)
@@ -555,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_done_without_sound_times_is_refused),
         cmocka_unit_test(test_welcome_that_contradicts_itself_is_refused),
         cmocka_unit_test(test_a_call_comes_back_as_it_was_sent),
+        cmocka_unit_test(test_a_calls_place_comes_back_as_it_was_sent),
         cmocka_unit_test(test_a_call_cut_anywhere_is_refused),
         cmocka_unit_test(test_how_functions_ended_comes_back_as_it_was_sent),
         cmocka_unit_test(test_what_a_function_adds_comes_with_its_end),
