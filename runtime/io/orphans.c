@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define READ_BYTES 65536
@@ -35,7 +36,7 @@ struct wanted
 };
 
 /* That a process is gone, or not ours, is no news. Of one that could not be looked at for want of descriptors, say,
- * nobody knows whether it is wanted. */
+ * nobody knows whether it is wanted; and one that cannot be reached may live on. */
 static void note_blindness(struct wanted *w)
 {
     if (errno != ENOENT && errno != ESRCH && errno != EACCES && errno != EPERM && w->blind == 0)
@@ -168,6 +169,16 @@ static bool is_old_rank(struct wanted *w, int pid_fd)
            strcmp(w->text.bytes + strlen(w->text.bytes) + 1, "run") == 0 && holds_dir(w, pid_fd);
 }
 
+/* By /proc/PID as it was opened, which names this process alone. Its number may be somebody else's by now. */
+static bool kill_that(struct wanted *w, int pid_fd)
+{
+    bool is_sent = syscall(SYS_pidfd_send_signal, pid_fd, SIGKILL, NULL, 0) == 0;
+
+    if (!is_sent)
+        note_blindness(w);
+    return is_sent;
+}
+
 /* Kills those that are there; how many. */
 static uint32_t kill_wanted(struct wanted *w, bool (*is_wanted)(struct wanted *, int))
 {
@@ -187,7 +198,7 @@ static uint32_t kill_wanted(struct wanted *w, bool (*is_wanted)(struct wanted *,
         fd = openat(dirfd(proc), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
             note_blindness(w);
-        if (fd >= 0 && fstat(fd, &s) == 0 && s.st_uid == getuid() && is_wanted(w, fd) && kill(pid, SIGKILL) == 0)
+        if (fd >= 0 && fstat(fd, &s) == 0 && s.st_uid == getuid() && is_wanted(w, fd) && kill_that(w, fd))
             n++;
         if (fd >= 0)
             close(fd);

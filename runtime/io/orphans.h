@@ -2,7 +2,8 @@
  *
  * A task is known by what it finds in its environment (GANGER_RUN_DIR, GANGER_EPOCH, GANGER_WORKER), and so is all that
  * it starts, however far that runs away, unless it is given another environment. A rank is known by the run directory,
- * which it holds open. Only this user's processes are seen, and only those of this host and container. */
+ * which it holds open. Only this user's processes are seen, and only those of this host and container. Who was found is
+ * killed by a descriptor, not by his number: that may be a stranger's by then. */
 #ifndef GANGER_IO_ORPHANS_H
 #define GANGER_IO_ORPHANS_H
 

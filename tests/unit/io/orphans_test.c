@@ -2,7 +2,9 @@
 
 #include "base/alloc.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -12,8 +14,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -193,6 +197,67 @@ static void test_a_run_below_a_task_of_its_own_does_not_end_it(void **unused)
     assert_false(was_killed(task));
 }
 
+/* ---- a number that changes hands ---- */
+
+static pid_t short_lived; /* ends as soon as all has been read of it; 0: nobody does */
+static pid_t stranger;    /* what has its number then; or -1 */
+
+/* Another process of the same number. */
+static pid_t start_with_number(pid_t pid)
+{
+    struct clone_args args = {.exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1};
+    pid_t child = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            pause();
+    }
+    return child;
+}
+
+static bool is_environ_of(int fd, pid_t pid)
+{
+    char link[64], path[64] = "", wanted[64];
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    snprintf(wanted, sizeof(wanted), "/proc/%d/environ", (int)pid);
+    return readlink(link, path, sizeof(path) - 1) > 0 && strcmp(path, wanted) == 0;
+}
+
+/* The linker leads the calls of the module through this. */
+ssize_t __real_read(int fd, void *bytes, size_t n);
+ssize_t __wrap_read(int fd, void *bytes, size_t n);
+ssize_t __wrap_read(int fd, void *bytes, size_t n)
+{
+    ssize_t n_read = __real_read(fd, bytes, n);
+    pid_t pid = short_lived;
+
+    if (n_read != 0 || pid == 0 || !is_environ_of(fd, pid))
+        return n_read;
+    short_lived = 0;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    stranger = start_with_number(pid);
+    return 0;
+}
+
+static void test_a_stranger_with_the_number_of_one_that_ended_is_spared(void **unused)
+{
+    pid_t task = start_task(run_dir, 2, 5);
+
+    (void)unused;
+    short_lived = task;
+    assert_int_equal(orphans_end_of(run_dir, 2, 5), 0);
+    assert_int_equal(short_lived, 0);
+    if (stranger < 0 && errno == EPERM) {
+        print_message("not tested: only root may choose the number of a process\n");
+        skip();
+    }
+    assert_int_equal(stranger, task);
+    assert_false(was_killed(stranger));
+}
+
 static void test_a_directory_that_is_not_there_is_an_error(void **unused)
 {
     struct ganger_error err = {0};
@@ -226,6 +291,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_run_directory_by_another_path_is_the_same),
         cmocka_unit_test(test_what_one_worker_s_tasks_left_is_ended),
         cmocka_unit_test(test_a_run_below_a_task_of_its_own_does_not_end_it),
+        cmocka_unit_test(test_a_stranger_with_the_number_of_one_that_ended_is_spared),
         cmocka_unit_test(test_a_directory_that_is_not_there_is_an_error),
     };
 
