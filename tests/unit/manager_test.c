@@ -178,11 +178,13 @@ static bool script_receive(struct comm *c, uint32_t *from, const char **bytes, s
 /* A process that stands for a worker: does nothing until it is killed. */
 static pid_t start_stand_in(void)
 {
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
 
     assert_true(pid >= 0);
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent) /* it died before we asked to be told */
+            _exit(1);
         for (;;)
             pause();
     }
