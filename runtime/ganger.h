@@ -38,6 +38,10 @@
  * the same time: with `--backend thread` in one address space. The callbacks of struct ganger_program run on the
  * manager's rank; hooks, on a thread of their own there.
  *
+ * What a function prints goes where its worker's standard output and standard error go: to those of `prog run`, as it
+ * comes, those of several workers mixed, and it is not kept. That of an isolated one is kept in the run directory as a
+ * command's is: `prog logs` shows it, by task and attempt. Return what is to be found again, or isolate.
+ *
  * A function runs at least once. Its result is recorded once; but one that had begun when its worker, or the whole
  * run, died runs again. */
 #ifndef GANGER_GANGER_H

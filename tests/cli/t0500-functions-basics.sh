@@ -40,6 +40,17 @@ g 0 check -- 1 changed
 says out "tasks          3"
 g 0 verify changed.run
 
+# What functions print comes out, once, whatever runs them; that of an isolated one is kept, and does not.
+echo '{"tasks": [{"id": "p{i}", "for": {"i": "1-3"}, "function": "say_pid"}, {"id": "alone", "function": "alone"}]}' >print.json
+for backend in none thread local; do
+    rm -rf print.run
+    g 0 run -q --backend $backend print.json
+    [ "$(grep -c '^hello from p[123]$' out)" = 3 ] || fail "$backend: three functions printed: $(cat out)"
+    says_not out "hello from alone"
+    g 0 logs print.run alone
+    same out "hello from alone"
+done
+
 # A workflow is put together from parts; one that does not fit changes nothing.
 g 0 run -q --backend thread -n 2 -d merged.run -- 1 merged
 says out "last: done ours theirs theirs"
