@@ -49,7 +49,7 @@ static struct ganger_call *take_call(const struct program *p, const struct buffe
         error_set(err, ERROR_USAGE, CALL_COMMAND " is for workers: they start it to isolate a function");
         return NULL;
     }
-    return call_new(&order, h.worker, p->registry.data);
+    return call_new(&order, h.worker, p->registry.data, NULL);
 }
 
 static int write_report(const struct ganger_call *call, int fd, struct ganger_error *err)

@@ -156,6 +156,7 @@ void calls_send(struct manager *m, const struct placement *p)
         .function = number,
         .slot = p->slots[0],
         .is_isolated = is_isolated(m, p->task, number),
+        .is_awaited = graph_has_children(g, p->task),
         .timeout_s = g->policies[t->policy].timeout_s,
         .id = {t->id, (uint32_t)task_n_id_bytes(t)},
         .payload = {t->argv, t->n_argv_bytes},

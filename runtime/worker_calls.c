@@ -63,6 +63,7 @@ void worker_calls_close(struct worker *w)
     forget_isolated(&w->calls);
     while (w->calls.first != NULL)
         call_free(pop(&w->calls));
+    call_pool_release(&w->calls.pool);
     buffer_release(&w->calls.report);
     buffer_release(&w->calls.runner_slots);
     kept_release(&w->calls.kept);
@@ -103,11 +104,12 @@ static int report_call(struct worker *w, struct ganger_call *call, struct ganger
     report.result.start_s = since_origin_s(w, call->start_s);
     report.result.end_s = since_origin_s(w, call->end_s);
     status = add_report(w, &report, err);
-    if (report.has_bytes && report.n_added == 0) { /* what it adds may be refused: then it has failed */
+    /* What it adds may be refused: then it has failed. */
+    if (report.has_bytes && call->is_awaited && report.n_added == 0) {
         kept_put(&w->calls.kept, call->task, call->attempt, call->result, call->n_result, call->result_capacity);
         call->result = NULL;
     }
-    call_free(call);
+    call_recycle(call, &w->calls.pool);
     return status;
 }
 
@@ -144,7 +146,7 @@ int worker_calls_hear(struct worker *w, uint32_t n_records, struct cursor *curso
     for (uint32_t i = 0; i < n_records; i++) {
         if (message_next_call(cursor, &order, err) < 0 || check_call(w, &order, err) < 0)
             return -1;
-        *c->end = call_new(&order, w->comm->rank, w->o->registry->data);
+        *c->end = call_new(&order, w->comm->rank, w->o->registry->data, &c->pool);
         c->end = &(*c->end)->next;
         c->n_waiting++;
     }
@@ -169,7 +171,7 @@ int worker_calls_give_back(struct worker *w, struct ganger_error *err)
         struct ganger_call *call = pop(&w->calls);
 
         add_returned(w, call);
-        call_free(call);
+        call_recycle(call, &w->calls.pool);
     }
     return comm_send(w->comm, MANAGER, w->message.bytes, w->message.n, err);
 }
@@ -192,7 +194,7 @@ int worker_calls_give_one_back(struct worker *w, const struct recall *recall, st
         c->end = at;
     message_begin(&w->message, MESSAGE_RETURNED, w->epoch, w->comm->rank);
     add_returned(w, call);
-    call_free(call);
+    call_recycle(call, &c->pool);
     return comm_send(w->comm, MANAGER, w->message.bytes, w->message.n, err);
 }
 
@@ -209,7 +211,7 @@ static int give_unresolved_back(struct worker *w, struct ganger_error *err)
         struct ganger_call *call = pop(c);
 
         add_returned(w, call);
-        call_free(call);
+        call_recycle(call, &w->calls.pool);
     }
     return comm_send(w->comm, MANAGER, w->message.bytes, w->message.n, err);
 }
@@ -318,7 +320,7 @@ int worker_calls_end_isolated(struct worker *w, struct task_result *result, stru
                             "its process ended before the function returned");
     }
     status = add_report(w, &report, err);
-    if (report.has_bytes && report.result.end == TASK_EXITED && report.n_added == 0)
+    if (report.has_bytes && c->isolated->is_awaited && report.result.end == TASK_EXITED && report.n_added == 0)
         keep_copy(w, &report);
     buffer_release(&taken);
     forget_isolated(c);

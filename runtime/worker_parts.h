@@ -101,6 +101,7 @@ struct calls
     struct ganger_call *first; /* those that wait */
     uint32_t n_waiting;
     struct ganger_call **end;
+    struct call_pool pool;     /* for those that come */
     struct runner *runner;     /* NULL: none yet */
     struct buffer runner_slots; /* u16 each, that its thread is bound to; empty: where we are */
     bool is_running;           /* on the runner: … */

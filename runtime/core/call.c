@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define FIRST_RESULT_BYTES 256
+#define POOLED_BYTES 512 /* of each piece in a pool; larger calls have their own */
+#define POOLED_MAX 1024  /* pieces */
 
 static size_t aligned(size_t n)
 {
@@ -66,9 +68,26 @@ static size_t total_bytes(const struct call_order *order)
     return n;
 }
 
-struct ganger_call *call_new(const struct call_order *order, uint32_t worker, void *data)
+/* Of so many bytes at least; says how many. */
+static void *take_room(struct call_pool *pool, size_t *n_bytes)
 {
-    char *room = xmalloc(total_bytes(order));
+    struct ganger_call *room;
+
+    if (pool == NULL || *n_bytes > POOLED_BYTES)
+        return xmalloc(*n_bytes);
+    *n_bytes = POOLED_BYTES;
+    if (pool->first == NULL)
+        return xmalloc(POOLED_BYTES);
+    room = pool->first;
+    pool->first = room->next;
+    pool->n--;
+    return room;
+}
+
+struct ganger_call *call_new(const struct call_order *order, uint32_t worker, void *data, struct call_pool *pool)
+{
+    size_t n_room = total_bytes(order);
+    char *room = take_room(pool, &n_room);
     struct ganger_call *call = (struct ganger_call *)(void *)room;
     struct cursor results = order->results;
     struct recall none = {.task = TASK_NONE};
@@ -80,9 +99,11 @@ struct ganger_call *call_new(const struct call_order *order, uint32_t worker, vo
                                  .slot = order->slot,
                                  .function = order->function,
                                  .is_isolated = order->is_isolated,
+                                 .is_awaited = order->is_awaited,
                                  .timeout_s = order->timeout_s,
                                  .n_dependencies = order->n_results,
-                                 .data = data};
+                                 .data = data,
+                                 .n_room = n_room};
     room += aligned(sizeof(*call));
     call->dependencies = (struct call_bytes *)(void *)room;
     room += aligned(order->n_results * sizeof(*call->dependencies));
@@ -161,15 +182,45 @@ void call_added_release(struct call_added *added)
     buffer_release(&added->bytes);
 }
 
+/* What it has beside its piece of memory. */
+static void release_parts(struct ganger_call *call)
+{
+    if (call->added.n > 0)
+        call_added_release(&call->added);
+    free(call->result);
+    free(call->owed);
+    free(call->why);
+}
+
 void call_free(struct ganger_call *call)
 {
     if (call == NULL)
         return;
-    call_added_release(&call->added);
-    free(call->result);
-    free(call->owed);
-    free(call->why);
+    release_parts(call);
     free(call);
+}
+
+void call_recycle(struct ganger_call *call, struct call_pool *pool)
+{
+    release_parts(call);
+    if (call->n_room != POOLED_BYTES || pool->n == POOLED_MAX) {
+        free(call);
+        return;
+    }
+    call->next = pool->first;
+    pool->first = call;
+    pool->n++;
+}
+
+void call_pool_release(struct call_pool *pool)
+{
+    while (pool->first != NULL) {
+        struct ganger_call *call = pool->first;
+
+        pool->first = call->next;
+        free(call);
+    }
+    pool->n = 0;
 }
 
 void call_run(struct ganger_call *call, const struct registry *registry)

@@ -62,6 +62,7 @@ struct ganger_call
     uint16_t slot;
     uint16_t function; /* number in the registry */
     bool is_isolated;
+    bool is_awaited;   /* see struct call_order */
     double timeout_s;  /* 0: none */
     const char *id;
     struct call_bytes payload;
@@ -82,11 +83,23 @@ struct ganger_call
     double start_s; /* the worker's clock */
     double end_s;
     int status;     /* what the body returned */
+    size_t n_room;  /* bytes of the piece */
 };
 
-/* Copies all of the record, which was decoded. The caller frees it. */
-struct ganger_call *call_new(const struct call_order *order, uint32_t worker, void *data);
-void call_free(struct ganger_call *call); /* takes NULL */
+/* Pieces of memory of calls that are over, for those that come: what a function that takes no time costs is mostly
+ * memory. Zeros are the empty one. */
+struct call_pool
+{
+    struct ganger_call *first;
+    uint32_t n;
+};
+
+void call_pool_release(struct call_pool *pool);
+
+/* Copies all of the record, which was decoded. The caller frees it, or gives it to a pool. `pool` may be NULL. */
+struct ganger_call *call_new(const struct call_order *order, uint32_t worker, void *data, struct call_pool *pool);
+void call_free(struct ganger_call *call);                         /* takes NULL */
+void call_recycle(struct ganger_call *call, struct call_pool *pool);
 
 /* Does it hold more cores than its worker has? */
 static inline bool call_is_wide(const struct ganger_call *call)

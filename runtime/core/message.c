@@ -202,6 +202,10 @@ static bool is_known(uint8_t kind)
 #define CALL_NUMBERS_BYTES (4 + 4 + 2 + 2 + 1 + 8)
 #define CALLED_NUMBERS_BYTES (4 + 4 + 1 + 4 + 8 + 8)
 
+/* What is said of a CALL in one byte. */
+#define CALL_IS_ISOLATED 1
+#define CALL_IS_AWAITED 2
+
 size_t message_begin_call(struct buffer *b, const struct call_order *r)
 {
     size_t start = begin_record(b);
@@ -211,7 +215,7 @@ size_t message_begin_call(struct buffer *b, const struct call_order *r)
     put_little_endian(&at, r->attempt, 4);
     put_little_endian(&at, r->function, 2);
     put_little_endian(&at, r->slot, 2);
-    put_little_endian(&at, r->is_isolated, 1);
+    put_little_endian(&at, (r->is_isolated ? CALL_IS_ISOLATED : 0) | (r->is_awaited ? CALL_IS_AWAITED : 0), 1);
     put_f64(&at, r->timeout_s);
     put_text(b, r->id);
     put_text(b, r->payload);
@@ -222,6 +226,7 @@ size_t message_begin_call(struct buffer *b, const struct call_order *r)
 static bool take_call_numbers(struct cursor *record, struct call_order *r)
 {
     const char *at = cursor_bytes(record, CALL_NUMBERS_BYTES);
+    uint64_t flags;
 
     if (at == NULL)
         return false;
@@ -229,7 +234,9 @@ static bool take_call_numbers(struct cursor *record, struct call_order *r)
     r->attempt = (uint32_t)take_little_endian(&at, 4);
     r->function = (uint16_t)take_little_endian(&at, 2);
     r->slot = (uint16_t)take_little_endian(&at, 2);
-    r->is_isolated = take_little_endian(&at, 1) != 0;
+    flags = take_little_endian(&at, 1);
+    r->is_isolated = (flags & CALL_IS_ISOLATED) != 0;
+    r->is_awaited = (flags & CALL_IS_AWAITED) != 0;
     r->timeout_s = take_f64(&at);
     return true;
 }

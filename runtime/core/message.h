@@ -134,6 +134,7 @@ struct call_order
     uint16_t function; /* number in the registry */
     uint16_t slot;
     bool is_isolated;
+    bool is_awaited;   /* tasks that wait for it may follow it on the same worker: what it returns is kept there */
     double timeout_s;  /* 0: none */
     struct text id;
     struct text payload;

@@ -37,7 +37,7 @@ static void read_results(const struct call_order *order)
 /* As a worker does. */
 static void make_call(const struct call_order *order)
 {
-    struct ganger_call *call = call_new(order, 1, NULL);
+    struct ganger_call *call = call_new(order, 1, NULL, NULL);
     struct buffer slots = BUFFER_EMPTY;
     uint32_t n_gpus = 0;
 

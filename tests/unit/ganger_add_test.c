@@ -16,7 +16,8 @@
 /* As if the function of a task "adder" ran. */
 static struct ganger_call *new_call(void)
 {
-    return call_new(&(struct call_order){.task = 0, .attempt = 1, .id = {"adder", 5}, .payload = {"", 0}}, 1, NULL);
+    return call_new(&(struct call_order){.task = 0, .attempt = 1, .id = {"adder", 5}, .payload = {"", 0}}, 1, NULL,
+                    NULL);
 }
 
 /* adder, and a task "other": both functions. */

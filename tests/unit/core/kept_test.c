@@ -92,7 +92,7 @@ static struct ganger_call *make_call(struct buffer *b)
     message_end_call(b, start);
     assert_int_equal(message_open(&h, &c, b->bytes, b->n, NULL), 0);
     assert_int_equal(message_next_call(&c, &order, NULL), 0);
-    return call_new(&order, 1, NULL);
+    return call_new(&order, 1, NULL, NULL);
 }
 
 static void test_a_call_gets_all_that_it_is_owed_or_nothing(void **state)

@@ -50,6 +50,7 @@ static void put_call(struct buffer *b)
                            .function = 3,
                            .slot = 4,
                            .is_isolated = true,
+                           .is_awaited = true,
                            .timeout_s = 2.5,
                            .id = text_of("sim-1"),
                            .payload = {"a\0b", 3},
@@ -80,7 +81,7 @@ static void test_a_call_comes_back_as_it_was_sent(void **state)
     assert_int_equal(h.kind, MESSAGE_CALL);
     assert_int_equal(message_next_call(&c, &o, NULL), 0);
     assert_int_equal(o.slots.n + o.gpus.n, 0);
-    assert_true(o.task == 7 && o.attempt == 2 && o.function == 3 && o.slot == 4 && o.is_isolated);
+    assert_true(o.task == 7 && o.attempt == 2 && o.function == 3 && o.slot == 4 && o.is_isolated && o.is_awaited);
     assert_true(o.timeout_s == 2.5 && o.n_results == 4);
     assert_string_equal(o.id.bytes, "sim-1");
     assert_int_equal(o.payload.n, 3);
