@@ -138,7 +138,7 @@ static void add_result(void *data, task_id parent, const struct result *result)
 /* A worker that died under it may have died of it. */
 static bool is_isolated(const struct manager *m, task_id task, uint16_t number)
 {
-    return (manager_task(m, task)->flags & TASK_ISOLATE) != 0 || m->o->registry->functions[number].is_isolated ||
+    return (m->o->graph->tasks[task].flags & TASK_ISOLATE) != 0 || m->o->registry->functions[number].is_isolated ||
            sched_n_lost(m->sched, task) > 0;
 }
 

@@ -215,17 +215,3 @@ bool estimate_is_news(const struct estimate *e, task_id task)
 
     return n_done == 1 || n_done == FEW;
 }
-
-double estimate_recent_s(const struct estimate *e, task_id task)
-{
-    const struct estimate_program *p = &e->programs[e->graph->tasks[task].program];
-
-    return p->n_done > 0 ? p->recent_s : (double)NAN;
-}
-
-bool estimate_is_below(const struct estimate *e, task_id task, double limit_s)
-{
-    const struct estimate_program *p = &e->programs[e->graph->tasks[task].program];
-
-    return p->n_done > 0 && p->recent_s < limit_s;
-}

@@ -11,6 +11,7 @@
 
 #include "core/graph.h"
 
+#include <math.h>
 #include <stdbool.h>
 
 struct estimate_program
@@ -68,10 +69,19 @@ double estimate_need_s(const struct estimate *e, task_id task);
 
 /* Did what was learned of a task's program last make it likely that the others need less than they were taken to? */
 bool estimate_is_news(const struct estimate *e, task_id task);
+
 /* The running mean of its program; NAN: none is done. */
-double estimate_recent_s(const struct estimate *e, task_id task);
+static inline double estimate_recent_s(const struct estimate *e, task_id task)
+{
+    const struct estimate_program *p = &e->programs[e->graph->tasks[task].program];
+
+    return p->n_done > 0 ? p->recent_s : (double)NAN;
+}
 
 /* Are the tasks of its program known to be shorter than so many seconds, of late? */
-bool estimate_is_below(const struct estimate *e, task_id task, double limit_s);
+static inline bool estimate_is_below(const struct estimate *e, task_id task, double limit_s)
+{
+    return estimate_recent_s(e, task) < limit_s;
+}
 
 #endif

@@ -216,8 +216,6 @@ static void update_family(struct ready *r, uint32_t family)
     bool was_there = f->best_line != NO_LINE;
 
     f->best_line = best_of_first(r, f, f->n_open);
-    if (f->best_line != NO_LINE && was_there && r->n_heap == 1)
-        return; /* it stands there alone, before and after */
     if (f->best_line != NO_LINE) {
         move_family(r, was_there ? f->heap_at : r->n_heap++, family);
     } else if (was_there) {
@@ -233,6 +231,8 @@ static void change_head(struct ready *r, uint32_t line)
     struct ready_family *f = &r->families[r->lines[line].family];
 
     update_head(r, &r->lines[line]);
+    if (f->n_lines == 1 && f->best_line == line && r->lines[line].n > 0 && r->n_heap == 1)
+        return; /* there is nobody whom it could be before or behind */
     if (f->n_leaves > 0)
         play_again(r, f, line);
     update_family(r, r->lines[line].family);
