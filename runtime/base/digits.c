@@ -10,15 +10,6 @@ static const char hexadecimal[] =
     SIXTEEN("0") SIXTEEN("1") SIXTEEN("2") SIXTEEN("3") SIXTEEN("4") SIXTEEN("5") SIXTEEN("6") SIXTEEN("7")
     SIXTEEN("8") SIXTEEN("9") SIXTEEN("a") SIXTEEN("b") SIXTEEN("c") SIXTEEN("d") SIXTEEN("e") SIXTEEN("f");
 
-static unsigned count(uint64_t v)
-{
-    unsigned n = 1;
-
-    for (; v >= 10000; v /= 10000)
-        n += 4;
-    return n + (v >= 10) + (v >= 100) + (v >= 1000);
-}
-
 char *digits_put_padded(char *p, uint64_t v, unsigned n_digits)
 {
     unsigned i = n_digits;
@@ -32,9 +23,47 @@ char *digits_put_padded(char *p, uint64_t v, unsigned n_digits)
     return p + n_digits;
 }
 
+/* From the front, so that no digit is moved or counted; more at a time where there are more. */
+
+static char *put_2(char *p, uint32_t v)
+{
+    memcpy(p, decimal + 2 * v, 2);
+    return p + 2;
+}
+
+static char *put_4(char *p, uint32_t v)
+{
+    return put_2(put_2(p, v / 100), v % 100);
+}
+
+static char *put_8(char *p, uint32_t v)
+{
+    return put_4(put_4(p, v / 10000), v % 10000);
+}
+
+static char *put_up_to_2(char *p, uint32_t v)
+{
+    if (v >= 10)
+        return put_2(p, v);
+    *p = (char)('0' + v);
+    return p + 1;
+}
+
+static char *put_up_to_4(char *p, uint32_t v)
+{
+    return v >= 100 ? put_2(put_up_to_2(p, v / 100), v % 100) : put_up_to_2(p, v);
+}
+
+static char *put_up_to_8(char *p, uint32_t v)
+{
+    return v >= 10000 ? put_4(put_up_to_4(p, v / 10000), v % 10000) : put_up_to_4(p, v);
+}
+
 char *digits_put(char *p, uint64_t v)
 {
-    return digits_put_padded(p, v, count(v));
+    if (v < 100000000)
+        return put_up_to_8(p, (uint32_t)v);
+    return put_8(digits_put(p, v / 100000000), (uint32_t)(v % 100000000));
 }
 
 char *digits_put_hex(char *p, uint64_t v, unsigned n_digits)
