@@ -39,6 +39,36 @@ test_leader_and_a_follower_die() {
     hosts_nothing_left
 }
 
+# Bytes of an attempt that was cut off stay with that attempt: nothing of them is in what its task says in the end.
+test_worker_dies_while_its_task_writes() {
+    local i dead
+    cat >flow.json <<'J'
+{"tasks": [{"id": "t{i}", "for": {"i": "1-12"}, "command":
+ "k=0; while [ $k -lt 40 ]; do yes \"$GANGER_TASK_ID $GANGER_ATTEMPT is what each line of this says\" | head -n 1000; sleep 0.05; k=$((k + 1)); done"}]}
+J
+    hosts_run flow.json
+    hosts_until 30 has_written n1 400000
+    dead=$(sed -n 's/^{"event":"start","task":"\([^"]*\)".*"attempt":1,"worker":3.*/\1/p' flow.run/journal.jsonl | tail -n 1)
+    kill -9 "$(hosts_rank 3)"
+    hosts_wait 0
+    lost_are 1
+    [ "$(hosts_events flow.run "done")" = 12 ] || hosts_die "$(hosts_events flow.run "done") of 12 tasks are done"
+    hosts_journal_says flow.run "\"done\",\"task\":\"$dead\".*\"attempt\":2" || hosts_die "$dead did not run again"
+    for ((i = 1; i <= 12; i++)); do
+        "$GANGER" logs flow.run "t$i" >text 2>err && [ ! -s err ] || hosts_die "logs of t$i: $(cat err)"
+        [ "$(wc -l <text)" = 40000 ] || hosts_die "t$i has $(wc -l <text) lines"
+        [ "$(sort -u text)" = "t$i $([ "t$i" = "$dead" ] && echo 2 || echo 1) is what each line of this says" ] ||
+            hosts_die "t$i says $(sort text | uniq -c | head -n 5)"
+    done
+    "$GANGER" logs flow.run "$dead" --attempt 1 >text 2>err
+    i=$(wc -l <text)
+    [ "$i" -gt 0 ] && [ "$i" -lt 40000 ] || hosts_die "it was not killed in the middle: $i lines"
+    ! head -n -1 text | grep -qvx "$dead 1 is what each line of this says" || hosts_die "attempt 1 of $dead has foreign bytes"
+    "$GANGER" verify flow.json >verified 2>&1 || hosts_die "verify: $(cat verified)"
+    hosts_nothing_left
+}
+has_written() { [ "$(stat -c %s "flow.run/output/1-$1.out")" -ge "$2" ]; } # NODE BYTES
+
 test_last_worker_of_a_host_dies() {
     flow 24 10
     hosts_run flow.json --fence 2
