@@ -181,12 +181,13 @@ static bool is_near_a_limit(const struct manager *m)
             m->n_failed_in_a_row + n_in_flight >= m->o->max_failures_in_a_row);
 }
 
-/* What may wait behind what a worker does. One of a node that was set aside gets no more: it is to become idle. */
+/* What may wait behind what a worker does. One of a node that was set aside gets no more: it is to become idle. Nor
+ * does one that spoke before it was admitted. */
 static void feed(struct manager *m, uint32_t worker)
 {
     struct placement p;
 
-    if (nodes_of(m, worker)->is_set_aside)
+    if (!m->peers[worker].is_admitted || nodes_of(m, worker)->is_set_aside)
         return;
     if (sched_next_in_advance(m->sched, worker, &p))
         start_task(m, &p, true);
@@ -194,6 +195,13 @@ static void feed(struct manager *m, uint32_t worker)
         calls_send(m, &p);
     while (m->calls != NULL && m->hooks == NULL && !is_near_a_limit(m) && sched_next_chained(m->sched, worker, &p))
         calls_send(m, &p);
+}
+
+/* Before anything is waited for: of what could not be sent, nobody will say how it ended. */
+static void stop_if_failed(struct manager *m)
+{
+    if (m->err->cause != ERROR_NONE && !m->is_stopping)
+        manager_stop_for_error(m);
 }
 
 /* First what can start now; then, if tasks are short, one more for each worker that began another. No
@@ -222,6 +230,7 @@ static void start_what_fits(struct manager *m)
     while (sched_find_recall(m->sched, &worker, &task))
         send_recall(m, worker, task);
     end_check_left(m); /* which may be the end of the run, too */
+    stop_if_failed(m);
 }
 
 /* Is it of the attempt that is in flight? Anything else is stale. */
@@ -358,8 +367,7 @@ static void check_time(struct manager *m)
         error_set(m->err, ERROR_SYSTEM,
                   "internal error: %u tasks wait for something that cannot happen; please report this",
                   sched_count(m->sched, STATE_BLOCKED));
-    if (m->err->cause != ERROR_NONE && !m->is_stopping)
-        manager_stop_for_error(m);
+    stop_if_failed(m);
 }
 
 /* What was told to end has its grace, a node's setup, too. */

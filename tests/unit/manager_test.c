@@ -6,6 +6,7 @@
 #include "core/message.h"
 #include "graph_text.h"
 
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -29,8 +30,11 @@
  *
  *   W hello          worker W comes, with the slot W - 1 and two GPUs, "7" and "8"
  *   W claims S       the same, but it says that it has the slot S
+ *   W differs        the same, but it is another program, with other functions
  *   W done ID CODE   worker W's task ended; ID may be "setup" or "teardown"
  *   W dies           worker W's process ends
+ *   W loses ID       what worker W's task wrote could not be kept: the disk is full
+ *   W deaf           from now on nothing can be sent to worker W
  *   W killed ID      the same, ended by us
  *   W called ID      worker W's function returned, after a microsecond
  *   W started ID
@@ -58,6 +62,8 @@ struct script
     double run_s;
     pid_t pids[N_RANKS_MAX]; /* of processes that stand for workers; 0: none */
     bool is_unchanged; /* what the next DONE says */
+    uint32_t deaf;     /* the worker to which nothing can be sent; 0: none */
+    bool differs;      /* the next HELLO is of another program */
 };
 
 /* Hooks run on a thread of their own: the script says when they go on. */
@@ -109,6 +115,8 @@ static int script_send(struct comm *c, uint32_t to, const void *bytes, size_t n,
     struct cancel cancel;
     struct heartbeat heartbeat;
 
+    if (to == s->deaf)
+        return error_set(err, ERROR_SYSTEM, "worker %u is deaf", to);
     assert_int_equal(message_open(&h, &cursor, bytes, n, err), 0);
     assert_int_equal(h.worker, to);
     assert_int_equal(h.epoch, EPOCH);
@@ -199,6 +207,8 @@ static void prepare_hello(struct script *s, int slot)
                           .n_node_slots = 8, .memory_bytes = (uint64_t)1 << 30,
                           .registry_digest = s->registry != NULL ? registry_digest(s->registry) : 0};
 
+    if (s->differs)
+        hello.registry_digest++, hello.functions = (struct text){"other", 6};
     message_begin(&s->message, MESSAGE_HELLO, 0, s->from);
     message_add_hello(&s->message, &hello);
 }
@@ -313,6 +323,15 @@ static int script_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
         return poll(fds, n, 10000) < 0 ? -1 : 0;
     } else if (strcmp(word, "hello") == 0) {
         prepare_hello(s, (int)s->from - 1);
+    } else if (strcmp(word, "differs") == 0) {
+        s->differs = true;
+        prepare_hello(s, (int)s->from - 1);
+        s->differs = false;
+    } else if (strcmp(word, "deaf") == 0) {
+        s->deaf = s->from;
+        s->is_ready = false;
+    } else if (strcmp(word, "loses") == 0) {
+        prepare_done(s, id, attempt, TASK_OUTPUT_LOST, ENOSPC);
     } else if (strcmp(word, "claims") == 0) {
         prepare_hello(s, atoi(id));
     } else if (strcmp(word, "called") == 0) {
@@ -753,6 +772,38 @@ static void test_run_without_workers_ends(void **unused)
     assert_int_equal(o.err.cause, ERROR_SYSTEM);
 }
 
+static void test_run_to_which_no_worker_comes_ends(void **unused)
+{
+    struct outcome o = expect("a", 2, "later 61\n",
+                              "stopping: no worker came within 60 s\n1 STOP term\n2 STOP term\n", false, NULL);
+
+    (void)unused;
+    assert_int_equal(o.err.cause, ERROR_SYSTEM);
+}
+
+static void test_run_ends_when_what_tasks_write_cannot_be_kept(void **unused)
+{
+    struct outcome o = expect("a\nb\nc", 2, "1 hello\n2 hello\n1 loses a\n2 done b 0\n",
+                              "1 WELCOME\n1 RUN a\n2 WELCOME\n2 RUN b\nfailed a\nstopping: what tasks write cannot be "
+                              "kept, task \"a\": ; make room there, and `--resume` continues the run\ndone b\n"
+                              "1 STOP when done\n2 STOP when done\n", false, NULL);
+
+    (void)unused;
+    assert_int_equal(o.err.cause, ERROR_SYSTEM);
+}
+
+static void test_run_ends_when_a_worker_of_our_node_cannot_be_sent_to(void **unused)
+{
+    struct outcome o = expect("a\nb: a", 2, "1 hello\n2 hello\n1 deaf\n1 done a 0\nlater 16\n",
+                              "1 WELCOME\n1 RUN a\n2 WELCOME\ndone a\nstopping: worker 1 is deaf\n"
+                              "2 STOP term\n2 STOP term\n",
+                              false, NULL);
+
+    (void)unused;
+    assert_int_equal(o.err.cause, ERROR_SYSTEM);
+    assert_string_equal(o.err.text, "worker 1 is deaf");
+}
+
 /* The run goes on without those that have not come; what is decided when all are here must be decided all the same. */
 static void test_run_without_some_workers_ends_when_the_others_have_died(void **unused)
 {
@@ -868,6 +919,21 @@ static void test_run_ends_when_its_only_node_cannot_be_set_up(void **unused)
 
     (void)unused;
     assert_int_equal(o.err.cause, ERROR_SYSTEM);
+}
+
+static void test_run_ends_well_when_a_teardown_fails_or_does_not_end(void **unused)
+{
+    const struct manager_options plain = {0};
+    struct outcome o;
+
+    (void)unused;
+    o = expect_with(with_node_tasks("a"), 1, "1 hello\n1 done setup 0\n1 done a 0\n1 done teardown 3\n",
+                    "1 WELCOME\n1 RUN setup\nsetup ended\n1 RUN a\ndone a\n1 RUN teardown\nteardown ended\n"
+                    "1 STOP when done\n", &plain);
+    assert_int_equal(o.status, 0);
+    o = expect_with(with_node_tasks("a"), 1, "1 hello\n1 done setup 0\n1 done a 0\nlater 1000\n",
+                    "1 WELCOME\n1 RUN setup\nsetup ended\n1 RUN a\ndone a\n1 RUN teardown\n1 STOP when done\n", &plain);
+    assert_int_equal(o.status, 0);
 }
 
 static void test_what_fits_on_no_node_that_came_is_refused_when_the_last_is_set_up(void **unused)
@@ -1117,6 +1183,66 @@ static int no_body(struct ganger_call *call)
     return 0;
 }
 
+static void test_node_that_cannot_be_set_up_gets_nothing_and_others_go_on(void **unused)
+{
+    static const uint32_t nodes[N_RANKS_MAX] = {0, 0, 1};
+    struct comm where = {.nodes = nodes};
+    const struct manager_options asked = {.fence_s = FENCE_TEST_S, .comm = &where};
+    struct outcome o = expect_with(with_node_tasks("a\nb"), 2,
+                                   "1 hello\n2 hello\n2 done setup 3\n1 done setup 0\n1 done a 0\n1 done b 0\n"
+                                   "1 done teardown 0\n",
+                                   "1 WELCOME\n1 RUN setup\n2 WELCOME\n2 RUN setup\nsetup ended\nsetup ended\n"
+                                   "1 RUN a\ndone a\n1 RUN b\ndone b\n1 RUN teardown\nteardown ended\n"
+                                   "1 STOP when done\n2 STOP when done\n", &asked);
+
+    (void)unused;
+    assert_int_equal(o.status, 0);
+}
+
+static void test_worker_with_other_functions_ends_the_run(void **unused)
+{
+    struct registry_function f = {"f", no_body, false};
+    struct registry registry = REGISTRY_EMPTY;
+    const struct manager_options asked = {.registry = &registry};
+    struct outcome o;
+
+    (void)unused;
+    assert_int_equal(registry_add(&registry, &f, NULL), 0);
+    o = expect_with(graph_from_text("a call\n"), 2, "1 hello\n2 differs\n1 killed a 15\n",
+                    "1 WELCOME\n1 CALL a\nstopping: worker 2 on host has other functions than the manager (it lacks "
+                    "\"f\", it has besides \"other\"): start the same program, with the same --plugin, on all ranks\n"
+                    "1 STOP term\n2 WELCOME\n2 STOP term\ncancelled a\n1 STOP term\n2 STOP term\n", &asked);
+    assert_int_equal(o.err.cause, ERROR_USAGE);
+    registry_release(&registry);
+}
+
+static void test_function_that_nobody_has_ends_the_run_before_it_begins(void **unused)
+{
+    struct registry registry = REGISTRY_EMPTY;
+    const struct manager_options asked = {.registry = &registry};
+    struct outcome o = expect_with(graph_from_text("a call\n"), 1, "",
+                                   "stopping: the workflow asks for the function \"f\", which this program does not "
+                                   "have; run it with the program that has it, or name a shared object by --plugin\n"
+                                   "1 STOP term\n", &asked);
+
+    (void)unused;
+    assert_int_equal(o.err.cause, ERROR_USAGE);
+}
+
+static void test_word_of_a_function_from_who_has_not_come_changes_nothing(void **unused)
+{
+    struct registry_function f = {"f", no_body, false};
+    struct registry registry = REGISTRY_EMPTY;
+    const struct manager_options asked = {.registry = &registry};
+
+    (void)unused;
+    assert_int_equal(registry_add(&registry, &f, NULL), 0);
+    expect_with(graph_from_text("a call\n"), 7, "1 hello\n7 called a\n1 called a\n",
+                "1 WELCOME\n1 CALL a\ndone a\n1 STOP when done\n2 STOP when done\n3 STOP when done\n"
+                "4 STOP when done\n5 STOP when done\n6 STOP when done\n7 STOP when done\n", &asked);
+    registry_release(&registry);
+}
+
 /* Worker 2 fails its tasks while worker 3, of the same node, has functions behind one that runs. */
 static void test_what_waits_on_a_node_that_is_set_aside_is_called_elsewhere(void **unused)
 {
@@ -1325,6 +1451,9 @@ int main(void)
         cmocka_unit_test(test_what_may_fail_does_not_count),
         cmocka_unit_test(test_task_of_a_dead_worker_runs_elsewhere),
         cmocka_unit_test(test_run_without_workers_ends),
+        cmocka_unit_test(test_run_to_which_no_worker_comes_ends),
+        cmocka_unit_test(test_run_ends_when_what_tasks_write_cannot_be_kept),
+        cmocka_unit_test(test_run_ends_when_a_worker_of_our_node_cannot_be_sent_to),
         cmocka_unit_test(test_run_without_some_workers_ends_when_the_others_have_died),
         cmocka_unit_test(test_run_whose_workers_died_waits_for_the_others_no_longer_than_usual),
         cmocka_unit_test(test_what_only_the_dead_could_hold_fails),
@@ -1334,6 +1463,7 @@ int main(void)
         cmocka_unit_test(test_node_is_torn_down_also_when_the_run_is_told_to_end),
         cmocka_unit_test(test_node_is_torn_down_also_when_a_task_does_not_end),
         cmocka_unit_test(test_run_ends_when_its_only_node_cannot_be_set_up),
+        cmocka_unit_test(test_run_ends_well_when_a_teardown_fails_or_does_not_end),
         cmocka_unit_test(test_what_fits_on_no_node_that_came_is_refused_when_the_last_is_set_up),
         cmocka_unit_test(test_setup_goes_on_when_its_worker_dies),
         cmocka_unit_test(test_run_ends_well_when_a_worker_dies_of_teardown),
@@ -1355,6 +1485,10 @@ int main(void)
         cmocka_unit_test(test_leader_tells_of_a_death_at_once),
         cmocka_unit_test(test_node_on_which_all_fails_at_once_is_set_aside),
         cmocka_unit_test(test_node_that_is_set_aside_gets_nothing_in_advance),
+        cmocka_unit_test(test_node_that_cannot_be_set_up_gets_nothing_and_others_go_on),
+        cmocka_unit_test(test_worker_with_other_functions_ends_the_run),
+        cmocka_unit_test(test_function_that_nobody_has_ends_the_run_before_it_begins),
+        cmocka_unit_test(test_word_of_a_function_from_who_has_not_come_changes_nothing),
         cmocka_unit_test(test_what_waits_on_a_node_that_is_set_aside_is_called_elsewhere),
         cmocka_unit_test(test_node_is_kept_when_tasks_fail_everywhere),
         cmocka_unit_test(test_children_start_when_their_parent_was_collected),

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -86,7 +87,7 @@ static void send_message(struct fixture *f)
     comm_send(f->ends[0], 1, f->message.bytes, f->message.n, NULL);
 }
 
-static void send_welcome(struct fixture *f, double grace_s)
+static void send_welcome_from(struct fixture *f, double grace_s, pid_t manager)
 {
     static const char env[] = "PATH=/usr/bin:/bin\0COLOUR=red\0";
     struct welcome w = {.run_dir = {f->dir, (uint32_t)strlen(f->dir)},
@@ -95,7 +96,7 @@ static void send_welcome(struct fixture *f, double grace_s)
                         .grace_s = grace_s,
                         .same_clock = true,
                         .origin_s = clock_now_s(),
-                        .manager_pid = (uint32_t)getpid(),
+                        .manager_pid = (uint32_t)manager,
                         .fence_s = 1000};
 
     message_begin(&f->message, MESSAGE_WELCOME, EPOCH, 1);
@@ -103,7 +104,12 @@ static void send_welcome(struct fixture *f, double grace_s)
     send_message(f);
 }
 
-static void begin_with_grace(struct fixture *f, double grace_s)
+static void send_welcome(struct fixture *f, double grace_s)
+{
+    send_welcome_from(f, grace_s, getpid());
+}
+
+static void begin_unwelcome(struct fixture *f)
 {
     *f = (struct fixture){.dir = "/tmp/ganger-worker-XXXXXX"};
     assert_non_null(mkdtemp(f->dir));
@@ -112,6 +118,11 @@ static void begin_with_grace(struct fixture *f, double grace_s)
     assert_int_equal(comm_open_memory(f->ends, 2, NULL), 0);
     pthread_create(&f->thread, NULL, be_worker, f);
     expect(f, MESSAGE_HELLO);
+}
+
+static void begin_with_grace(struct fixture *f, double grace_s)
+{
+    begin_unwelcome(f);
     send_welcome(f, grace_s);
 }
 
@@ -567,6 +578,90 @@ static void test_a_second_welcome_is_nonsense(void **unused)
     end(&f);
 }
 
+/* The worker has ended by itself: for this reason, and nothing of it runs. */
+static void expect_end(struct fixture *f, const char *why)
+{
+    pthread_join(f->thread, NULL);
+    assert_int_equal(f->status, -1);
+    assert_int_equal(f->err.cause, ERROR_SYSTEM);
+    if (strstr(f->err.text, why) == NULL)
+        assert_string_equal(f->err.text, why);
+    assert_int_equal(comm_group_of(f->ends[0], 1), 0);
+    pthread_create(&f->thread, NULL, be_worker, f); /* for end() */
+    end(f);
+}
+
+static void test_worker_ends_its_task_when_the_manager_is_gone(void **unused)
+{
+    struct fixture f;
+    pid_t manager = fork();
+
+    (void)unused;
+    if (manager == 0)
+        _exit(pause());
+    begin_unwelcome(&f);
+    send_welcome_from(&f, 5, manager);
+    send_shell(&f, 1, "sleep 1000");
+    expect(&f, MESSAGE_STARTED);
+    kill(manager, SIGKILL);
+    expect_end(&f, "the manager is gone: worker 1 ends its task and leaves");
+    assert_int_equal(waitpid(manager, NULL, 0), manager);
+}
+
+static void test_a_task_for_which_there_is_no_place_is_nonsense(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin_unwelcome(&f);
+    send_shell(&f, 1, "sleep 1000");
+    expect_end(&f, "worker 1 was sent task t while it was not yet welcome");
+    begin(&f);
+    send_shell(&f, 1, "sleep 1000");
+    expect(&f, MESSAGE_STARTED);
+    send_shell(&f, 2, "sleep 1000");
+    send_shell(&f, 3, "sleep 1000");
+    expect_end(&f, "worker 1 was sent task t while it has two others");
+}
+
+static void test_a_message_that_workers_send_is_nonsense(void **unused)
+{
+    struct lost lost = {2, TASK_NONE};
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    message_begin(&f.message, MESSAGE_LOST, EPOCH, 1);
+    message_add_lost(&f.message, &lost);
+    send_message(&f);
+    expect_end(&f, "worker 1 got a message of kind 10, which is not for workers");
+}
+
+static void test_a_function_that_it_does_not_have_is_nonsense(void **unused)
+{
+    struct call_order order = {.task = 1, .attempt = 1, .function = 5, .id = {"f", 1}, .payload = {"", 0}};
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    message_begin(&f.message, MESSAGE_CALL, EPOCH, 1);
+    message_end_call(&f.message, message_begin_call(&f.message, &order));
+    send_message(&f);
+    expect_end(&f, "worker 1 was sent task f, a function that it does not have");
+}
+
+static void test_a_run_directory_that_is_not_there_ends_the_worker(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin_unwelcome(&f);
+    assert_int_equal(rmdir(f.output_dir), 0);
+    assert_int_equal(rmdir(f.dir), 0);
+    send_welcome(&f, 5);
+    expect_end(&f, "worker 1 cannot open the run directory, which must be there on all nodes");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -591,6 +686,11 @@ int main(void)
         cmocka_unit_test(test_messages_of_another_epoch_are_dropped),
         cmocka_unit_test(test_nonsense_ends_the_worker_with_its_task),
         cmocka_unit_test(test_a_second_welcome_is_nonsense),
+        cmocka_unit_test(test_worker_ends_its_task_when_the_manager_is_gone),
+        cmocka_unit_test(test_a_task_for_which_there_is_no_place_is_nonsense),
+        cmocka_unit_test(test_a_message_that_workers_send_is_nonsense),
+        cmocka_unit_test(test_a_function_that_it_does_not_have_is_nonsense),
+        cmocka_unit_test(test_a_run_directory_that_is_not_there_ends_the_worker),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
