@@ -3,7 +3,8 @@
  *
  * The first byte chooses a workflow, the second options, the third how many workers there are on how many nodes; then
  * each step is a letter with its arguments (`play`). When the bytes are over, those workers that live behave well, and
- * time passes when nobody has anything to say.
+ * time passes when nobody has anything to say. Workers of another node hold its lease (core/fence.h): if they do not
+ * ask for it, or are not answered, they are gone when it is over.
  *
  * Whatever is said, the manager must come to an end, and not break. If nobody lied, no task may run twice at a time or
  * be recorded twice, and each must be recorded at the end, unless the run was stopped. */
@@ -12,7 +13,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/fence.h"
 #include "core/message.h"
+#include "core/registry.h"
+#include "core/results.h"
 #include "io/orphans.h"
 #include "io/process.h"
 #include "io/tmpdir.h"
@@ -28,6 +32,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+static int no_body(struct ganger_call *call)
+{
+    (void)call;
+    return 1;
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -35,6 +45,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 #define RANKS_MAX 7
 #define TASKS_MAX 16
 #define SENT_MAX 64
+#define OWED_MAX 8
+#define KEPT_MAX 64
 #define WAITS_MAX 20000 /* more is a loop that does not end */
 #define GRACE_S 5
 
@@ -55,6 +67,13 @@ static const char *const documents[] = {
     "{'tasks': [{'id': 'g{i}', 'for': {'i': '1-4'}, 'command': 'g', 'gpus': 1, 'memory': '1GiB'},"
     "           {'id': 'm', 'command': 'm', 'memory': '3GiB'},"
     "           {'id': 'z', 'command': 'z', 'after': ['g*', 'm'], 'timeout': 2}]}",
+    "{'tasks': [{'id': 'a', 'function': 'f', 'input': 1}, {'id': 'b', 'function': 'f', 'after': ['a'], 'retries': 1},"
+    "           {'id': 'c', 'function': 'f', 'after': ['b', 'a']}, {'id': 'd', 'command': 'd', 'after': ['b']},"
+    "           {'id': 'e', 'function': 'f', 'after': ['d', 'c']},"
+    "           {'id': 'g{i}', 'for': {'i': '1-5'}, 'function': 'f'}]}",
+    "{'tasks': [{'id': 'f{i}', 'for': {'i': '1-9'}, 'function': 'f', 'may_fail': true},"
+    "           {'id': 'i', 'function': 'f', 'isolate': true, 'retries': 1},"
+    "           {'id': 'z', 'function': 'f', 'after': ['f*'], 'keep': true}, {'id': 'w', 'command': 'w', 'cores': 2}]}",
 };
 #define N_DOCUMENTS (sizeof(documents) / sizeof(*documents))
 
@@ -62,6 +81,9 @@ struct sent
 {
     task_id task;
     uint32_t attempt;
+    bool is_call;
+    struct recall owed[OWED_MAX]; /* results that its worker will have by then */
+    uint32_t n_owed;
 };
 
 struct peer
@@ -69,8 +91,12 @@ struct peer
     bool has_come;
     bool is_dead;
     bool was_stopped;
+    bool is_to_be_told; /* it died on another node, and its leader has not said so yet */
+    task_id died_of;    /* the function that it was running then; TASK_NONE: none */
     struct sent sent[SENT_MAX]; /* what it has, the first of which runs */
     uint32_t n_sent;
+    struct recall kept[KEPT_MAX]; /* attempts of functions that returned something there */
+    uint32_t n_kept;
 };
 
 struct game
@@ -85,6 +111,9 @@ struct game
     struct buffer message;
     uint32_t dying[RANKS_MAX]; /* whose ends the manager is still to see */
     uint32_t n_dying;
+    double lease_s; /* of the other node: until FENCE_S after it */
+    bool asks;      /* whoever behaves well asks for it */
+    double beat_s;  /* when that was done last */
     bool has_lied;
     bool was_told; /* to stop, or it stopped by itself */
     double run_s;
@@ -93,7 +122,8 @@ struct game
 };
 
 static struct game *game;
-static struct workflow workflows[N_DOCUMENTS];
+static char *texts[N_DOCUMENTS]; /* the documents as JSON */
+static struct registry registry = REGISTRY_EMPTY;
 static int signals[2];
 static int watch_fd;
 static double passed_s;
@@ -169,7 +199,63 @@ static void be_sent(struct game *g, uint32_t to, struct cursor *c)
     if (!g->has_lied && (!p->has_come || (run.task < TASKS_MAX && (p->n_sent >= 2 || is_elsewhere(g, run.task, to)))))
         abort();
     if (p->n_sent < SENT_MAX)
-        p->sent[p->n_sent++] = (struct sent){run.task, run.attempt};
+        p->sent[p->n_sent++] = (struct sent){.task = run.task, .attempt = run.attempt};
+}
+
+/* Will the worker have it? What it was sent before that comes first. */
+static bool will_be_kept(const struct peer *p, const struct recall *own)
+{
+    for (uint32_t i = 0; i < p->n_sent; i++)
+        if (p->sent[i].is_call && p->sent[i].task == own->task && p->sent[i].attempt == own->attempt)
+            return true;
+    for (uint32_t i = 0; i < p->n_kept; i++)
+        if (p->kept[i].task == own->task && p->kept[i].attempt == own->attempt)
+            return true;
+    return false;
+}
+
+static void read_owed(struct game *g, const struct peer *p, struct call_order *order, struct sent *sent)
+{
+    struct text result;
+    struct recall own;
+
+    for (uint32_t i = 0; i < order->n_results; i++) {
+        if (call_order_next_result(&order->results, &result, &own) || own.task == TASK_NONE)
+            continue;
+        if (!g->has_lied && !will_be_kept(p, &own))
+            abort(); /* it counts on what nobody will have */
+        if (sent->n_owed < OWED_MAX)
+            sent->owed[sent->n_owed++] = own;
+    }
+}
+
+static void be_called(struct game *g, uint32_t to, uint32_t n_records, struct cursor *c)
+{
+    struct peer *p = &g->peers[to];
+    struct call_order order;
+
+    for (uint32_t i = 0; i < n_records; i++) {
+        struct sent sent;
+
+        if (message_next_call(c, &order, NULL) < 0)
+            abort();
+        if (!g->has_lied && (!p->has_come || order.task >= TASKS_MAX || is_elsewhere(g, order.task, to)))
+            abort();
+        sent = (struct sent){.task = order.task, .attempt = order.attempt, .is_call = true};
+        read_owed(g, p, &order, &sent);
+        if (p->n_sent < SENT_MAX)
+            p->sent[p->n_sent++] = sent;
+    }
+}
+
+/* The manager has answered what that node said. */
+static void be_answered(struct game *g, struct cursor *c)
+{
+    struct heartbeat heartbeat;
+
+    if (message_next_heartbeat(c, &heartbeat, NULL) < 0)
+        abort();
+    g->lease_s = fmax(g->lease_s, heartbeat.clock_s);
 }
 
 static void say_returned(struct game *g, uint32_t from, struct sent what)
@@ -193,6 +279,10 @@ static int game_send(struct comm *c, uint32_t to, const void *bytes, size_t n, s
         abort();
     if (h.kind == MESSAGE_RUN)
         be_sent(g, to, &cursor);
+    if (h.kind == MESSAGE_CALL)
+        be_called(g, to, h.n_records, &cursor);
+    if (h.kind == MESSAGE_HEARTBEAT)
+        be_answered(g, &cursor);
     if (h.kind == MESSAGE_STOP)
         g->peers[to].was_stopped = true;
     return 0; /* RECALL is answered, or is not, by a step of its own */
@@ -231,7 +321,8 @@ static uint32_t take_worker(struct game *g)
 static void say_hello(struct game *g, uint32_t from, uint32_t slot)
 {
     struct hello hello = {.host = {"host", 4}, .pid = 1, .gpus = {"7\0008", 4}, .cpu = UINT32_MAX,
-                          .slot = (uint16_t)slot, .n_node_slots = 8, .memory_bytes = (uint64_t)4 << 30};
+                          .slot = (uint16_t)slot, .n_node_slots = 8, .memory_bytes = (uint64_t)4 << 30,
+                          .registry_digest = registry_digest(&registry)};
 
     hello.gpus.n = 4;
     message_begin(&g->message, MESSAGE_HELLO, 0, from);
@@ -262,6 +353,48 @@ static void say_done(struct game *g, uint32_t from, struct sent what, enum task_
     g->is_ready = true;
 }
 
+static void say_called(struct game *g, uint32_t from, struct sent what, enum task_end end, int code)
+{
+    bool is_done = end == TASK_EXITED && code == 0;
+    struct call_report report = {.task = what.task, .attempt = what.attempt, .has_bytes = is_done,
+                                 .result = {.end = end, .code = code, .tail = "", .start_s = passed_s,
+                                            .end_s = passed_s + g->run_s * 1e-3},
+                                 .bytes = {"bytes", is_done && what.task % 2 == 0 ? 5 : 0}};
+
+    message_begin(&g->message, MESSAGE_CALLED, EPOCH, from);
+    message_add_called(&g->message, &report);
+    g->from = from;
+    g->is_ready = true;
+}
+
+/* Has the worker what this function waits for? */
+static bool has_what_it_owes(const struct peer *p, const struct sent *what)
+{
+    for (uint32_t i = 0; i < what->n_owed; i++) {
+        bool is_kept = false;
+
+        for (uint32_t k = 0; k < p->n_kept; k++)
+            is_kept |= p->kept[k].task == what->owed[i].task && p->kept[k].attempt == what->owed[i].attempt;
+        if (!is_kept)
+            return false;
+    }
+    return true;
+}
+
+/* A function ends, or is given back, since what it was to find there was never returned. */
+static void end_call(struct game *g, uint32_t from, struct sent what, enum task_end end, int code)
+{
+    struct peer *p = &g->peers[from];
+
+    if (!has_what_it_owes(p, &what)) {
+        say_returned(g, from, what);
+        return;
+    }
+    if (end == TASK_EXITED && code == 0 && p->n_kept < KEPT_MAX)
+        p->kept[p->n_kept++] = (struct recall){what.task, what.attempt};
+    say_called(g, from, what, end == TASK_EXITED && code != 0 ? TASK_RETURNED : end, code);
+}
+
 /* The first of what it has is over. */
 static void end_first(struct game *g, uint32_t from, enum task_end end, int code)
 {
@@ -269,7 +402,10 @@ static void end_first(struct game *g, uint32_t from, enum task_end end, int code
     struct sent first = p->sent[0];
 
     memmove(p->sent, p->sent + 1, --p->n_sent * sizeof(*p->sent));
-    say_done(g, from, first, end, code, p->n_sent > 0 ? p->sent[0].task : TASK_NONE);
+    if (first.is_call)
+        end_call(g, from, first, end, code);
+    else
+        say_done(g, from, first, end, code, p->n_sent > 0 ? p->sent[0].task : TASK_NONE);
 }
 
 static bool can_speak(const struct game *g, uint32_t worker)
@@ -313,10 +449,66 @@ static void die(struct game *g, uint32_t worker)
 {
     struct peer *p = &g->peers[worker];
 
-    if (!can_speak(g, worker) || g->n_dying == RANKS_MAX || g->nodes[worker] != 0)
-        return; /* nobody sees the ends of those elsewhere */
+    if (!can_speak(g, worker) || g->n_dying == RANKS_MAX)
+        return;
     p->is_dead = true;
-    g->dying[g->n_dying++] = worker;
+    p->died_of = p->n_sent > 0 && p->sent[0].is_call ? p->sent[0].task : TASK_NONE;
+    if (g->nodes[worker] == 0)
+        g->dying[g->n_dying++] = worker;
+    else
+        p->is_to_be_told = true;
+}
+
+/* Of the other node; 0: nobody there can speak. */
+static uint32_t find_leader(const struct game *g)
+{
+    for (uint32_t worker = 1; worker < g->comm.size; worker++)
+        if (g->nodes[worker] != 0 && can_speak(g, worker))
+            return worker;
+    return 0;
+}
+
+static void say_lost(struct game *g, uint32_t from, uint32_t worker, task_id call)
+{
+    struct lost lost = {worker, call};
+
+    message_begin(&g->message, MESSAGE_LOST, EPOCH, from);
+    message_add_lost(&g->message, &lost);
+    g->from = from;
+    g->is_ready = true;
+}
+
+/* The leader of the other node tells of one that died there. False: there is nobody, or nothing to tell. */
+static bool tell_of_dead(struct game *g)
+{
+    uint32_t leader = find_leader(g);
+
+    for (uint32_t worker = 1; leader != 0 && worker < g->comm.size; worker++) {
+        if (!g->peers[worker].is_to_be_told)
+            continue;
+        g->peers[worker].is_to_be_told = false;
+        say_lost(g, leader, worker, g->peers[worker].died_of);
+        return true;
+    }
+    return false;
+}
+
+static void say_heartbeat(struct game *g, uint32_t from)
+{
+    struct heartbeat heartbeat = {passed_s};
+
+    message_begin(&g->message, MESSAGE_HEARTBEAT, EPOCH, from);
+    message_add_heartbeat(&g->message, &heartbeat);
+    g->beat_s = passed_s;
+    g->from = from;
+    g->is_ready = true;
+}
+
+/* Whose lease is over ends what he runs, and leaves. Nobody sees that. */
+static void end_leases(struct game *g)
+{
+    for (uint32_t worker = 1; worker < g->comm.size && passed_s - g->lease_s > FENCE_S; worker++)
+        g->peers[worker].is_dead |= g->nodes[worker] != 0;
 }
 
 /* A worker that gives back, when it may, what it was sent in advance. */
@@ -331,16 +523,22 @@ static void give_back(struct game *g, uint32_t worker)
 static void lie(struct game *g)
 {
     uint32_t from = take_worker(g);
-    struct sent what = {take(g) % (TASKS_MAX + 2), take(g) % 4};
+    struct sent what = {.task = take(g) % (TASKS_MAX + 2), .attempt = take(g) % 4};
     uint8_t how = take(g);
 
     g->has_lied = true;
     if (what.task >= TASKS_MAX)
         what.task = TASK_SETUP + (what.task & 1) * (TASK_TEARDOWN - TASK_SETUP);
-    if (how % 4 == 0)
+    if (how % 8 == 0)
         say_returned(g, from, what);
-    else if (how % 4 == 1)
+    else if (how % 8 == 1)
         say_hello(g, from, how);
+    else if (how % 8 == 2)
+        say_lost(g, from, what.attempt, how & 16 ? what.task : TASK_NONE);
+    else if (how % 8 == 3)
+        say_heartbeat(g, from);
+    else if (how % 8 == 4)
+        say_called(g, from, what, how & 16 ? TASK_RETURNED : TASK_EXITED, how >> 6);
     else
         say_done(g, from, what, (how & 15) < N_TASK_ENDS && (how & 15) != TASK_CANCELLED ? how & 15 : TASK_EXITED,
                  how >> 6, take(g));
@@ -383,13 +581,26 @@ static void play(struct game *g)
         if (can_speak(g, worker) && g->peers[worker].n_sent > 0 && g->peers[worker].was_stopped)
             end_first(g, worker, TASK_CANCELLED, 0);
         break;
-    default: passed_s += 0.01;
+    case 14: tell_of_dead(g); break;
+    case 15:
+        if ((letter & 16) != 0 && can_speak(g, worker) && g->nodes[worker] != 0)
+            say_heartbeat(g, worker);
+        else
+            passed_s += 0.01;
+        break;
+    default: break;
     }
 }
 
 /* Somebody does what is his to do; false: nobody has anything to do. */
 static bool behave(struct game *g)
 {
+    if (tell_of_dead(g))
+        return true;
+    if (g->asks && find_leader(g) != 0 && passed_s - g->beat_s >= FENCE_BEAT * FENCE_S) {
+        say_heartbeat(g, find_leader(g));
+        return true;
+    }
     for (uint32_t worker = 1; worker < g->comm.size; worker++) {
         if (!g->peers[worker].has_come && !g->peers[worker].was_stopped) {
             say_hello(g, worker, slot_of(g, worker));
@@ -430,6 +641,7 @@ static int game_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadli
         else
             passed_s = fmax(passed_s + 1e-6, deadline_s - 1000);
     }
+    end_leases(g);
     set_events(g, fds, n);
     return 0;
 }
@@ -438,24 +650,33 @@ static const struct comm_ops game_ops = {game_send, game_ring, game_receive, gam
 
 /* ---- what is recorded ---- */
 
+static void note_good_ends(struct game *g, const struct event *e)
+{
+    for (uint32_t i = 0; i < e->n_calls; i++)
+        if (e->calls[i].task < TASKS_MAX && ++g->n_ends[e->calls[i].task] > 1)
+            abort();
+}
+
+/* What a liar's functions added has no place here. */
 static void sink(void *data, const struct event *e)
 {
     struct game *g = data;
 
     switch (e->kind) {
     case EVENT_RUN_STOPPING: g->was_told = true; break;
+    case EVENT_CALLS_DONE: note_good_ends(g, e); break;
     case EVENT_TASK_DONE:
     case EVENT_TASK_FAILED:
     case EVENT_TASK_CANCELLED:
     case EVENT_TASK_SKIPPED:
     case EVENT_TASK_NOT_NEEDED:
-        if (++g->n_ends[e->task] > 1)
+        if (e->task < TASKS_MAX && ++g->n_ends[e->task] > 1)
             abort();
         break;
     case EVENT_TASK_SENT:
     case EVENT_TASK_RETRIED:
     case EVENT_TASK_RETURNED:
-        if (g->n_ends[e->task] > 0)
+        if (e->task < TASKS_MAX && g->n_ends[e->task] > 0)
             abort();
         break;
     default: break;
@@ -466,7 +687,7 @@ static void check_ends(const struct game *g, int status)
 {
     if (status != 0 || g->was_told)
         return;
-    for (task_id t = 0; t < g->graph->n_tasks; t++)
+    for (task_id t = 0; t < g->graph->n_tasks && t < TASKS_MAX; t++)
         if (!task_is_join(&g->graph->tasks[t]) && g->n_ends[t] != 1)
             abort();
 }
@@ -492,17 +713,13 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argv;
     log_set_fd(-1);
     watch_fd = open("/dev/null", O_RDONLY);
-    if (watch_fd < 0 || pipe2(signals, O_NONBLOCK) < 0)
+    if (watch_fd < 0 || pipe2(signals, O_NONBLOCK) < 0 ||
+        registry_add(&registry, &(struct registry_function){"f", no_body, false}, NULL) < 0)
         abort();
     for (size_t i = 0; i < N_DOCUMENTS; i++) {
-        char *document = xstrdup(documents[i]);
-
-        for (char *quote = document; (quote = strchr(quote, '\'')) != NULL;)
+        texts[i] = xstrdup(documents[i]);
+        for (char *quote = texts[i]; (quote = strchr(quote, '\'')) != NULL;)
             *quote = '"';
-        if (workflow_parse(&workflows[i], "flow", document, strlen(document), NULL) < 0 ||
-            workflows[i].graph->n_tasks > TASKS_MAX)
-            abort();
-        free(document);
     }
     return 0;
 }
@@ -513,7 +730,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     struct manager_report report;
     struct manager_options o = {.comm = &g.comm, .launcher_fd = -1, .signal_fd = signals[0], .epoch = EPOCH,
                                 .run_dir = "/run", .cwd = "/", .env = "", .grace_s = GRACE_S, .end_fd = -1,
-                                .end_ask_fd = -1};
+                                .end_ask_fd = -1, .registry = &registry};
+    struct workflow workflow;
+    struct results results;
     struct ganger_error err = {0};
     struct event_sinks sinks = {0};
     int status;
@@ -524,11 +743,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     passed_s = 0;
     g.next = bytes + 3;
     g.end = bytes + n;
-    g.graph = o.graph = workflows[bytes[0] % N_DOCUMENTS].graph;
+    if (workflow_parse(&workflow, "flow", texts[bytes[0] % N_DOCUMENTS], strlen(texts[bytes[0] % N_DOCUMENTS]), NULL) <
+            0 || workflow.graph->n_tasks > TASKS_MAX)
+        abort();
+    g.graph = o.graph = workflow.graph; /* which functions may add tasks to */
+    if (graph_has_functions(g.graph)) {
+        results_init(&results, g.graph, false);
+        o.results = &results;
+    }
     g.comm.size = 2 + bytes[2] % (RANKS_MAX - 1);
-    g.has_lied = (bytes[2] & 64) != 0; /* by silence: those elsewhere send no heartbeats, and are given up in the end */
-    for (uint32_t rank = 0; rank < g.comm.size && g.has_lied; rank++)
+    for (uint32_t rank = 0; rank < g.comm.size && (bytes[2] & 64) != 0; rank++)
         g.nodes[rank] = rank > 2;
+    g.asks = (bytes[2] & 32) == 0;
     choose_options(&o, bytes[1]);
     event_add_sink(&sinks, sink, &g);
     o.sinks = &sinks;
@@ -539,5 +765,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     check_ends(&g, status);
     empty_signals();
     buffer_release(&g.message);
+    if (o.results != NULL)
+        results_release(&results);
+    workflow_release(&workflow);
     return 0;
 }
