@@ -32,6 +32,9 @@
 #define FRAME_BYTES 4000
 #define RING_MANAGER 64
 #define RING_WORKER 8
+/* Of frames that are being sent. Open MPI has memory for 512 that the receivers have not read; these are 1 MB. */
+#define GIVEN_MAX 256
+#define GIVEN_TO_ONE_MAX 64
 enum
 {
     TAG_LAST = 1, /* the frame ends its message */
@@ -41,7 +44,7 @@ enum
 
 /* How long a rank may sleep, in seconds, when nothing but MPI itself could wake it. */
 #define STARVED_S 0.001     /* children and pipes are looked at this often in steady traffic */
-#define SENDING_S 0.001     /* while a send of its own is not through */
+#define MOVING_S 0.001      /* while a message of its own, or one to it, is not through */
 #define NET_FIRST_S 0.001   /* safety net, after it caught a message that nobody rang for */
 #define NET_BUSY_S 0.064    /* the same, after an ordinary wake-up */
 #define NET_IDLE_S 2.0      /* the longest */
@@ -75,8 +78,21 @@ struct node_numbers
 struct frame
 {
     MPI_Request request;
-    uint32_t to; /* of one that is being sent */
+    struct frame *next; /* in its lane, or of those that are spare */
+    int tag;
+    int n;
     char bytes[FRAME_BYTES];
+};
+
+/* What is on its way to one rank, in order. MPI has the first few: more would wait in lists of its own, through which
+ * it goes at each call, and of what leaves those nobody is told. */
+struct lane
+{
+    struct frame *first;   /* NULL: nothing */
+    struct frame *last;
+    struct frame *waiting; /* the first that MPI does not have; NULL: it has all */
+    uint32_t n_given;      /* frames that MPI has */
+    uint32_t at;           /* where among the busy ones */
 };
 
 struct comm_mpi
@@ -87,15 +103,16 @@ struct comm_mpi
     uint32_t head;      /* the oldest */
     bool is_head_read;  /* its bytes are lent out: post it again at the next call */
     struct buffer *partial;  /* by rank: frames of a message whose last is still to come */
+    uint32_t n_partial;      /* of them that are not empty */
     bool is_partial_lent;
     uint32_t lent_from;
 
-    struct frame **sending; /* not yet through */
-    size_t n_sending;
-    size_t sending_capacity;
-    struct frame **spare;
-    size_t n_spare;
-    size_t spare_capacity;
+    struct lane *lanes; /* by rank */
+    uint32_t *busy;     /* ranks to which something is on its way */
+    uint32_t n_busy;
+    uint32_t n_given;   /* frames that MPI has, of all lanes */
+    uint32_t turn;      /* of lanes to be looked at first */
+    struct frame *spare;
 
     struct place *places; /* of this node's ranks; its numbers, pids and groups follow */
     size_t page_bytes;
@@ -128,10 +145,16 @@ static void post(struct frame *f)
     MPI_Irecv(f->bytes, FRAME_BYTES, MPI_BYTE, MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &f->request);
 }
 
+static void drop_partial(struct comm_mpi *m, uint32_t from)
+{
+    m->n_partial -= m->partial[from].n > 0;
+    m->partial[from].n = 0;
+}
+
 static void take_back_what_is_lent(struct comm_mpi *m)
 {
     if (m->is_partial_lent)
-        m->partial[m->lent_from].n = 0;
+        drop_partial(m, m->lent_from);
     m->is_partial_lent = false;
     if (m->is_head_read) {
         post(&m->ring[m->head]);
@@ -167,6 +190,7 @@ static bool mpi_receive(struct comm *c, uint32_t *from, const char **bytes, size
             *n = (size_t)n_frame;
             return true;
         }
+        m->n_partial += partial->n == 0;
         buffer_put(partial, m->ring[m->head].bytes, (size_t)n_frame);
         if (status.MPI_TAG == TAG_LAST) {
             *bytes = partial->bytes;
@@ -195,39 +219,124 @@ static bool is_anything_there(struct comm_mpi *m)
 
 static struct frame *new_frame(struct comm_mpi *m)
 {
-    return m->n_spare > 0 ? m->spare[--m->n_spare] : xmalloc(sizeof(struct frame));
+    struct frame *f = m->spare;
+
+    if (f == NULL)
+        return xmalloc(sizeof(*f));
+    m->spare = f->next;
+    return f;
 }
 
-static void forget_sent(struct comm_mpi *m)
+static void be_spare(struct comm_mpi *m, struct frame *f)
 {
-    size_t kept = 0;
-
-    for (size_t i = 0; i < m->n_sending; i++) {
-        struct frame *f = m->sending[i];
-        int flag = 0;
-
-        MPI_Test(&f->request, &flag, MPI_STATUS_IGNORE);
-        if (!flag) {
-            m->sending[kept++] = f;
-            continue;
-        }
-        m->spare = xgrow(m->spare, m->n_spare, &m->spare_capacity, sizeof(struct frame *));
-        m->spare[m->n_spare++] = f;
-    }
-    m->n_sending = kept;
+    f->next = m->spare;
+    m->spare = f;
 }
 
-/* What is on its way to the dead never arrives. MPI may still read the frames: they are left to it. */
+static void put_on_lane(struct comm_mpi *m, uint32_t to, struct frame *f)
+{
+    struct lane *lane = &m->lanes[to];
+
+    f->next = NULL;
+    if (lane->first == NULL) {
+        lane->first = f;
+        lane->at = m->n_busy;
+        m->busy[m->n_busy++] = to;
+    } else {
+        lane->last->next = f;
+    }
+    if (lane->waiting == NULL)
+        lane->waiting = f;
+    lane->last = f;
+}
+
+static struct frame *take_first(struct comm_mpi *m, struct lane *lane)
+{
+    struct frame *f = lane->first;
+
+    lane->first = f->next;
+    if (lane->waiting == f) {
+        lane->waiting = f->next;
+    } else {
+        lane->n_given--;
+        m->n_given--;
+    }
+    if (lane->first == NULL) {
+        uint32_t last = m->busy[--m->n_busy];
+
+        m->busy[lane->at] = last;
+        m->lanes[last].at = lane->at;
+    }
+    return f;
+}
+
+static void clear_lane(struct comm_mpi *m, struct lane *lane)
+{
+    while (lane->n_given > 0)
+        take_first(m, lane); /* MPI may still read it: it is left to it */
+    while (lane->first != NULL)
+        be_spare(m, take_first(m, lane));
+}
+
+/* 1: MPI got some; 0: none; -1: it refuses. */
+static int give_frames(struct comm_mpi *m, uint32_t to)
+{
+    struct lane *lane = &m->lanes[to];
+    int given = 0;
+
+    while (lane->waiting != NULL && lane->n_given < GIVEN_TO_ONE_MAX && m->n_given < GIVEN_MAX) {
+        struct frame *f = lane->waiting;
+
+        if (MPI_Isend(f->bytes, f->n, MPI_BYTE, (int)to, f->tag, MPI_COMM_WORLD, &f->request) != MPI_SUCCESS)
+            return -1;
+        lane->waiting = f->next;
+        lane->n_given++;
+        m->n_given++;
+        given = 1;
+    }
+    return given;
+}
+
+/* True: there was one with which MPI is through. It is with the first one first; each look makes it work. */
+static bool take_back_frames(struct comm_mpi *m, struct lane *lane)
+{
+    bool took = false;
+    int is_through = 1;
+
+    while (lane->n_given > 0) {
+        MPI_Test(&lane->first->request, &is_through, MPI_STATUS_IGNORE);
+        if (!is_through)
+            break;
+        be_spare(m, take_first(m, lane));
+        took = true;
+    }
+    return took;
+}
+
+/* Goes on with a lane as far as it goes. 1: something was sent; 0: nothing; -1: MPI refuses, and the lane is empty. */
+static int move_lane(struct comm_mpi *m, uint32_t to)
+{
+    struct lane *lane = &m->lanes[to];
+    int sent = 0, given;
+
+    do {
+        given = give_frames(m, to);
+        if (given < 0) {
+            clear_lane(m, lane);
+            return -1;
+        }
+        sent |= given;
+    } while (take_back_frames(m, lane) && lane->waiting != NULL);
+    return sent;
+}
+
+/* What is on its way to the dead never arrives. */
 static void mpi_forget(struct comm *c, uint32_t rank)
 {
     struct comm_mpi *m = of(c);
-    size_t kept = 0;
 
-    for (size_t i = 0; i < m->n_sending; i++)
-        if (m->sending[i]->to != rank)
-            m->sending[kept++] = m->sending[i];
-    m->n_sending = kept;
-    m->partial[rank].n = 0;
+    clear_lane(m, &m->lanes[rank]);
+    drop_partial(m, rank);
 }
 
 static socklen_t bell_address(struct sockaddr_un *address, const struct bell *bell)
@@ -265,34 +374,37 @@ static int mpi_send(struct comm *c, uint32_t to, const void *bytes, size_t n, st
 {
     struct comm_mpi *m = of(c);
     const char *next = bytes;
+    size_t n_left = n;
 
-    if (m->n_sending > 0)
-        forget_sent(m);
-    for (size_t n_left = n;;) {
-        size_t n_frame = n_left < FRAME_BYTES ? n_left : FRAME_BYTES;
-        int tag = n_frame == n_left ? TAG_LAST : TAG_MORE;
+    do {
         struct frame *f = new_frame(m);
-        int flag = 0;
+        size_t n_frame = n_left < FRAME_BYTES ? n_left : FRAME_BYTES;
 
-        f->to = to;
+        f->n = (int)n_frame;
+        f->tag = n_frame == n_left ? TAG_LAST : TAG_MORE;
         memcpy(f->bytes, next, n_frame);
-        if (MPI_Isend(f->bytes, (int)n_frame, MPI_BYTE, (int)to, tag, MPI_COMM_WORLD, &f->request) !=
-            MPI_SUCCESS)
-            return error_set(err, ERROR_SYSTEM, "MPI cannot send to rank %u", to);
-        MPI_Test(&f->request, &flag, MPI_STATUS_IGNORE);
-        if (flag) {
-            m->spare = xgrow(m->spare, m->n_spare, &m->spare_capacity, sizeof(struct frame *));
-            m->spare[m->n_spare++] = f;
-        } else {
-            m->sending = xgrow(m->sending, m->n_sending, &m->sending_capacity, sizeof(struct frame *));
-            m->sending[m->n_sending++] = f;
-        }
+        put_on_lane(m, to, f);
         next += n_frame;
         n_left -= n_frame;
-        if (tag == TAG_LAST)
-            break;
-    }
+    } while (n_left > 0);
+    if (move_lane(m, to) < 0)
+        return error_set(err, ERROR_SYSTEM, "MPI cannot send to rank %u", to);
     return 0;
+}
+
+/* Whoever slept because all that had come was read must hear of the rest. A rank that MPI refuses to send to is found
+ * by its end, or by its silence. */
+static void move_all_lanes(struct comm *c)
+{
+    struct comm_mpi *m = of(c);
+
+    m->turn++;
+    for (uint32_t n = m->n_busy, i = 0; i < n && m->n_busy > 0; i++) { /* one that becomes idle gives its place away */
+        uint32_t to = m->busy[(m->turn + i) % m->n_busy];
+
+        if (move_lane(m, to) > 0)
+            mpi_ring(c, to);
+    }
 }
 
 /* ---- waiting ---- */
@@ -315,8 +427,8 @@ static double sleep_limit_s(const struct comm_mpi *m, double now_s, double deadl
 {
     double limit_s = fmin(m->net_s, deadline_s - now_s);
 
-    if (m->n_sending > 0)
-        limit_s = fmin(limit_s, SENDING_S);
+    if (m->n_busy > 0 || m->n_partial > 0)
+        limit_s = fmin(limit_s, MOVING_S);
     if (m->has_far && !m->net_tells)
         limit_s = fmin(limit_s, m->far_s);
     return fmax(limit_s, 0.0);
@@ -407,8 +519,7 @@ static int mpi_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadlin
         m->fds[i] = (struct pollfd){m->net_fds[i - 1], POLLIN, 0};
     for (nfds_t i = 0; i < n; i++)
         m->fds[i + n_own] = (struct pollfd){fds[i].fd, fds[i].events, 0};
-    if (m->n_sending > 0)
-        forget_sent(m);
+    move_all_lanes(c);
 
     /* The sleeper's half of the protocol: asleep, fence, then look twice before sleeping, since one
      * look may not show what is already there. */
@@ -435,15 +546,15 @@ static void free_comm(struct comm_mpi *m)
 {
     for (uint32_t rank = 0; m->partial != NULL && rank < m->comm.size; rank++)
         buffer_release(&m->partial[rank]);
-    for (size_t i = 0; i < m->n_spare; i++)
-        free(m->spare[i]);
+    while (m->spare != NULL)
+        free(new_frame(m));
     if (m->places != NULL)
         munmap(m->places, m->page_bytes);
     if (m->bell >= 0)
         close(m->bell);
     free(m->partial);
-    free(m->spare);
-    free(m->sending);
+    free(m->lanes);
+    free(m->busy);
     free(m->ring);
     free(m->fds);
     free(m->place_of);
@@ -456,8 +567,8 @@ static void mpi_close(struct comm *c, bool at_once)
 {
     struct comm_mpi *m = of(c);
 
-    for (double until_s = clock_now_s() + LAST_SENDS_S; m->n_sending > 0 && clock_now_s() < until_s;)
-        forget_sent(m);
+    for (double until_s = clock_now_s() + LAST_SENDS_S; m->n_busy > 0 && clock_now_s() < until_s;)
+        move_all_lanes(c);
     if (at_once)
         return; /* the process ends by _exit; MPI may still write into our buffers until then */
     take_back_what_is_lent(m);
@@ -787,6 +898,8 @@ struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err)
     m->n_ring = rank == 0 ? RING_MANAGER : RING_WORKER;
     m->ring = xcalloc(m->n_ring, sizeof(*m->ring));
     m->partial = xcalloc(m->comm.size, sizeof(*m->partial));
+    m->lanes = xcalloc(m->comm.size, sizeof(*m->lanes));
+    m->busy = xcalloc(m->comm.size, sizeof(*m->busy));
     MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &node);
     meet(m, node);
     if (!comm_is_one_node(&m->comm))

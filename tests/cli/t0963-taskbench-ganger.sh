@@ -22,6 +22,10 @@ for options in "-n 3" "-n 3 --backend thread" "--backend none"; do
     notices "$tools/taskbench-ganger" run --run-dir bench.run --quiet $options --
 done
 
+# Two megabytes for each task, to more workers than there are cores: more than MPI takes in hand at once.
+options="-n 8"
+bench 1 --pattern all_to_all --width 30 --graphs 3 --steps 5 --bytes 65536
+
 options="-n 2"
 rm -rf bench.run
 timeout -s KILL "$limit" "$tools/taskbench-ganger" run --run-dir bench.run -n 2 -- --bytes 131072 --steps 2 >out 2>err &&
