@@ -40,6 +40,15 @@ until_started() {
     fail "$1: $2 tasks have not started within 60 s"
 }
 
+# rank PARENT N: the child of PARENT (mpirun) that is rank N. Not by the order of process ids: they begin anew at times.
+rank() {
+    local pid
+    for pid in $(pgrep -P "$1"); do
+        tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qxE "(OMPI_COMM_WORLD_RANK|PMI_RANK)=$2" && echo "$pid"
+    done
+    true
+}
+
 # nothing_left WORD: no process whose command line has the word is left, soon.
 nothing_left() {
     local i

@@ -20,8 +20,8 @@ begin() {
     until_started flow.run 1
     launcher=$(pgrep -P $watcher)
     mpirun=$(pgrep -P $launcher)
-    manager=$(pgrep -P $mpirun | sort -n | head -n 1)
-    workers=$(pgrep -P $mpirun | sort -n | tail -n +2)
+    manager=$(rank $mpirun 0)
+    workers="$(rank $mpirun 1) $(rank $mpirun 2)"
 }
 ends_well() {
     local status=0

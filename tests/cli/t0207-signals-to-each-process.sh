@@ -23,7 +23,7 @@ begin() {
     until [ "$(cat pids 2>/dev/null | wc -l)" = 2 ]; do sleep 0.05; done
     launcher=$(pgrep -P $watcher)
     mpirun=$(pgrep -P $launcher)
-    manager=$(pgrep -P $mpirun | sort -n | head -n 1)
+    manager=$(rank $mpirun 0)
     task=$(sed -n "s/^first //p" pids)
     worker=$(ps -o ppid= -p $task | tr -d ' ')
 }

@@ -13,10 +13,9 @@ for victim in manager mpirun launcher; do
     until_started tasks.run 3
     launcher=$(pgrep -P $watcher)
     mpirun=$(pgrep -P $launcher)
-    ranks=$(pgrep -P $mpirun | sort -n)
     sleep 0.1 # the journal is written every 10 ms
     case $victim in
-    manager) kill -9 "$(echo $ranks | cut -d' ' -f1)" ;;
+    manager) kill -9 "$(rank $mpirun 0)" ;;
     mpirun) kill -9 $mpirun ;;
     launcher) kill -9 $launcher ;;
     esac

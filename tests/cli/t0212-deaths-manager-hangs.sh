@@ -13,7 +13,7 @@ watcher=$!
 until_started tasks.run 1
 launcher=$(pgrep -P $watcher)
 script=$(pgrep -P $launcher)
-manager=$(for child in $(pgrep -P $script); do pgrep -P $child; done | sort -n | head -1)
+manager=$(for child in $(pgrep -P $script); do rank $child 0; done)
 touch over
 while [ -n "$(pgrep -P $launcher)" ]; do sleep 0.05; done # it has been reaped
 kill -STOP $manager

@@ -9,7 +9,7 @@ esac
 find_worker() { # find_worker NUMBER: of the run whose `timeout` is $watcher; sets $pid
     launcher=$(pgrep -P $watcher)
     mpirun=$(pgrep -P $launcher)
-    pid=$(pgrep -P $mpirun | sort -n | sed -n "$(($1 + 1))p")
+    pid=$(rank $mpirun "$1")
 }
 
 kill_worker() { # kill_worker NUMBER

@@ -28,13 +28,13 @@ ends() { # ends STATUS
     nothing_left "$GANGER run tasks.txt"
     nothing_left "sleep 3003"
 }
-rank() { pgrep -P "$(pgrep -P $launcher)" | sort -n | sed -n "$(($1 + 1))p"; }
+rank_now() { rank "$(pgrep -P $launcher)" "$1"; }
 
 begin --restarts 2
 until_epoch 1
-kill -9 "$(rank 0)"
+kill -9 "$(rank_now 0)"
 until_epoch 2
-kill -9 "$(rank 1)" # the only worker
+kill -9 "$(rank_now 1)" # the only worker
 ends 0
 same count once
 same epochs "$(printf '1\n2\n3')"

@@ -18,7 +18,7 @@ until_started flow.run 1
 until pgrep -f "sleep 3005" >/dev/null; do sleep 0.05; done
 launcher=$(pgrep -P $watcher)
 mpirun=$(pgrep -P $launcher)
-kill -9 $(pgrep -P $mpirun | sort -nr) $mpirun # the worker first: it would end its task
+kill -9 "$(rank $mpirun 1)" "$(rank $mpirun 0)" $mpirun # the worker first: it would end its task
 wait $watcher
 pgrep -f "sleep 3004" >/dev/null || fail "what the task left is gone already: this tests nothing"
 ls tmp | grep -q '^ganger-' || fail "there is no temporary directory: this tests nothing"
