@@ -329,13 +329,23 @@ int worker_calls_end_isolated(struct worker *w, struct task_result *result, stru
 
 /* ---- on the runner ---- */
 
+/* The system may have threads for us again when the next one comes. */
+static int say_not_started(struct worker *w, struct ganger_call *call, const char *why, struct ganger_error *err)
+{
+    int status = report_end(w, call->task, call->attempt, clock_now_s(), TASK_NOT_STARTED, why, err);
+
+    call_free(call);
+    return status;
+}
+
 static int give_to_runner(struct worker *w, struct ganger_call *call, struct ganger_error *err)
 {
     struct calls *c = &w->calls;
+    struct ganger_error why = {0};
 
-    if (worker_runner_open(w, call, err) < 0) {
-        call_free(call);
-        return -1;
+    if (worker_runner_open(w, call, &why) < 0) {
+        w->fds[FD_RUNNER] = (struct pollfd){-1, POLLIN, 0};
+        return say_not_started(w, call, why.text, err);
     }
     w->fds[FD_RUNNER] = (struct pollfd){runner_fd(c->runner), POLLIN, 0};
     c->is_running = true;

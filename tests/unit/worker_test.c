@@ -4,13 +4,16 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "core/message.h"
+#include "core/registry.h"
 #include "io/output.h"
 
+#include <errno.h>
 #include <ftw.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -37,12 +40,34 @@ struct fixture
     struct buffer tail; /* of the last DONE */
     struct done done;
     struct started started;
+    struct registry registry; /* one function, which does nothing */
+    enum task_end call_end;   /* of the last CALLED; why is in `tail` */
 };
+
+/* ---- threads that cannot be started: tests/CMakeLists.txt leads calls here ---- */
+
+static atomic_bool threads_fail;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*body)(void *), void *data);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*body)(void *), void *data);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*body)(void *), void *data)
+{
+    return threads_fail ? EAGAIN : __real_pthread_create(thread, attr, body, data);
+}
+
+/* ---- the worker ---- */
+
+static int no_body(struct ganger_call *call)
+{
+    (void)call;
+    return 0;
+}
 
 static void *be_worker(void *data)
 {
     struct fixture *f = data;
-    struct worker_options options = {.comm = f->ends[1], .signal_fd = -1};
+    struct worker_options options = {.comm = f->ends[1], .signal_fd = -1, .registry = &f->registry};
 
     f->status = worker_run(&options, &f->err);
     return NULL;
@@ -53,6 +78,17 @@ static void take_done(struct fixture *f, struct cursor *c)
     assert_int_equal(message_next_done(c, &f->done, &f->err), 0);
     f->tail.n = 0;
     buffer_put(&f->tail, f->done.result.tail, f->done.result.n_tail_bytes);
+    buffer_put_u8(&f->tail, 0);
+}
+
+static void take_called(struct fixture *f, struct cursor *c)
+{
+    struct call_report report;
+
+    assert_int_equal(message_next_called(c, &report, &f->err), 0);
+    f->call_end = report.result.end;
+    f->tail.n = 0;
+    buffer_put(&f->tail, report.result.tail, report.result.n_tail_bytes);
     buffer_put_u8(&f->tail, 0);
 }
 
@@ -80,6 +116,8 @@ static void expect(struct fixture *f, enum message_kind kind)
         assert_int_equal(message_next_started(&c, &f->started, &f->err), 0);
     if (kind == MESSAGE_DONE)
         take_done(f, &c);
+    if (kind == MESSAGE_CALLED)
+        take_called(f, &c);
 }
 
 static void send_message(struct fixture *f)
@@ -116,6 +154,7 @@ static void begin_unwelcome(struct fixture *f)
     snprintf(f->output_dir, sizeof(f->output_dir), "%s/output", f->dir);
     mkdir(f->output_dir, 0700);
     assert_int_equal(comm_open_memory(f->ends, 2, NULL), 0);
+    assert_int_equal(registry_add(&f->registry, &(struct registry_function){"f", no_body, false}, NULL), 0);
     pthread_create(&f->thread, NULL, be_worker, f);
     expect(f, MESSAGE_HELLO);
 }
@@ -160,6 +199,15 @@ static void send_shell(struct fixture *f, task_id task, const char *script)
     send_shell_with(f, task, script, NULL, NULL);
 }
 
+static void send_call(struct fixture *f, task_id task)
+{
+    struct call_order order = {.task = task, .attempt = 1, .id = {"t", 1}, .payload = {"", 0}};
+
+    message_begin(&f->message, MESSAGE_CALL, EPOCH, 1);
+    message_end_call(&f->message, message_begin_call(&f->message, &order));
+    send_message(f);
+}
+
 static void send_stop(struct fixture *f, enum stop_mode mode)
 {
     struct stop stop = {.mode = mode};
@@ -183,6 +231,7 @@ static void end(struct fixture *f)
     comm_close(f->ends[1], false);
     buffer_release(&f->message);
     buffer_release(&f->tail);
+    registry_release(&f->registry);
     nftw(f->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -662,6 +711,25 @@ static void test_a_run_directory_that_is_not_there_ends_the_worker(void **unused
     expect_end(&f, "worker 1 cannot open the run directory, which must be there on all nodes");
 }
 
+static void test_a_function_without_a_thread_fails_and_the_next_one_runs(void **unused)
+{
+    struct fixture f;
+
+    (void)unused;
+    begin(&f);
+    threads_fail = true;
+    send_call(&f, 1);
+    expect(&f, MESSAGE_CALLED);
+    assert_int_equal(f.call_end, TASK_NOT_STARTED);
+    assert_non_null(strstr(f.tail.bytes, "cannot start the thread that runs functions"));
+    threads_fail = false;
+    send_call(&f, 2);
+    expect(&f, MESSAGE_CALLED);
+    assert_int_equal(f.call_end, TASK_EXITED);
+    end(&f);
+    assert_int_equal(f.status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -686,6 +754,7 @@ int main(void)
         cmocka_unit_test(test_messages_of_another_epoch_are_dropped),
         cmocka_unit_test(test_nonsense_ends_the_worker_with_its_task),
         cmocka_unit_test(test_a_second_welcome_is_nonsense),
+        cmocka_unit_test(test_a_function_without_a_thread_fails_and_the_next_one_runs),
         cmocka_unit_test(test_worker_ends_its_task_when_the_manager_is_gone),
         cmocka_unit_test(test_a_task_for_which_there_is_no_place_is_nonsense),
         cmocka_unit_test(test_a_message_that_workers_send_is_nonsense),
