@@ -13,7 +13,7 @@ header() {
 
 check() {
     c_code_and_texts runtime backends launch >"${code:=$(mktemp)}"
-    only_in 'mpi.h' "$(header 'mpi\.h')" 'runtime/io/comm_mpi\.c|runtime/ganger_mpi\.h' <"$code"
+    only_in 'mpi.h' "$(header 'mpi\.h')" 'runtime/io/comm_mpi(_[a-z]+)?\.[ch]|runtime/ganger_mpi\.h' <"$code"
     only_in 'hwloc' "$(header 'hwloc[^>"]*')" 'runtime/io/binding_?[a-z]*\.[ch]' <"$code"
     only_in 'jansson' "$(header 'jansson\.h')" \
         'runtime/io/(workflow[a-z_]*|import_(trace|wfformat)|journal|rundir[a-z_]*)\.[ch]|backends/(group|pbs_json)\.c|launch/[a-z_]*\.c' <"$code"
@@ -22,7 +22,7 @@ check() {
         'runtime/base/clock\.c|launch/replay/replay\.c' <"$code"
     only_in 'starting a process' "$(call_of 'fork|vfork|_Fork|clone|clone3|posix_spawnp?|system|popen')" \
         'runtime/io/process\.c|backends/command\.c|launch/[a-z_]*\.c|launch/replay/forward\.c' <"$code"
-    only_in 'mapping into memory' "$(call_of 'mmap|mmap64')" 'runtime/io/comm_mpi\.c' <"$code"
+    only_in 'mapping into memory' "$(call_of 'mmap|mmap64')" 'runtime/io/comm_mpi(_start)?\.c' <"$code"
     only_in 'sleeping' "$(call_of 'sleep|usleep|nanosleep|clock_nanosleep')" 'launch/replay/replay\.c' <"$code"
     rm -f "$code"
     unset code
