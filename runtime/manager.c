@@ -518,6 +518,7 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     sched_free(m.sched);
     graph_compact(options->graph);
     calls_close(&m);
+    holes_close(&m);
     nodes_close(&m);
     free(m.fed);
     return err->cause == ERROR_NONE ? 0 : -1;

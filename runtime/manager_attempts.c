@@ -160,7 +160,7 @@ static void go_on(struct manager *m, uint32_t worker, const struct done *done)
 {
     begin_advance(m, worker, done);
     if (!done->result.is_unchanged) /* it tells nothing of its node */
-        losses_note_end(m, m->peers[worker].node, &done->result);
+        holes_note_end(m, m->peers[worker].node, done->task, &done->result);
     losses_retire(m, worker);
 }
 

@@ -227,7 +227,7 @@ static void tell_ended(struct manager *m, uint32_t worker)
                                             .slots = &m->peers[worker].slot,
                                             .n_calls = c->n_ended,
                                             .calls = c->ended});
-    losses_note_done(m, m->peers[worker].node, c->n_ended);
+    holes_note_done(m, m->peers[worker].node, c->n_ended);
     c->n_ended = 0;
     m->n_failed_in_a_row = 0;
 }

@@ -13,12 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* When tasks fail on a node as soon as they begin. */
-#define HOLE_FAILURES 5    /* so many in a row there, … */
-#define HOLE_AT_ONCE_S 2.0 /* … each within that, … */
-#define HOLE_DONE 5        /* … and meanwhile at least so many ended well elsewhere, … */
-#define HOLE_SHARE 4       /* … and so many times as many as failed elsewhere */
-
 /* ---- a worker ---- */
 
 /* Its task may have done anything: it runs again, elsewhere, unless it has lost too many workers. */
@@ -278,71 +272,4 @@ void losses_look(struct manager *m)
 double losses_deadline_s(const struct manager *m)
 {
     return m->n_nodes < 2 ? INFINITY : m->look_s;
-}
-
-/* ---- a node that works, and does not ---- */
-
-/* Nothing more runs there; what runs may end. */
-static void set_aside(struct manager *m, uint32_t node)
-{
-    struct node_entry *n = &m->nodes[node];
-
-    n->is_set_aside = true;
-    m->n_set_aside++;
-    log_warning("node %s is set aside: %u tasks in a row failed there at once, while others ended well elsewhere; no "
-                "more tasks run there, and --resume tries those again",
-                n->host, n->n_failed_in_a_row);
-    for (uint32_t worker = 1; worker <= manager_n_workers(m); worker++) {
-        if (!m->peers[worker].is_admitted || m->peers[worker].node != node || !m->peers[worker].is_here)
-            continue;
-        manager_recall(m, worker);
-        losses_retire(m, worker);
-    }
-}
-
-/* Some other node that gets tasks. */
-static bool has_other(const struct manager *m, uint32_t node)
-{
-    for (uint32_t other = 0; other < m->n_nodes; other++)
-        if (other != node && m->nodes[other].stage == NODE_READY && !m->nodes[other].is_set_aside &&
-            nodes_find_worker_on(m, other) != 0)
-            return true;
-    return false;
-}
-
-static bool is_hole(const struct manager *m, uint32_t node)
-{
-    const struct node_entry *n = &m->nodes[node];
-    uint32_t n_done = m->n_attempts_done - n->n_done_before;
-    uint32_t n_failed = m->n_attempts_failed - n->n_failed_before - n->n_failed_in_a_row;
-
-    return n->n_failed_in_a_row >= HOLE_FAILURES && n_done >= HOLE_DONE && n_done >= HOLE_SHARE * n_failed &&
-           has_other(m, node);
-}
-
-void losses_note_done(struct manager *m, uint32_t node, uint32_t n)
-{
-    m->n_attempts_done += n;
-    m->nodes[node].n_failed_in_a_row = 0;
-}
-
-void losses_note_end(struct manager *m, uint32_t node, const struct task_result *result)
-{
-    struct node_entry *n = &m->nodes[node];
-    bool is_good = result->end == TASK_EXITED && result->code == 0;
-    bool is_at_once = result->end_s - result->start_s < HOLE_AT_ONCE_S &&
-                      (result->end == TASK_EXITED || result->end == TASK_SIGNALLED || result->end == TASK_NOT_STARTED ||
-                       result->end == TASK_OUTPUT_MISSING || result->end == TASK_INPUT_MISSING);
-
-    m->n_attempts_failed += !is_good && is_at_once;
-    if (is_good || !is_at_once) {
-        losses_note_done(m, node, is_good);
-        return;
-    }
-    if (n->n_failed_in_a_row++ == 0) {
-        n->n_done_before = m->n_attempts_done;
-        n->n_failed_before = m->n_attempts_failed - 1;
-    }
-    if (!n->is_set_aside && is_hole(m, node))
-        set_aside(m, node);
 }

@@ -1,7 +1,8 @@
 /* manager_parts: what the files of the manager share: manager.c (the loop: what is sent, and heard), manager_attempts.c
  * (what the end of an attempt means), manager_stop.c (how the run is stopped), manager_nodes.c (who is here, and what
  * nodes have), manager_calls.c (functions), manager_added.c (tasks that they add), manager_hooks.c (what the program is
- * asked), manager_losses.c (who is gone) and manager_end.c (when the allocation ends). For nobody else. */
+ * asked), manager_losses.c (who is gone), manager_holes.c (which node is of no use) and manager_end.c (when the
+ * allocation ends). For nobody else. */
 #ifndef GANGER_MANAGER_PARTS_H
 #define GANGER_MANAGER_PARTS_H
 
@@ -49,6 +50,28 @@ enum node_stage
     NODE_LEFT,
 };
 
+/* Attempts. */
+struct tally
+{
+    uint32_t n_done;   /* ended well */
+    uint32_t n_failed; /* as soon as they began */
+};
+
+/* Attempts that failed in a row on a node, as soon as they began; and what there had been anywhere before the first. */
+struct streak
+{
+    uint32_t n_failed;
+    struct tally before;
+};
+
+#define HOLE_PROGRAMS 4 /* that are watched on each node */
+
+struct program_streak
+{
+    uint32_t program; /* 0: none */
+    struct streak streak;
+};
+
 struct node_entry
 {
     enum node_stage stage;
@@ -63,10 +86,9 @@ struct node_entry
     double give_up_s;      /* when its teardown is waited for no longer */
     double heard_s;        /* when one of its workers last said something; of other nodes than ours */
     bool is_cut;           /* nothing reaches it: its silence has begun, and what it says does not end that */
-    bool is_set_aside;     /* its workers are alive, and get nothing: see losses_note_end */
-    uint32_t n_failed_in_a_row; /* attempts that failed there at once; and, before the first of those, … */
-    uint32_t n_done_before;     /* … attempts that ended well anywhere … */
-    uint32_t n_failed_before;   /* … or failed at once */
+    bool is_set_aside;     /* its workers are alive, and get nothing: see holes_note_end */
+    struct streak streak;  /* of all that runs there … */
+    struct program_streak program_streaks[HOLE_PROGRAMS]; /* … and of programs that do not */
 };
 
 struct manager
@@ -83,8 +105,9 @@ struct manager
     uint32_t n_setting_up; /* nodes */
     uint32_t n_tearing_down;
     uint32_t n_set_aside;
-    uint32_t n_attempts_done;
-    uint32_t n_attempts_failed; /* at once */
+    struct tally tally;    /* of the run … */
+    struct tally *tallies; /* … and of each program */
+    uint32_t n_tallies;
     double look_s;      /* when to look for silent nodes */
     bool may_start;     /* every task fits on some node that is here */
     struct buffer message;
@@ -297,14 +320,20 @@ void losses_look(struct manager *m);
 double losses_deadline_s(const struct manager *m);
 double losses_fence_s(const struct manager *m);
 
-/* An attempt ended there. A node on which tasks fail as soon as they begin, while others end well elsewhere, would eat
- * the whole workflow: it is set aside. losses_retire: when a worker of such a node has nothing to do. */
-void losses_note_end(struct manager *m, uint32_t node, const struct task_result *result);
-void losses_note_done(struct manager *m, uint32_t node, uint32_t n); /* so many that went well */
+/* When a worker of a node that was set aside has nothing to do. */
 void losses_retire(struct manager *m, uint32_t worker);
 
 /* Ready tasks that only what is gone could have held fail. */
 void losses_fail_unplaceable(struct manager *m);
+
+/* ---- manager_holes.c ---- */
+
+/* An attempt ended there. A node on which tasks fail as soon as they begin, while others end well elsewhere, would eat
+ * the whole workflow: it is set aside. So is one that does that to the tasks of one program, of which a library is
+ * missing there, say. */
+void holes_note_end(struct manager *m, uint32_t node, task_id task, const struct task_result *result);
+void holes_note_done(struct manager *m, uint32_t node, uint32_t n); /* so many functions that went well */
+void holes_close(struct manager *m);
 
 /* ---- manager_end.c ---- */
 

@@ -1298,6 +1298,26 @@ static void test_node_on_which_all_fails_at_once_is_set_aside(void **unused)
                         "1 STOP when done\n2 STOP when done\n");
 }
 
+/* Worker 2 does well what is of the program y. */
+static void test_node_on_which_one_program_fails_at_once_is_set_aside(void **unused)
+{
+    (void)unused;
+    expect_on_two_nodes("x1 program=x\ny1 program=y\nx2 program=x\ny2 program=y\nx3 program=x\ny3 program=y\n"
+                        "x4 program=x\ny4 program=y\nx5 program=x\ny5 program=y\nx6 program=x\ny6 program=y\n"
+                        "x7 program=x\nx8 program=x\nx9 program=x\nx10 program=x\nx11 program=x\nx12 program=x\n"
+                        "x13 program=x\nx14 program=x\n", 2,
+                        "1 hello\n2 hello\n2 done y1 0\n2 done x2 9\n2 done y2 0\n2 done x3 9\n2 done y3 0\n"
+                        "2 done x4 9\n2 done y4 0\n2 done x5 9\n2 done y5 0\n2 done x6 9\n"
+                        "1 done x1 0\n1 done x7 0\n1 done x8 0\n1 done x9 0\n1 done x10 0\n"
+                        "2 done y6 0\n2 done x12 9\n1 done x11 0\n1 done x13 0\n1 done x14 0\n",
+                        "1 WELCOME\n1 RUN x1\n2 WELCOME\n2 RUN y1\ndone y1\n2 RUN x2\nfailed x2\n2 RUN y2\n"
+                        "done y2\n2 RUN x3\nfailed x3\n2 RUN y3\ndone y3\n2 RUN x4\nfailed x4\n2 RUN y4\n"
+                        "done y4\n2 RUN x5\nfailed x5\n2 RUN y5\ndone y5\n2 RUN x6\nfailed x6\n2 RUN y6\n"
+                        "done x1\n1 RUN x7\ndone x7\n1 RUN x8\ndone x8\n1 RUN x9\ndone x9\n1 RUN x10\n"
+                        "done x10\n1 RUN x11\ndone y6\n2 RUN x12\nfailed x12\ndone x11\n1 RUN x13\ndone x13\n"
+                        "1 RUN x14\ndone x14\n1 STOP when done\n2 STOP when done\n");
+}
+
 static void test_node_is_kept_when_tasks_fail_everywhere(void **unused)
 {
     (void)unused;
@@ -1490,6 +1510,7 @@ int main(void)
         cmocka_unit_test(test_function_that_nobody_has_ends_the_run_before_it_begins),
         cmocka_unit_test(test_word_of_a_function_from_who_has_not_come_changes_nothing),
         cmocka_unit_test(test_what_waits_on_a_node_that_is_set_aside_is_called_elsewhere),
+        cmocka_unit_test(test_node_on_which_one_program_fails_at_once_is_set_aside),
         cmocka_unit_test(test_node_is_kept_when_tasks_fail_everywhere),
         cmocka_unit_test(test_children_start_when_their_parent_was_collected),
         cmocka_unit_test(test_slot_is_free_while_a_task_is_collected),
