@@ -54,11 +54,12 @@ g 0 run tasks.txt -n 2 --resume
 
 # One that is killed when the manager has left has nobody to clean up after it but the launcher. (Which does not hear of
 # the end before that here: it would have the worker go on.)
-printf '%s\n' 'true' 'until [ -e stopped ]; do sleep 0.05; done' > late.txt
+printf 'until [ -e %s ]; do sleep 0.05; done\n' both-run stopped > late.txt
 mkdir tmp
 TMPDIR=$PWD/tmp timeout -s KILL "$limit" "$GANGER" run late.txt -n 2 >out 2>err &
 watcher=$!
-until_started late.run 2
+until_started late.run 2 # on two workers: a busy machine lets one come late
+touch both-run
 until grep -q '^{"event":"done"' late.run/journal.jsonl; do sleep 0.05; done
 worker=$(sed -n 's/.*"event":"done".*"worker":\([0-9]*\).*/\1/p' late.run/journal.jsonl)
 find_worker "$worker"
