@@ -31,6 +31,7 @@ static struct graph *new_graph(void)
     ganger_workflow_add(&w, &(struct ganger_task){.id = "other", .function = "f"});
     g = ganger_workflow_seal(&w, NULL);
     assert_non_null(g);
+    ganger_workflow_release(&w);
     return g;
 }
 
