@@ -379,14 +379,15 @@ test_far_worker_dies() {
 # --- templates, as they are and as somebody would edit them ---
 
 test_templates() {
-    local name
+    local name n_cores
     write_flow flow.json 8 0.2
-    for name in whole-nodes part-of-a-node several-nodes; do
+    for name in whole-nodes part-of-a-node several-nodes heterogeneous; do
         cp "$GANGER_SOURCE_DIR/slurm-templates/$name.sbatch" .
         timeout 90 sbatch --parsable --output="$name.log" $name.sbatch >id || fail "$name: sbatch"
         until_over "$(cat id)"
         [ "$(done_of flow.run)" = 8 ] || fail "$name did not run"
-        uses_cores flow.run $([ $name = several-nodes ] && echo 6 || echo 2)
+        case $name in several-nodes) n_cores=6 ;; heterogeneous) n_cores=5 ;; *) n_cores=2 ;; esac
+        uses_cores flow.run $n_cores
         rm -r flow.run
     done
     cp "$GANGER_SOURCE_DIR/slurm-templates/array.sbatch" .
