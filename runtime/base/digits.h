@@ -1,5 +1,5 @@
-/* digits: whole numbers as text, two digits at a time. For the journal, which has four numbers and a digest for each
- * function that runs: printf takes longer than the function. */
+/* digits: whole numbers as text, several digits at a time. For the journal, which has four numbers and a digest for
+ * each function that runs: printf takes longer than the function. */
 #ifndef GANGER_BASE_DIGITS_H
 #define GANGER_BASE_DIGITS_H
 
