@@ -218,6 +218,7 @@ void losses_hear_heartbeat(struct manager *m, uint32_t worker, struct cursor *c)
                              (struct stop){.mode = STOP_KILL, .at_once = true});
         return;
     }
+    heartbeat.manager_s = manager_epoch_s(m);
     message_begin(&m->message, MESSAGE_HEARTBEAT, m->o->epoch, worker);
     message_add_heartbeat(&m->message, &heartbeat);
     manager_send(m, worker, false);

@@ -137,8 +137,10 @@ static int be_welcome(struct worker *w, const struct message_header *h, struct c
     w->output = output_open(w->run_dir_fd, dir, w->epoch, w->comm->nodes[w->comm->rank], comm_node_counter(w->comm),
                             err);
     free(dir);
-    around_open(w, welcome.fence_s);
-    return w->output == NULL ? -1 : process_pipes_open(&w->pipes, err);
+    around_open(w, welcome.fence_s, now_s - welcome.hello_clock_s);
+    if (w->output == NULL || process_pipes_open(&w->pipes, err) < 0)
+        return -1;
+    return around_ask(w, err);
 }
 
 static int be_sent(struct worker *w, uint32_t n_records, struct cursor *c, struct ganger_error *err)

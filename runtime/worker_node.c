@@ -11,6 +11,9 @@
 /* A worker of the manager's node needs none of this: the manager watches it, and it watches the manager. Of the workers
  * of another node the lowest that lives leads: it watches the others, and the others watch it. */
 
+#define CLOCK_ROUND_TRIP_S 0.02 /* what the manager's clock says is then known to half of that */
+#define CLOCK_QUESTIONS_MAX 10  /* where none is answered that fast */
+
 /* ---- the dead ---- */
 
 static int say_lost(struct worker *w, uint32_t worker, struct ganger_error *err)
@@ -108,12 +111,31 @@ static double next_beat_s(const struct worker *w)
 
 static int beat(struct worker *w, double now_s, struct ganger_error *err)
 {
-    struct heartbeat heartbeat = {now_s};
+    struct heartbeat heartbeat = {.clock_s = now_s};
 
     w->around.beat_s = now_s + FENCE_BEAT * w->around.fence_s;
     message_begin(&w->message, MESSAGE_HEARTBEAT, w->epoch, w->comm->rank);
     message_add_heartbeat(&w->message, &heartbeat);
     return comm_send(w->comm, MANAGER, w->message.bytes, w->message.n, err);
+}
+
+/* The manager answered some time between question and answer: whoever takes the middle errs by half of that at most.
+ * The shortest one counts (D. L. Mills, "Internet time synchronization: the Network Time Protocol", IEEE Transactions
+ * on Communications 39(10), 1991). Times are told of when a task has ended, so a better clock may come while it
+ * runs. */
+static int learn_clock(struct worker *w, const struct heartbeat *answer, struct ganger_error *err)
+{
+    struct around *a = &w->around;
+    double now_s = clock_now_s(), round_trip_s = now_s - answer->clock_s;
+
+    if (round_trip_s < a->round_trip_s) {
+        a->round_trip_s = round_trip_s;
+        w->origin_s = (answer->clock_s + now_s) / 2 - answer->manager_s;
+    }
+    if (a->round_trip_s <= CLOCK_ROUND_TRIP_S || a->n_asked >= CLOCK_QUESTIONS_MAX)
+        return 0;
+    a->n_asked++;
+    return beat(w, now_s, err);
 }
 
 int around_hear_heartbeat(struct worker *w, struct cursor *c, struct ganger_error *err)
@@ -124,7 +146,7 @@ int around_hear_heartbeat(struct worker *w, struct cursor *c, struct ganger_erro
         return -1;
     w->around.heard_s = fmax(w->around.heard_s, answer.clock_s);
     comm_note_heard(w->comm, answer.clock_s);
-    return 0;
+    return learn_clock(w, &answer, err);
 }
 
 void around_forgive(struct worker *w)
@@ -137,14 +159,20 @@ void around_forgive(struct worker *w)
 
 /* ---- for the loop ---- */
 
-void around_open(struct worker *w, double fence_s)
+void around_open(struct worker *w, double fence_s, double round_trip_s)
 {
     if (comm_is_near(w->comm, MANAGER))
         return;
     w->around.fence_s = fence_s;
+    w->around.round_trip_s = round_trip_s;
     w->around.heard_s = clock_now_s();
     w->around.beat_s = w->around.heard_s + FENCE_BEAT * fence_s;
     follow(w, 1, NULL); /* nobody is known to be dead yet: nothing is said */
+}
+
+int around_ask(struct worker *w, struct ganger_error *err)
+{
+    return w->around.leader == 0 ? 0 : beat(w, clock_now_s(), err);
 }
 
 void around_close(struct worker *w)

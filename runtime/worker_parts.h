@@ -131,6 +131,8 @@ struct around
     double heard_s;   /* when what the manager has answered was sent; the node may know better: comm_heard_s */
     double beat_s;    /* when to ask again */
     bool is_over;     /* so it was at the last look */
+    double round_trip_s; /* of the question whose answer tells best what the manager's clock says */
+    uint32_t n_asked;    /* for the clock's sake */
 };
 
 struct worker
@@ -224,8 +226,13 @@ void memory_describe(const struct memory_guard *g, enum memory_verdict verdict, 
 
 /* ---- worker_node.c ---- */
 
-/* On another node than the manager's, once it is welcome: watches who is to be watched, asks from now on. */
-void around_open(struct worker *w, double fence_s);
+/* On another node than the manager's, once it is welcome, so long after it said HELLO: watches who is to be watched,
+ * asks from now on. */
+void around_open(struct worker *w, double fence_s, double round_trip_s);
+
+/* Asks for the lease, and what the manager's clock says: WELCOME tells little of it, since HELLO waits until the
+ * manager is there. */
+int around_ask(struct worker *w, struct ganger_error *err);
 void around_close(struct worker *w);
 
 /* Looks after the node's dead, if it falls to us; asks the manager, when it is time. Fails when the lease is over: then

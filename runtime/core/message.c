@@ -184,6 +184,7 @@ void message_add_heartbeat(struct buffer *b, const struct heartbeat *r)
     size_t start = begin_record(b);
 
     buffer_put_f64(b, r->clock_s);
+    buffer_put_f64(b, r->manager_s);
     end_record(b, start);
 }
 
@@ -654,6 +655,7 @@ int message_next_heartbeat(struct cursor *c, struct heartbeat *r, struct ganger_
     struct cursor record = next_record(c);
 
     r->clock_s = cursor_f64(&record);
+    r->manager_s = cursor_f64(&record);
     return check_record(&record, "HEARTBEAT", err);
 }
 

@@ -192,7 +192,8 @@ struct lost
 
 struct heartbeat
 {
-    double clock_s; /* of the worker's node, when it was sent; the answer has the same */
+    double clock_s;   /* of the worker's node, when it was sent; the answer has the same */
+    double manager_s; /* of the answer: the manager's clock when it was written (seconds since the epoch began) */
 };
 
 /* Writing: begin, add records of that kind, send the buffer's bytes. begin empties the buffer. */

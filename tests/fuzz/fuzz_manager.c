@@ -495,7 +495,7 @@ static bool tell_of_dead(struct game *g)
 
 static void say_heartbeat(struct game *g, uint32_t from)
 {
-    struct heartbeat heartbeat = {passed_s};
+    struct heartbeat heartbeat = {.clock_s = passed_s};
 
     message_begin(&g->message, MESSAGE_HEARTBEAT, EPOCH, from);
     message_add_heartbeat(&g->message, &heartbeat);

@@ -266,7 +266,7 @@ static void prepare_lost(struct script *s, uint32_t worker)
 
 static void prepare_heartbeat(struct script *s)
 {
-    struct heartbeat heartbeat = {ASKED_S};
+    struct heartbeat heartbeat = {.clock_s = ASKED_S};
 
     message_begin(&s->message, MESSAGE_HEARTBEAT, EPOCH, s->from);
     message_add_heartbeat(&s->message, &heartbeat);

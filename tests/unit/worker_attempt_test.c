@@ -28,6 +28,7 @@
 
 #include <cmocka.h>
 
+#define MANAGER_S 500.0 /* its clock, when it welcomes */
 #define LIMIT_S 60.0
 #define LONG_S 1000.0
 #define SOON_S 1.0 /* time enough for a shell to do what it is to have done when it is ended */
@@ -113,7 +114,8 @@ struct fixture
     double grace_s;
     double latency_wait_s;
     double fence_s;
-    bool is_far; /* the worker is on another node than the manager */
+    bool is_far; /* the worker is on another node than the manager, … */
+    double hello_waited_s; /* … which let its HELLO wait for so long; 0: they have one clock */
     struct heartbeat heartbeat; /* the last */
     struct buffer message;
     struct buffer gpus; /* of HELLO */
@@ -157,7 +159,8 @@ static void take(struct fixture *f, enum message_kind kind, struct cursor *c)
     buffer_put_u8(&f->tail, 0);
 }
 
-/* The next message of the worker must be of this kind; a slow task may say STARTED before DONE. */
+/* The next message of the worker must be of this kind; a slow task may say STARTED before DONE, and a slow machine
+ * makes it ask for the time. */
 static void expect(struct fixture *f, enum message_kind kind)
 {
     double deadline_s = clock_now_s() + LIMIT_S;
@@ -174,7 +177,7 @@ static void expect(struct fixture *f, enum message_kind kind)
             comm_wait(&f->end.comm, NULL, 0, fmin(deadline_s, clock_now_s() + 1), NULL);
         }
         assert_int_equal(message_open(&h, &c, bytes, n, &f->err), 0);
-    } while (h.kind == MESSAGE_STARTED && kind != MESSAGE_STARTED);
+    } while (h.kind != kind && (h.kind == MESSAGE_STARTED || h.kind == MESSAGE_HEARTBEAT));
     assert_int_equal(h.kind, kind);
     take(f, kind, &c);
 }
@@ -200,8 +203,10 @@ static void send_welcome(struct fixture *f)
                         .grace_s = f->grace_s,
                         .latency_wait_s = f->latency_wait_s,
                         .fence_s = f->is_far ? f->fence_s : LONG_S,
-                        .same_clock = true,
+                        .same_clock = f->hello_waited_s == 0,
                         .origin_s = clock_now_s(),
+                        .hello_clock_s = clock_now_s() - f->hello_waited_s,
+                        .clock_s = MANAGER_S,
                         .manager_pid = (uint32_t)getpid()};
 
     message_begin(&f->message, MESSAGE_WELCOME, EPOCH, 1);
@@ -1060,6 +1065,24 @@ static void test_worker_that_is_answered_stays(void **unused)
     end(&f);
 }
 
+/* HELLO was sent long before the manager was there, so that WELCOME tells little of the time; a short question does. */
+static void test_worker_learns_the_manager_s_clock_by_the_shortest_question(void **unused)
+{
+    struct fixture f = {.grace_s = 5, .gpus_per_node = 3, .is_far = true, .fence_s = LONG_S, .hello_waited_s = 1000};
+
+    (void)unused;
+    start_worker(&f);
+    expect(&f, MESSAGE_HEARTBEAT);
+    f.heartbeat.manager_s = MANAGER_S;
+    answer(&f);
+    f.heartbeat.clock_s -= 100; /* under way for so long: it tells less, and changes nothing */
+    answer(&f);
+    send_shell(&f, 1, "exit 0");
+    expect_end(&f, TASK_EXITED, 0);
+    assert_true(f.done.result.start_s > MANAGER_S - 60 && f.done.result.end_s < MANAGER_S + 60);
+    end(&f);
+}
+
 /* What counts is when it asked, not when the answer came. */
 static void test_old_answers_do_not_keep_a_worker(void **unused)
 {
@@ -1109,6 +1132,7 @@ int main(void)
         cmocka_unit_test(test_a_task_that_writes_more_than_it_may_is_ended),
         cmocka_unit_test(test_worker_that_is_not_answered_ends_its_task_and_leaves),
         cmocka_unit_test(test_worker_that_is_answered_stays),
+        cmocka_unit_test(test_worker_learns_the_manager_s_clock_by_the_shortest_question),
         cmocka_unit_test(test_old_answers_do_not_keep_a_worker),
     };
 
