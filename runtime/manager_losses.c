@@ -153,7 +153,7 @@ void losses_take(struct manager *m, uint32_t worker, task_id call, const char *w
 
     if (!peer->is_here)
         return;
-    if (call != TASK_NONE)
+    if (call != TASK_NONE && peer->is_admitted)
         sched_blame(m->sched, worker, call);
     task = sched_task_of(m->sched, worker);
     peer->is_here = false;

@@ -40,6 +40,7 @@
  *   W started ID
  *   W returned ID    worker W gives back what it was sent in advance
  *   W lost V         worker W, its node's leader, says that V's process has ended
+ *   W blames V N     the same, and that it ran the task of that number, a function
  *   W asks           worker W's heartbeat
  *   short            from now on tasks run for a millisecond, before for a second
  *   later N          N seconds pass
@@ -256,9 +257,9 @@ static void prepare_returned(struct script *s, const char *id)
     message_add_recall(&s->message, &returned);
 }
 
-static void prepare_lost(struct script *s, uint32_t worker)
+static void prepare_lost(struct script *s, uint32_t worker, task_id call)
 {
-    struct lost lost = {worker, TASK_NONE};
+    struct lost lost = {worker, call};
 
     message_begin(&s->message, MESSAGE_LOST, EPOCH, s->from);
     message_add_lost(&s->message, &lost);
@@ -341,7 +342,9 @@ static int script_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
     } else if (strcmp(word, "returned") == 0) {
         prepare_returned(s, id);
     } else if (strcmp(word, "lost") == 0) {
-        prepare_lost(s, (uint32_t)strtoul(id, NULL, 10));
+        prepare_lost(s, (uint32_t)strtoul(id, NULL, 10), TASK_NONE);
+    } else if (strcmp(word, "blames") == 0) {
+        prepare_lost(s, (uint32_t)strtoul(id, NULL, 10), (task_id)code);
     } else if (strcmp(word, "asks") == 0) {
         prepare_heartbeat(s);
     } else if (strcmp(word, "unchanged") == 0) {
@@ -1176,6 +1179,20 @@ static void test_leader_tells_of_a_death_at_once(void **unused)
                         "2 RUN c 2\ndone c\ndone a\n1 STOP when done\n2 STOP when done\n3 STOP when done\n");
 }
 
+/* Its node is still being set up. */
+static void test_worker_that_is_lost_before_it_was_admitted_is_blamed_for_nothing(void **unused)
+{
+    static const uint32_t nodes[N_RANKS_MAX] = {0, 0, 1, 1};
+    struct comm where = {.nodes = nodes};
+    const struct manager_options asked = {.fence_s = FENCE_TEST_S, .comm = &where};
+
+    (void)unused;
+    expect_with(with_node_tasks("a"), 3,
+                "2 hello\n3 hello\n2 blames 3 0\n2 done setup 0\n2 done a 0\n2 done teardown 0\n",
+                "2 WELCOME\n2 RUN setup\n3 WELCOME\nlost 3\nsetup ended\n2 RUN a\ndone a\n2 RUN teardown\n"
+                "teardown ended\n1 STOP when done\n2 STOP when done\n3 STOP when done\n", &asked);
+}
+
 /* Each of its workers has done two when worker 1 has done five. */
 static int no_body(struct ganger_call *call)
 {
@@ -1503,6 +1520,7 @@ int main(void)
         cmocka_unit_test(test_who_was_given_up_is_told_to_leave_and_not_answered),
         cmocka_unit_test(test_manager_that_was_stopped_gives_nobody_up),
         cmocka_unit_test(test_leader_tells_of_a_death_at_once),
+        cmocka_unit_test(test_worker_that_is_lost_before_it_was_admitted_is_blamed_for_nothing),
         cmocka_unit_test(test_node_on_which_all_fails_at_once_is_set_aside),
         cmocka_unit_test(test_node_that_is_set_aside_gets_nothing_in_advance),
         cmocka_unit_test(test_node_that_cannot_be_set_up_gets_nothing_and_others_go_on),
