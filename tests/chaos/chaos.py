@@ -12,6 +12,7 @@ import tempfile
 import time
 
 import disk
+import hosts
 import journal
 from flow import Flow
 from processes import ThisMachine, describe
@@ -189,7 +190,7 @@ def check_log(folder, run, flow):
 
 
 def check_nothing_left(place):
-    wait_until(lambda: not place.everybody(), "all processes of the run gone", 10)
+    wait_until(lambda: not place.everybody(), "all processes of the run gone", place.quiet_s)
     if place.temporary_directories():
         raise Failure(f"temporary directories are left: {place.temporary_directories()}")
 
@@ -204,9 +205,9 @@ def check_verified(place, folder, what="flow.json"):
 # ---- the modes
 
 
-def undisturbed(place, folder, flow, n_workers):
+def undisturbed(place, folder, flow, n_workers, more=()):
     prepare_folder(folder, flow)
-    run = Run(place, folder, n_workers)
+    run = Run(place, folder, n_workers, more)
     status = run.go_on()
     if status != 0:
         raise Failure(f"the undisturbed run ended with {status}")
@@ -454,6 +455,60 @@ def full_disks(place, folder, options):
     say(f"disk: full {n} times over {n_runs} workflows: each time it was said, and resumed; nothing was lost")
 
 
+WILD_EPOCHS = 3  # on hosts; one ends early when all workers are lost, say
+
+
+def hosts_round(place, folder, options):
+    """One workflow over several hosts; we are on the first of them."""
+    rng, more = random.Random(options.seed), ["--fence", str(hosts.FENCE_S)]
+    flow = Flow(rng, options.tasks, slowness=6)
+    undisturbed(place, folder / "calm", flow, hosts.N_WORKERS, more)
+    wild = folder / "wild"
+    prepare_folder(wild, flow)
+    run, log = Run(place, wild, hosts.N_WORKERS, more), []
+    place.runs.append(run)
+
+    def disturb(run):
+        epoch = 1 + max((epoch for epoch, _ in journal.lines(run.journal)), default=0)
+        wait_until(lambda: run.is_over() or journal.has_begun(run.journal, epoch), "a task has started")
+        hosts.Mischief(run, victims, rng, log).play()
+
+    try:
+        for epoch in range(EPOCHS_MAX):
+            place.mend()
+            status = run.go_on(disturb if epoch < WILD_EPOCHS else None)
+            log.append(f"{time.monotonic():.2f} ended with {status}")
+            if status == 0:
+                break
+        else:
+            raise Failure(f"not done after {EPOCHS_MAX} epochs")
+        check_results(wild, flow)
+        check_log(wild, run, flow)
+        check_nothing_left(place)
+        check_verified(place, wild)
+    finally:
+        (wild / "blows").write_text("\n".join(log) + "\n")
+    say(f"seed {options.seed}: {epoch + 1} epochs, {len(log) - epoch - 1} blows, "
+        f"{sum(line['event'] == 'lost' for _, line in journal.lines(run.journal))} workers lost")
+
+
+def chaos_on_hosts(_, folder, options):
+    end, n = time.monotonic() + options.hosts, 0
+    while n == 0 or time.monotonic() < end:
+        here = folder / f"seed-{options.seed + n}"
+        here.mkdir()
+        status = hosts.play_round(here, options.seed + n, options.tasks)
+        if status == hosts.CANNOT:
+            shutil.rmtree(folder)
+            sys.exit(status)  # it has said so
+        if status != 0:
+            raise Failure(f"seed {options.seed + n}: see above")
+        if not options.keep:
+            shutil.rmtree(here)
+        n += 1
+    say(f"chaos on hosts: {n} workflows: nothing lost, nothing twice, nothing left")
+
+
 def read_options():
     parser = argparse.ArgumentParser(prog="chaos.sh")
     parser.add_argument("--seconds", type=float, default=10, help="how long new workflows are begun")
@@ -464,7 +519,19 @@ def read_options():
     parser.add_argument("--function-kills", type=int, metavar="N")
     parser.add_argument("--deaths", type=int, metavar="N")
     parser.add_argument("--disk", type=int, metavar="N")
+    parser.add_argument("--hosts", type=float, metavar="SECONDS")
+    parser.add_argument("--hosts-round", action="store_true", help="one of --hosts, as the first of them")
     return parser.parse_args()
+
+
+def choose_mode(options):
+    if options.worker_kills or options.function_kills:
+        return worker_kills
+    for wanted, mode in ((options.deaths, deaths), (options.disk, full_disks), (options.hosts, chaos_on_hosts),
+                         (options.hosts_round, hosts_round)):
+        if wanted:
+            return mode
+    return chaos
 
 
 def main():
@@ -473,9 +540,11 @@ def main():
         disk.enter_namespace()
     folder = pathlib.Path(os.environ.get("CHAOS_DIR") or tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    place = ThisMachine(os.path.abspath(os.environ["FUNCTIONS" if options.function_kills else "GANGER"]), folder, f"{options.seed}-{os.getpid()}")
+    make_place = hosts.SeveralHosts if options.hosts_round else ThisMachine
+    place = make_place(os.path.abspath(os.environ["FUNCTIONS" if options.function_kills else "GANGER"]), folder,
+                       f"{options.seed}-{os.getpid()}")
     place.runs = []
-    mode = worker_kills if options.worker_kills or options.function_kills else deaths if options.deaths else full_disks if options.disk else chaos
+    mode = choose_mode(options)
     say(f"chaos: seed {options.seed}, in {folder}")
     try:
         mode(place, folder, options)
@@ -489,7 +558,7 @@ def main():
         for run in place.runs:
             run.let_go()
             run.end_all()
-    if not options.keep:
+    if not options.keep and not options.hosts_round:
         shutil.rmtree(folder)
     return 0
 

@@ -7,6 +7,9 @@
 #   chaos.sh --function-kills N          the same, of 100,000 short functions and 1,000 of 10 ms
 #   chaos.sh --deaths N                  so many kills of the manager or mpirun, each time resumed
 #   chaos.sh --disk N                    so many times the run directory's disk is full, each time emptied and resumed
+#   chaos.sh --hosts SECONDS             random workflows over three hosts, made of namespaces: workers, leaders and the
+#                                        manager are killed, workers stopped and continued, hosts cut off and healed, or
+#                                        killed; where they cannot be made it says so, and exits with 77
 #
 # $GANGER is the program (default: build/bin/ganger). What a failing round did is kept in $CHAOS_DIR (default: a folder
 # that is named then); the seed that is printed repeats the workflow and the order of what is done to it, the machine's

@@ -10,8 +10,9 @@ ALWAYS_FAIL = ("fails", "hangs")
 class Flow:
     """Tasks t0, t1, ..., the document, and the value that each must leave in out/ID (None: it leaves none)."""
 
-    def __init__(self, random, n_tasks):
+    def __init__(self, random, n_tasks, slowness=1):
         self.random = random
+        self.slowness = slowness
         self.tasks = []
         self.values = {}
         self.kinds = {}
@@ -31,7 +32,7 @@ class Flow:
             value = (value * 31 + self.values[parent]) % 1000003
         self.values[task_id] = None if kind in ALWAYS_FAIL else value
         self.kinds[task_id] = kind
-        pause = random.choice([0, 0, 0.02, 0.1, 0.3])
+        pause = random.choice([0, 0, 0.02, 0.1, 0.3]) * self.slowness
         task["command"] = [TASK, kind, str(number), str(pause), *read]
         task["retries"] = random.choice([1, 2, 3])
         if random.random() < 0.15:

@@ -19,6 +19,11 @@ def lines(path):
         yield epoch, line
 
 
+def has_begun(path, epoch):
+    """Has a task been started in that epoch?"""
+    return any(number == epoch and line["event"] == "start" for number, line in lines(path))
+
+
 def done(path):
     """{task: (epoch, attempt)} of the first time that a task was recorded as done."""
     found = {}

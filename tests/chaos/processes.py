@@ -38,6 +38,8 @@ def describe(pid):
 
 
 class ThisMachine:
+    quiet_s = 10  # so long all may take to be gone when a run is over
+
     def __init__(self, ganger, folder, mark):
         self.ganger = ganger
         self.folder = folder

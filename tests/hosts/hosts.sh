@@ -5,6 +5,8 @@
 #   hosts_start DIR [N]           n1 to nN (2), beside head; every run started afterwards is spread over all of them
 #   hosts_cut HOST, hosts_heal HOST  pulls its cable, and puts it back
 #   hosts_kill HOST               power failure
+#   hosts_revive HOST             power is back
+#   hosts_attach DIR              in another shell of head: its hosts are those that were started with DIR
 #   hosts_run WORD...             ganger run, in the background; its output is in ./out
 #   hosts_wait STATUS             waits for its end, and checks its status
 #   hosts_rank R                  the process that is rank R
@@ -24,7 +26,7 @@ hosts_enter() {
 hosts_start() {
     cluster_dir=$(readlink -m "$1") cluster_n_nodes=${2:-2}
     cluster_source=$(readlink -f "${BASH_SOURCE%/*}/../slurm/cluster.sh")
-    cluster_shared=("$cluster_dir" "$PWD" "$(dirname "$cluster_source")" "$(dirname "$GANGER")")
+    cluster_shared=("$cluster_dir" "$PWD" "$(dirname "$cluster_source")" "$(dirname "$GANGER")" ${CLUSTER_SHARED:-})
     mkdir -p "$cluster_dir/hosts"
     cluster_open_hosts
     cat >"$cluster_dir/agent" <<AGENT
@@ -37,6 +39,8 @@ AGENT
     echo head slots=3 >"$cluster_dir/hostfile"
     for ((i = 1; i <= cluster_n_nodes; i++)); do echo "n$i slots=2"; done >>"$cluster_dir/hostfile"
     hosts_n_workers=$((2 + 2 * cluster_n_nodes))
+    declare -p cluster_dir cluster_n_nodes cluster_source cluster_shared cluster_kind | sed 's/^declare /&-g /' \
+        >"$cluster_dir/attach"
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl=vader,tcp,self
     export OMPI_MCA_plm_rsh_agent=$cluster_dir/agent OMPI_MCA_orte_default_hostfile=$cluster_dir/hostfile
 }
@@ -44,6 +48,8 @@ AGENT
 hosts_cut() { ip link set "cluster${1#n}" down; }
 hosts_heal() { ip link set "cluster${1#n}" up; }
 hosts_kill() { cluster_kill_node "$1"; }
+hosts_revive() { cluster_add_host "$1" "${1#n}"; }
+hosts_attach() { . "$1/attach"; }
 
 hosts_die() {
     echo "FAILED: $*" >&2
