@@ -752,15 +752,17 @@ static int use_memory(struct world *w)
     const char *bytes;
     uint32_t from;
     size_t n;
+    int status;
 
     if (comm_open_memory(ends, 3, &w->err) < 0)
         return -1;
     comm_send(ends[1], 0, "hello", 5, NULL);
     assert_true(comm_receive(ends[0], &from, &bytes, &n));
     assert_int_equal(n, 5);
+    status = comm_wait(ends[0], NULL, 0, clock_now_s() + 0.001, &w->err);
     for (int i = 0; i < 3; i++)
         comm_close(ends[i], false);
-    return 0;
+    return status;
 }
 
 static int end_orphans(struct world *w)

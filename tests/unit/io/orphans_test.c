@@ -258,6 +258,41 @@ static void test_a_stranger_with_the_number_of_one_that_ended_is_spared(void **u
     assert_false(was_killed(stranger));
 }
 
+/* ---- what no signal ends ---- */
+
+static bool are_stuck; /* signals change nothing, and each look at the clock takes a second */
+
+long __real_syscall(long number, long a, long b, long c, long d, long e, long f);
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f);
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+    return are_stuck && number == SYS_pidfd_send_signal ? 0 : __real_syscall(number, a, b, c, d, e, f);
+}
+
+double __real_clock_now_s(void);
+double __wrap_clock_now_s(void);
+double __wrap_clock_now_s(void)
+{
+    static double passed_s;
+
+    return are_stuck ? passed_s += 1 : __real_clock_now_s();
+}
+
+static void test_nothing_is_started_beside_what_cannot_be_ended(void **unused)
+{
+    struct ganger_error err = {0};
+    pid_t task = start_task(run_dir, 1, 1);
+    uint32_t n_ended = 0;
+
+    (void)unused;
+    are_stuck = true;
+    assert_int_equal(orphans_end_before(run_dir, 2, &n_ended, &err), -1);
+    are_stuck = false;
+    assert_int_equal(err.cause, ERROR_SYSTEM);
+    assert_non_null(strstr(err.text, "1 processes of an earlier epoch of this run cannot be ended"));
+    assert_false(was_killed(task));
+}
+
 static void test_a_directory_that_is_not_there_is_an_error(void **unused)
 {
     struct ganger_error err = {0};
@@ -292,6 +327,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_what_one_worker_s_tasks_left_is_ended),
         cmocka_unit_test(test_a_run_below_a_task_of_its_own_does_not_end_it),
         cmocka_unit_test(test_a_stranger_with_the_number_of_one_that_ended_is_spared),
+        cmocka_unit_test(test_nothing_is_started_beside_what_cannot_be_ended),
         cmocka_unit_test(test_a_directory_that_is_not_there_is_an_error),
     };
 
