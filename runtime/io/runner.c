@@ -18,6 +18,7 @@ struct runner
     pthread_mutex_t mutex;
     pthread_cond_t given;
     struct ganger_call *call; /* NULL: idle */
+    struct registry_function function; /* that it calls: the thread looks nothing up, it may outlive the registry */
     bool has_ended;           /* the call has */
     bool must_end;            /* the thread must */
     int fd;
@@ -35,7 +36,7 @@ static void run(struct runner *r, struct ganger_call *call)
 {
     pthread_mutex_unlock(&r->mutex);
     call->start_s = clock_now_s();
-    call_run(call, r->registry);
+    call->status = r->function.body(call);
     call->end_s = clock_now_s();
     pthread_mutex_lock(&r->mutex);
 }
@@ -111,8 +112,9 @@ int runner_fd(const struct runner *r)
 void runner_give(struct runner *r, struct ganger_call *call)
 {
     pthread_mutex_lock(&r->mutex);
-    assert(r->call == NULL);
+    assert(r->call == NULL && call->function < r->registry->n);
     r->call = call;
+    r->function = r->registry->functions[call->function];
     r->has_ended = false;
     pthread_cond_signal(&r->given);
     pthread_mutex_unlock(&r->mutex);

@@ -12,8 +12,7 @@
 
 struct runner;
 
-/* Borrows the registry for as long as a function may run, abandoned ones included. In the thread all signals are
- * blocked. */
+/* Borrows the registry until runner_close. In the thread all signals are blocked. */
 struct runner *runner_open(const struct registry *registry, struct ganger_error *err);
 
 /* Binds the thread, and what it starts from now on, to a mask of so many bytes, as sched_setaffinity takes it. */
