@@ -567,7 +567,8 @@ static void play(struct game *g)
             end_first(g, worker, take(g) & 1 ? TASK_TIMED_OUT : TASK_SIGNALLED, SIGKILL);
         break;
     case 5:
-        if (can_speak(g, worker) && g->peers[worker].n_sent > 0)
+        if (can_speak(g, worker) && g->peers[worker].n_sent > 0 &&
+            has_what_it_owes(&g->peers[worker], &g->peers[worker].sent[0])) /* else it is given back */
             say_started(g, worker);
         break;
     case 6: give_back(g, worker); break;
