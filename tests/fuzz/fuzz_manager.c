@@ -637,7 +637,7 @@ static int game_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadli
         if (isinf(deadline_s) && !g->has_lied)
             abort(); /* it waits for ever */
         /* For what a liar will never say: somebody loses his patience. */
-        if (isinf(deadline_s) || (g->has_lied && g->n_waits % (WAITS_MAX / 4) == 0))
+        if (isinf(deadline_s) || (g->has_lied && !g->was_told && g->n_waits > WAITS_MAX / 4))
             send_signal(g, SIGTERM);
         else
             passed_s = fmax(passed_s + 1e-6, deadline_s - 1000);
