@@ -720,10 +720,10 @@ static void begin_epoch(struct audit *a, const struct record_fields *f)
     a->is_ours = a->graph != NULL && f->workflow_digest == a->digest;
     a->result.n_other_epochs += !a->is_ours;
     a->clock_s = SAME_CLOCK_S;
+    free(a->added_at); /* numbers begin anew */
+    a->added_at = NULL;
     if (a->is_ours)
         begin_tasks(a, f->by_content);
-    if (a->added_at != NULL)
-        memset(a->added_at, 0xff, a->graph->n_tasks * sizeof(*a->added_at));
 }
 
 static void note_node(struct audit *a, const struct record_fields *f)

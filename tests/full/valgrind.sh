@@ -1,9 +1,10 @@
 #!/bin/sh
 # The unit tests of base, core and io under valgrind, and one small run over MPI.
 #
-# Not the test of footprints, which measures what valgrind takes as well; nor those of process and of failing calls:
+# Not the test of footprints, which measures what valgrind takes as well; nor those of process, orphans and failing calls:
 # valgrind makes vfork a fork, so that a child goes on before it has become another program, and the signal that the
-# test sends it at once is lost; and 3.19 knows no pidfd_open, by which children are watched. The sanitizers run those.
+# test sends it at once is lost; and 3.19 knows neither pidfd_open, by which children are watched, nor
+# pidfd_send_signal, by which orphans are ended. The sanitizers run those.
 set -eu
 cd "$(dirname "$0")/../.."
 [ "${1:-}" = --one ] || {
@@ -36,7 +37,7 @@ programs=
 for program in build/debug/tests/unit-base-* build/debug/tests/unit-core-* build/debug/tests/unit-io-*; do
     [ -x "$program" ] || continue
     case ${program##*/} in
-    unit-io-process_test | unit-io-failing_calls_test | unit-io-footprint_test) continue ;;
+    unit-io-process_test | unit-io-orphans_test | unit-io-failing_calls_test | unit-io-footprint_test) continue ;;
     esac
     programs="$programs $program"
 done

@@ -116,6 +116,7 @@ struct game
     double beat_s;  /* when that was done last */
     bool has_lied;
     bool was_told; /* to stop, or it stopped by itself */
+    bool is_impatient; /* somebody has ended a run that would wait for a liar */
     double run_s;
     uint32_t n_waits;
     uint32_t n_ends[TASKS_MAX]; /* of each task: how often it was recorded for good */
@@ -636,11 +637,13 @@ static int game_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadli
     } else if (g->n_dying == 0 && !behave(g)) {
         if (isinf(deadline_s) && !g->has_lied)
             abort(); /* it waits for ever */
-        /* For what a liar will never say: somebody loses his patience. */
-        if (isinf(deadline_s) || (g->has_lied && !g->was_told && g->n_waits > WAITS_MAX / 4))
+        /* For what a liar will never say: somebody loses his patience, also if all are to finish what they do. */
+        if (isinf(deadline_s) || (g->has_lied && !g->is_impatient && g->n_waits > WAITS_MAX / 4)) {
             send_signal(g, SIGTERM);
-        else
+            g->is_impatient = true;
+        } else {
             passed_s = fmax(passed_s + 1e-6, deadline_s - 1000);
+        }
     }
     end_leases(g);
     set_events(g, fds, n);
