@@ -202,6 +202,13 @@ def check_verified(place, folder, what="flow.json"):
         raise Failure(f"verify: status {result.returncode}: {result.stdout}{result.stderr}")
 
 
+def check_all(place, folder, run, flow):
+    check_results(folder, flow)
+    check_log(folder, run, flow)
+    check_nothing_left(place)
+    check_verified(place, folder)
+
+
 # ---- the modes
 
 
@@ -211,10 +218,24 @@ def undisturbed(place, folder, flow, n_workers, more=()):
     status = run.go_on()
     if status != 0:
         raise Failure(f"the undisturbed run ended with {status}")
-    check_results(folder, flow)
-    check_log(folder, run, flow)
-    check_nothing_left(place)
-    check_verified(place, folder)
+    check_all(place, folder, run, flow)
+
+
+def until_done(place, folder, run, flow, log, go_on):
+    """Calls go_on(EPOCH), which gives an epoch's exit status, until the run is done; checks it; how many epochs that
+    took. The log of what was done to it is left beside it."""
+    try:
+        for epoch in range(EPOCHS_MAX):
+            status = go_on(epoch)
+            log.append(f"{time.monotonic():.2f} ended with {status}")
+            if status == 0:
+                break
+        else:
+            raise Failure(f"not done after {EPOCHS_MAX} epochs")
+        check_all(place, folder, run, flow)
+    finally:
+        (folder / "blows").write_text("\n".join(log) + "\n")
+    return epoch + 1
 
 
 def one_round(place, folder, seed, n_tasks):
@@ -227,22 +248,13 @@ def one_round(place, folder, seed, n_tasks):
     run, log = Run(place, wild, n_workers + 1), []
     place.runs.append(run)
     n_wild = rng.choice([2, 4, 8])
-    try:
-        for epoch in range(EPOCHS_MAX):
-            log.append(f"{time.monotonic():.2f} begins")
-            status = run.go_on(disturber(rng, log) if epoch < n_wild else None)
-            log.append(f"{time.monotonic():.2f} ended with {status}")
-            if status == 0:
-                break
-        else:
-            raise Failure(f"not done after {EPOCHS_MAX} epochs")
-        check_results(wild, flow)
-        check_log(wild, run, flow)
-        check_nothing_left(place)
-        check_verified(place, wild)
-    finally:
-        (wild / "blows").write_text("\n".join(log) + "\n")
-    return epoch + 1, sum(" begins" not in line and " ended" not in line for line in log)
+
+    def go_on(epoch):
+        log.append(f"{time.monotonic():.2f} begins")
+        return run.go_on(disturber(rng, log) if epoch < n_wild else None)
+
+    n_epochs = until_done(place, wild, run, flow, log, go_on)
+    return n_epochs, sum(" begins" not in line and " ended" not in line for line in log)
 
 
 def chaos(place, folder, options):
@@ -473,22 +485,12 @@ def hosts_round(place, folder, options):
         wait_until(lambda: run.is_over() or journal.has_begun(run.journal, epoch), "a task has started")
         hosts.Mischief(run, victims, rng, log).play()
 
-    try:
-        for epoch in range(EPOCHS_MAX):
-            place.mend()
-            status = run.go_on(disturb if epoch < WILD_EPOCHS else None)
-            log.append(f"{time.monotonic():.2f} ended with {status}")
-            if status == 0:
-                break
-        else:
-            raise Failure(f"not done after {EPOCHS_MAX} epochs")
-        check_results(wild, flow)
-        check_log(wild, run, flow)
-        check_nothing_left(place)
-        check_verified(place, wild)
-    finally:
-        (wild / "blows").write_text("\n".join(log) + "\n")
-    say(f"seed {options.seed}: {epoch + 1} epochs, {len(log) - epoch - 1} blows, "
+    def go_on(epoch):
+        place.mend()
+        return run.go_on(disturb if epoch < WILD_EPOCHS else None)
+
+    n_epochs = until_done(place, wild, run, flow, log, go_on)
+    say(f"seed {options.seed}: {n_epochs} epochs, {len(log) - n_epochs} blows, "
         f"{sum(line['event'] == 'lost' for _, line in journal.lines(run.journal))} workers lost")
 
 
