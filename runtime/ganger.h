@@ -80,8 +80,9 @@ struct ganger_call;
  * 1 to 255, else 255). A failed task has no result. */
 typedef int ganger_function_body(struct ganger_call *call);
 
-/* Always in a process of its own: it may crash, leak, or be killed at its timeout without harm to its worker.
- * Costs the start of a process for each call. A task can ask for it, too ("isolate": true). */
+/* Always in a process of its own: it may crash, leak, or be killed at its timeout, or because it holds more memory
+ * than its task states, without harm to its worker. Costs the start of a process for each call. A task can ask for it,
+ * too ("isolate": true). */
 #define GANGER_ISOLATE 1u
 
 struct ganger_function
@@ -184,7 +185,10 @@ struct ganger_task
     bool may_fail;
     uint32_t cores;             /* of one node; 0: one */
     uint32_t gpus;
-    uint64_t memory_bytes;      /* 0: not stated */
+    uint64_t memory_bytes;      /* 0: not stated. A command or an isolated function that holds more is killed, and has
+                                   failed (run --memory-limit, docs/limits.md). One that runs in its worker is not held
+                                   to it, since nobody can tell its memory from what else is in that process: there it
+                                   only decides where it has room */
     const struct ganger_amount *amounts; /* NULL: none */
     const char *queue;          /* NULL: none */
     uint32_t tokens;            /* of its queue; 0: one */

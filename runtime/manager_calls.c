@@ -164,6 +164,8 @@ void calls_send(struct manager *m, const struct placement *p)
     };
     size_t start;
 
+    if (order.is_isolated)
+        order.memory_bytes = g->resources[t->resource_class].memory_bytes;
     if (m->hooks != NULL) {
         hooks_replace_payload(m, p->task, &order.payload);
         hooks_tell_sent(m, p);

@@ -268,6 +268,7 @@ int worker_start_isolated(struct worker *w, const struct ganger_call *call, char
                       .env = {taken, (uint32_t)strlen(taken) + 1},
                       .cwd = {"", 0},
                       .timeout_s = call->timeout_s,
+                      .memory_bytes = call->memory_bytes,
                       .slots = call_put_slots(call, &slots),
                       .gpus = call->place != NULL ? call->place->gpus : (struct text){"", 0}};
     int status;

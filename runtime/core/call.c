@@ -101,6 +101,7 @@ struct ganger_call *call_new(const struct call_order *order, uint32_t worker, vo
                                  .is_isolated = order->is_isolated,
                                  .is_awaited = order->is_awaited,
                                  .timeout_s = order->timeout_s,
+                                 .memory_bytes = order->memory_bytes,
                                  .n_dependencies = order->n_results,
                                  .data = data,
                                  .n_room = n_room};

@@ -64,6 +64,7 @@ struct ganger_call
     bool is_isolated;
     bool is_awaited;   /* see struct call_order */
     double timeout_s;  /* 0: none */
+    uint64_t memory_bytes; /* of an isolated one: what it asked for; 0: it is not limited */
     const char *id;
     struct call_bytes payload;
     uint32_t n_dependencies;

@@ -206,6 +206,13 @@ static bool is_known(uint8_t kind)
 /* What is said of a CALL in one byte. */
 #define CALL_IS_ISOLATED 1
 #define CALL_IS_AWAITED 2
+#define CALL_IS_LIMITED 4 /* its memory_bytes follow the numbers */
+
+static unsigned call_flags(const struct call_order *r)
+{
+    return (r->is_isolated ? CALL_IS_ISOLATED : 0u) | (r->is_awaited ? CALL_IS_AWAITED : 0u) |
+           (r->memory_bytes > 0 ? CALL_IS_LIMITED : 0u);
+}
 
 size_t message_begin_call(struct buffer *b, const struct call_order *r)
 {
@@ -216,8 +223,10 @@ size_t message_begin_call(struct buffer *b, const struct call_order *r)
     put_little_endian(&at, r->attempt, 4);
     put_little_endian(&at, r->function, 2);
     put_little_endian(&at, r->slot, 2);
-    put_little_endian(&at, (r->is_isolated ? CALL_IS_ISOLATED : 0) | (r->is_awaited ? CALL_IS_AWAITED : 0), 1);
+    put_little_endian(&at, call_flags(r), 1);
     put_f64(&at, r->timeout_s);
+    if (r->memory_bytes > 0)
+        buffer_put_u64(b, r->memory_bytes);
     put_text(b, r->id);
     put_text(b, r->payload);
     buffer_put_u32(b, r->n_results);
@@ -239,6 +248,7 @@ static bool take_call_numbers(struct cursor *record, struct call_order *r)
     r->is_isolated = (flags & CALL_IS_ISOLATED) != 0;
     r->is_awaited = (flags & CALL_IS_AWAITED) != 0;
     r->timeout_s = take_f64(&at);
+    r->memory_bytes = (flags & CALL_IS_LIMITED) != 0 ? cursor_u64(record) : 0;
     return true;
 }
 

@@ -136,6 +136,7 @@ struct call_order
     bool is_isolated;
     bool is_awaited;   /* tasks that wait for it may follow it on the same worker: what it returns is kept there */
     double timeout_s;  /* 0: none */
+    uint64_t memory_bytes; /* of an isolated one: what it asked for; 0: nothing, or it is not isolated */
     struct text id;
     struct text payload;
     uint32_t n_results;   /* of dependencies, in declared order; see call_order_next_result */

@@ -25,6 +25,39 @@ g 0 run --dry-run flow.json --memory-limit off
 g 2 run flow.json --memory-limit of
 says err "enforce, watch or off"
 
+# So it is with isolated functions, of one core or more, added ones, and those that run for the second time because their
+# worker died. A function that runs in its worker is not held to anything.
+cat >functions.json <<'J'
+{"tasks": [
+  {"id": "within", "memory": "400MiB", "function": "hold_alone", "input": 100},
+  {"id": "silent", "function": "hold_alone", "input": 200},
+  {"id": "over", "memory": "50MiB", "function": "hold_alone", "input": 200},
+  {"id": "wide", "memory": "50MiB", "function": "hold", "input": 200, "isolate": true, "cores": 2},
+  {"id": "worker", "memory": "50MiB", "function": "hold", "input": 200},
+  {"id": "adder", "function": "add_greedy"}
+]}
+J
+cat >again.json <<'J'
+{"tasks": [{"id": "again", "memory": "50MiB", "function": "crash_or_hold", "input": 200}]}
+J
+for how in "enforce local" "watch local" "watch thread"; do
+    rm -rf functions.run
+    # shellcheck disable=SC2086 # two words
+    set -- $how
+    GANGER=$FUNCTIONS g 1 run functions.json -n 2 --memory-limit "$1" --backend "$2"
+    says out "done  4 of 7 tasks"
+    for task in over wide greedy; do
+        grep -q "\"event\":\"failed\",\"task\":\"$task\".*\"out_of_memory\":true,\"signal\":9.*of 50.0 MiB" functions.run/journal.jsonl ||
+            fail "$how: $task was not held to its memory: $(grep "\"$task\"" functions.run/journal.jsonl)"
+    done
+    GANGER=$FUNCTIONS g 1 verify functions.run
+    says out "sound so far"
+done
+rm -rf functions.run
+GANGER=$FUNCTIONS g 0 run functions.json -n 2 --memory-limit off
+GANGER=$FUNCTIONS g 1 run again.json -n 2
+grep -q '"event":"failed","task":"again".*"attempt":2.*"out_of_memory":true' again.run/journal.jsonl || fail "the second attempt was not held to its memory"
+
 # in_group GROUP WORD...: ganger alone in a control group.
 in_group() {
     local group=$1

@@ -82,6 +82,41 @@ static int nap(struct ganger_call *call)
     return 0;
 }
 
+/* Holds so many MiB for half a second. */
+static int hold(struct ganger_call *call)
+{
+    size_t n_bytes = (size_t)number_of(call) << 20;
+    char *bytes = malloc(n_bytes);
+
+    for (size_t i = 0; bytes != NULL && i < n_bytes; i += 512)
+        bytes[i] = (char)i;
+    usleep(500000);
+    for (size_t i = 0; bytes != NULL && i < n_bytes; i += 512) /* so that nothing of it is left out */
+        if (bytes[i] != (char)i)
+            return 1;
+    free(bytes);
+    return bytes == NULL;
+}
+
+/* At its first attempt it dies. */
+static int crash_or_hold(struct ganger_call *call)
+{
+    if (ganger_call_attempt(call) == 1)
+        abort();
+    return hold(call);
+}
+
+/* Adds one that holds more than it asks for. */
+static int add_greedy(struct ganger_call *call)
+{
+    return ganger_call_add(call, &(struct ganger_task){.id = "greedy",
+                                                       .function = "hold",
+                                                       .payload = "200",
+                                                       .n_payload_bytes = 3,
+                                                       .isolate = true,
+                                                       .memory_bytes = 50 << 20}) == GANGER_NO_TASK;
+}
+
 static int leave(struct ganger_call *call)
 {
     exit(number_of(call));
@@ -272,6 +307,10 @@ static const struct ganger_function functions[] = {
     {"refuse", refuse, 0},
     {"crash", crash, 0},
     {"nap", nap, 0},
+    {"hold", hold, 0},
+    {"hold_alone", hold, GANGER_ISOLATE},
+    {"crash_or_hold", crash_or_hold, 0},
+    {"add_greedy", add_greedy, 0},
     {"leave", leave, 0},
     {"say_pid", say_pid, 0},
     {"say_place", say_place, 0},

@@ -52,6 +52,7 @@ static void put_call(struct buffer *b)
                            .is_isolated = true,
                            .is_awaited = true,
                            .timeout_s = 2.5,
+                           .memory_bytes = 1 << 20,
                            .id = text_of("sim-1"),
                            .payload = {"a\0b", 3},
                            .n_results = 4};
@@ -82,7 +83,7 @@ static void test_a_call_comes_back_as_it_was_sent(void **state)
     assert_int_equal(message_next_call(&c, &o, NULL), 0);
     assert_int_equal(o.slots.n + o.gpus.n, 0);
     assert_true(o.task == 7 && o.attempt == 2 && o.function == 3 && o.slot == 4 && o.is_isolated && o.is_awaited);
-    assert_true(o.timeout_s == 2.5 && o.n_results == 4);
+    assert_true(o.timeout_s == 2.5 && o.n_results == 4 && o.memory_bytes == 1 << 20);
     assert_string_equal(o.id.bytes, "sim-1");
     assert_int_equal(o.payload.n, 3);
     assert_memory_equal(o.payload.bytes, "a\0b", 3);
@@ -121,7 +122,9 @@ static void test_a_calls_place_comes_back_as_it_was_sent(void **state)
         message_add_place(&b, slots[i], gpus[i]);
         message_end_call(&b, start);
         assert_int_equal(message_open(&h, &c, b.bytes, b.n, NULL), 0);
+        o.memory_bytes = 1; /* it says nothing of it: none */
         assert_int_equal(message_next_call(&c, &o, &err), wanted[i]);
+        assert_int_equal(o.memory_bytes, 0);
         if (i == 0) {
             assert_int_equal(o.slots.n, 4);
             assert_memory_equal(o.slots.bytes, "\1\0\3\0", 4);
