@@ -123,9 +123,10 @@ static int be_welcome(struct worker *w, const struct message_header *h, struct c
     w->run_dir = xstrndup(welcome.run_dir.bytes, welcome.run_dir.n);
     w->cwd = xstrndup(welcome.cwd.bytes, welcome.cwd.n);
     w->grace_s = welcome.grace_s;
-    w->origin_s = welcome.same_clock
-                      ? welcome.origin_s
-                      : (welcome.hello_clock_s + now_s) / 2 - welcome.clock_s;
+    /* Whoever is started before the manager has its HELLO wait for that, not its WELCOME. So until the first answer to
+     * a question of ours the manager's time is what WELCOME says, as if it had taken no time: what comes with it may
+     * have ended by then, and been told of. */
+    w->origin_s = welcome.same_clock ? welcome.origin_s : now_s - welcome.clock_s;
     w->latency_wait_s = welcome.latency_wait_s;
     environment_set_base(&w->environment, welcome.env);
     tmpdir_set_owner(&w->tmpdir, w->run_dir, w->epoch, w->comm->rank);

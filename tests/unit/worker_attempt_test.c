@@ -1083,6 +1083,20 @@ static void test_worker_learns_the_manager_s_clock_by_the_shortest_question(void
     end(&f);
 }
 
+/* … and what has ended before the first answer is told of as if WELCOME had come at once. */
+static void test_times_told_before_the_first_answer_are_those_of_welcome(void **unused)
+{
+    struct fixture f = {.grace_s = 5, .gpus_per_node = 3, .is_far = true, .fence_s = LONG_S, .hello_waited_s = 1000};
+
+    (void)unused;
+    start_worker(&f);
+    expect(&f, MESSAGE_HEARTBEAT);
+    send_shell(&f, 1, "exit 0");
+    expect_end(&f, TASK_EXITED, 0);
+    assert_true(f.done.result.start_s >= MANAGER_S - 1 && f.done.result.end_s < MANAGER_S + 60);
+    end(&f);
+}
+
 /* What counts is when it asked, not when the answer came. */
 static void test_old_answers_do_not_keep_a_worker(void **unused)
 {
@@ -1133,6 +1147,7 @@ int main(void)
         cmocka_unit_test(test_worker_that_is_not_answered_ends_its_task_and_leaves),
         cmocka_unit_test(test_worker_that_is_answered_stays),
         cmocka_unit_test(test_worker_learns_the_manager_s_clock_by_the_shortest_question),
+        cmocka_unit_test(test_times_told_before_the_first_answer_are_those_of_welcome),
         cmocka_unit_test(test_old_answers_do_not_keep_a_worker),
     };
 
