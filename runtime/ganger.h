@@ -386,11 +386,19 @@ GANGER_API int ganger_run_exit_status(const struct ganger_run *run);
  * neither starts, deadlines nor clocks of other tasks. They may not call MPI.
  *
  * For one task: `provide`, `started`, the attempt, its slots are free, `collect`, then what waits for it may start, and
- * `task_finished` is told. While a hook has not returned, its task is not done: what waits for it waits, and a run that
- * is cut off then has it run again on `--resume`, as does a crash between the end of an attempt and the answer of
- * `collect`. A hook that does not return is warned of after a minute; a run that is told to end (INT, TERM, the end of
- * the allocation) waits for hooks no longer than for tasks, and at a second INT not at all: what it leaves alone may
- * still run while the program ends.
+ * `task_finished` is told. While a hook has not returned, its task is not done: what waits for it waits. A hook that
+ * does not return is warned of after a minute; a run that is told to end (INT, TERM, the end of the allocation) waits
+ * for hooks no longer than for tasks, and at a second INT not at all: what it leaves alone may still run while the
+ * program ends.
+ *
+ * How often. In one run `provide` is asked once for each task, and `collect` once for each attempt that ended,
+ * wherever that was, and whatever becomes of its worker after that; never about an attempt that was cut off or
+ * lost. An answer that the run has lived to hear counts, also while it is being told to end: none of that task's
+ * hooks is called again on `--resume`. What was not answered by then, or was answered by GANGER_ANSWER_AGAIN, is
+ * not done: `--resume` runs the task again from the start, with a new `provide`, attempts that count from 1, and a
+ * new `collect`. So a program may be asked twice about one task if it was killed, or its node died, before the
+ * answer was in the journal, where it is within 10 ms, and on the disk within a second: let what `collect` does
+ * bear to be done again.
  *
  * None is called for tasks that an earlier run has done (`--resume`), or for what is skipped because something that it
  * waits for failed, of which only `task_finished` is told. */
@@ -455,8 +463,8 @@ GANGER_API const void *ganger_hook_result(const struct ganger_hook *hook, size_t
 GANGER_API enum ganger_status ganger_hook_status(const struct ganger_hook *hook);
 
 /* The function's payload becomes a copy of these bytes: in `provide` for all its attempts, in `collect` for those that
- * follow. It is no part of the task's definition: `--resume` does not run again what is done, whatever `provide` would
- * give now. -1 when the task is a command, or they are more than GANGER_PAYLOAD_MAX. */
+ * follow, in this run. It is no part of the task's definition: `--resume` does not run again what is done, whatever
+ * `provide` would give now. -1 when the task is a command, or they are more than GANGER_PAYLOAD_MAX. */
 GANGER_API int ganger_hook_set_payload(struct ganger_hook *hook, const void *bytes, size_t n_bytes);
 
 /* The function's result becomes a copy of these bytes, if the answer makes it done. -1 when the task is a command, or

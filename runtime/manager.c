@@ -381,6 +381,8 @@ static double next_deadline_s(const struct manager *m)
     double deadline_s = fmin(fmin(nodes_deadline_s(m), losses_deadline_s(m)), end_deadline_s(m));
 
     deadline_s = fmin(deadline_s, hooks_deadline_s(m));
+    if (hooks_are_awaited(m))
+        deadline_s = fmin(deadline_s, hooks_until_s(m));
     if (is_awaited(m) && m->give_up_s > clock_now_s()) /* else it is over for what was to end by then */
         deadline_s = fmin(deadline_s, m->give_up_s);
     if (!nodes_are_all_here(m))

@@ -457,9 +457,21 @@ void hooks_hear(struct manager *m)
 
 /* ---- time ---- */
 
+/* At the end of the allocation tasks are killed when their grace is over; hooks cannot be. They get half of what is
+ * left then, so that there is time for the journal, for node.teardown and for whoever asks for the next one. */
+double hooks_until_s(const struct manager *m)
+{
+    return m->is_stopping && !isinf(m->end_s) ? m->end_s - m->margin_s / 2 : INFINITY;
+}
+
 bool hooks_are_awaited(const struct manager *m)
 {
-    return m->hooks != NULL && m->hooks->n_others > 0 && m->mode < STOP_KILL;
+    double until_s;
+
+    if (m->hooks == NULL || m->hooks->n_others == 0 || m->mode >= STOP_KILL)
+        return false;
+    until_s = hooks_until_s(m);
+    return isinf(until_s) || clock_now_s() < until_s;
 }
 
 double hooks_deadline_s(const struct manager *m)

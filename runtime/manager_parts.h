@@ -260,6 +260,9 @@ void hooks_hear(struct manager *m); /* FD_HOOKS is readable */
 /* Is there something that the end of the run waits for? */
 bool hooks_are_awaited(const struct manager *m);
 
+/* When that is over, because the allocation ends; INFINITY: not for that. */
+double hooks_until_s(const struct manager *m);
+
 /* When a hook that does not return is to be warned of, and doing so. */
 double hooks_deadline_s(const struct manager *m);
 void hooks_check_time(struct manager *m);

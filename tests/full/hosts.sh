@@ -3,5 +3,5 @@
 set -eu
 cd "$(dirname "$0")/../.."
 cmake --preset default
-cmake --build --preset default --parallel "$(nproc)" --target ganger
+cmake --build --preset default --parallel "$(nproc)" --target ganger functions-hooks
 GANGER=$PWD/build/bin/ganger WORK=$PWD/build/full/hosts exec bash tests/hosts/suite.sh "$@"

@@ -9,6 +9,20 @@
 #include <string.h>
 #include <unistd.h>
 
+__attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
+{
+    const char *path = getenv("HOOKS_LOG");
+    FILE *file = path != NULL ? fopen(path, "a") : NULL;
+    va_list arguments;
+
+    if (file == NULL)
+        return;
+    va_start(arguments, format);
+    vfprintf(file, format, arguments);
+    va_end(arguments);
+    fclose(file);
+}
+
 static int echo(struct ganger_call *call)
 {
     size_t n;
@@ -47,32 +61,49 @@ static int refuse(struct ganger_call *call)
     return ganger_call_fail(call, "no luck with %s", ganger_call_id(call)) + 2;
 }
 
-static const struct ganger_function functions[] = {
-    {"echo", echo, 0}, {"join", join, 0}, {"add_late", add_late, 0}, {"refuse", refuse, 0}, {NULL, NULL, 0}};
-
-__attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
+/* Says where it is; at its first attempt it does not return. */
+static int hang(struct ganger_call *call)
 {
-    const char *path = getenv("HOOKS_LOG");
-    FILE *file = path != NULL ? fopen(path, "a") : NULL;
-    va_list arguments;
-
-    if (file == NULL)
-        return;
-    va_start(arguments, format);
-    vfprintf(file, format, arguments);
-    va_end(arguments);
-    fclose(file);
-}
-
-static bool is(const struct ganger_hook *hook, const char *id)
-{
-    return strcmp(ganger_hook_id(hook), id) == 0;
+    note("hang %s in %d\n", ganger_call_id(call), (int)getpid());
+    while (ganger_call_attempt(call) == 1)
+        usleep(1000);
+    return ganger_call_printf(call, "attempt %u", ganger_call_attempt(call)) < 0;
 }
 
 static void wait_for_file(const char *path)
 {
     while (access(path, F_OK) != 0)
         usleep(1000);
+}
+
+/* Its payload is a path, in quotation marks. */
+static int wait_for(struct ganger_call *call)
+{
+    size_t n;
+    const char *quoted = ganger_call_payload(call, &n);
+    char path[100];
+
+    note("run %s\n", ganger_call_id(call));
+    snprintf(path, sizeof(path), "%.*s", (int)n - 2, quoted + 1);
+    wait_for_file(path);
+    return ganger_call_printf(call, "here") < 0;
+}
+
+static const struct ganger_function functions[] = {
+    {"echo", echo, 0}, {"join", join, 0}, {"add_late", add_late, 0},     {"refuse", refuse, 0},
+    {"hang", hang, 0}, {"wait_for", wait_for, 0}, {NULL, NULL, 0}};
+
+static bool is(const struct ganger_hook *hook, const char *id)
+{
+    return strcmp(ganger_hook_id(hook), id) == 0;
+}
+
+/* For the file "seen", when it is asked about this task: the environment says what the ids of others begin with. */
+static bool is_to_wait(const struct ganger_hook *hook)
+{
+    const char *start = getenv("HOOKS_WAIT");
+
+    return is(hook, "slow") || (start != NULL && strncmp(ganger_hook_id(hook), start, strlen(start)) == 0);
 }
 
 static const char *status_word(enum ganger_status status)
@@ -161,7 +192,7 @@ static int collect(struct ganger_hook *hook, void *data)
          words[ganger_hook_end(hook)], ganger_hook_code(hook), result != NULL ? result : "-", ganger_hook_text(hook));
     if (getenv("HOOKS_CRASH") != NULL && is(hook, "crashed"))
         kill(getpid(), SIGKILL);
-    if (is(hook, "slow"))
+    if (is_to_wait(hook))
         wait_for_file("seen");
     if (is(hook, "stopped")) {
         note("waiting\n");

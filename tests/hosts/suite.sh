@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs over three hosts while workers, leaders, hosts, networks, the manager and mpirun are lost. The hosts are namespaces of
-# this machine. GANGER is the program, WORK a folder that may be emptied. With words: only the tests of these names.
+# this machine. GANGER is the program, HOOKS the one of tests/functions/hooks.c, WORK a folder that may be emptied. With
+# words: only the tests of these names.
 set -u
 script=$(readlink -f "$0")
 . "${script%/*}/hosts.sh"
@@ -198,6 +199,85 @@ once_resumed() {
     hosts_nothing_left
 }
 
+# ---- the program is asked about tasks, while hosts die on which they ran ----
+
+# Six functions end, one on each worker, and six others begin there. The program answers about the first only when "seen"
+# is there: so none is collected before. Each that is collected adds three tasks.
+hooks_begin() { # WORD...: for ganger run
+    GANGER=$HOOKS
+    export HOOKS_LOG=$PWD/asked HOOKS_WAIT=sow
+    cat >flow.json <<'J'
+{"tasks": [{"id": "early-{i}", "for": {"i": "1-6"}, "function": "echo", "input": "{i}"},
+           {"id": "sow-{i}", "for": {"i": "1-6"}, "function": "wait_for", "input": "go", "after": "early-*"},
+           {"id": "next-{i}", "for": {"i": "1-6"}, "function": "wait_for", "input": "seen", "after": "early-*",
+            "priority": -1},
+           {"id": "all", "function": "join", "after": ["sow-*", "next-*"], "keep": true}]}
+J
+    hosts_run flow.json "$@"
+    hosts_until 30 hooks_said "run sow" 6
+    touch go
+    hosts_until 10 hosts_has flow.run ended 12
+    hosts_until 10 hooks_said "run next" 6
+    ! hooks_said "finished sow" 1 || hosts_die "the program was not waited for"
+}
+hooks_said() { [ "$(grep -c "^$1" asked)" -ge "$2" ]; } # START N: so many lines of the log
+
+# Each task was done and collected once; those of ATTEMPT are at that one.
+hooks_once() {
+    [ "$(hosts_events flow.run "done")" = 37 ] || hosts_die "$(hosts_events flow.run "done") of 37 tasks are done"
+    [ "$(sed -n 's/^finished \([^ ]*\) done$/\1/p' asked | sort | uniq -d)" = "" ] || hosts_die "the end of a task was told twice"
+    hosts_says out "all: done here here here here here here here here here here here here"
+    hosts_says out "join-sow-6: done seed here"
+    "$GANGER" verify flow.run >verified 2>&1 || hosts_die "verify: $(cat verified)"
+}
+hooks_collected_once() { [ "$(sed -n 's/^collect \([^ ]*\) .*/\1/p' asked | sort | uniq -d)" = "" ] || hosts_die "a task was collected twice"; }
+
+test_host_dies_before_its_tasks_are_collected() {
+    hooks_begin --fence 2
+    hosts_kill n1
+    hosts_until 20 hosts_has flow.run lost 2
+    touch seen
+    hosts_wait 0
+    lost_are 2
+    hooks_collected_once
+    hooks_once
+    [ "$(grep -c "^collect sow-[0-9] 1 exited 0 'here'" asked)" = 6 ] || hosts_die "what had ended ran again"
+    [ "$(grep -c "^collect next-[0-9] 2 exited 0 'here'" asked)" = 2 ] || hosts_die "it was not two of n1 that ran again"
+    hosts_nothing_left
+}
+
+# What a host that was given up returned in the meantime counts no more, and is not collected.
+test_host_returns_with_what_nobody_collects() {
+    hooks_begin --fence 2
+    hosts_cut n2
+    touch seen # those of n2 end, too
+    hosts_until 20 hosts_has flow.run lost 2
+    hosts_heal n2
+    hosts_wait 0
+    hooks_collected_once
+    hooks_once
+    [ "$(grep -c "^collect next-[0-9] 2 exited 0 'here'" asked)" = 2 ] || hosts_die "it was not two of n2 that ran again"
+    hosts_nothing_left 20
+}
+
+# What was not collected when the manager died runs again, and is collected then; what was, is not.
+test_manager_dies_before_tasks_are_collected() {
+    hooks_begin
+    kill -9 "$(hosts_rank 0)"
+    hosts_wait 3
+    hosts_nothing_left
+    [ "$(hosts_events flow.run "done")" = 6 ] || hosts_die "$(hosts_events flow.run "done") tasks are done, not 6"
+    [ "$(grep -c '^collect early' asked)" = 6 ] || hosts_die "not six were collected"
+    mv asked asked-before
+    touch seen
+    hosts_run flow.json --resume
+    hosts_wait 0
+    ! grep '^[a-z]* early' asked || hosts_die "what was collected is asked about again"
+    hooks_collected_once
+    hooks_once
+    hosts_nothing_left
+}
+
 test_idle_ranks_sleep() {
     local rank before after
     cat >flow.json <<'J'
@@ -228,6 +308,8 @@ test_starts_over_hosts() {
 }
 
 # One test, as head of hosts that are gone with it.
+: "${HOOKS:=${GANGER%/bin/*}/tests/functions-hooks}"
+export HOOKS CLUSTER_SHARED="${HOOKS%/*}"
 if [ "${1:-}" = --one ]; then
     hosts_enter "$script" "$@"
     cd "$WORK/$2" && hosts_start "$PWD/hosts" && "test_$2"
