@@ -1,17 +1,23 @@
 /* functions: what a function that does nothing costs as a task, beside the same loop without scheduler and journal.
  *
  *     bench-functions [TASKS [BATCH [IN_FLIGHT]]]
+ *     bench-functions run [OPTION of ganger run]... -- [TASKS [CHAINS]]
  *
  * The bare loop: one thread sends batches of numbers to another over memory, which calls a function for each and sends
  * them back; so many batches are in flight. Then a run of as many tasks with everything on, in the same process
  * (--backend thread, one worker), and a chain. Times are wall-clock; on a busy machine only the ratio means something,
- * and the CPU time, which is that of the whole process. */
+ * and the CPU time, which is that of the whole process.
+ *
+ * The second form is one run, with any backend and number of workers: independent tasks or, side by side, chains.
+ * Prints "workers N tasks N elapsed S": from the first start to the last end, in seconds. Then
+ * `bench-functions verify RUN -- [TASKS [CHAINS]]` looks whether each task ran when it had to. */
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "ganger.h"
 #include "io/comm.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -93,20 +99,24 @@ static double run_bare_s(uint32_t n_tasks, uint32_t batch, uint32_t in_flight)
 struct shape
 {
     uint32_t n_tasks;
-    bool is_chain;
+    uint32_t n_chains; /* 0: no task waits for another */
     double makespan_s;
 };
 
 static int build(struct ganger_workflow *w, int argc, char **argv, void *data)
 {
     const struct shape *shape = data;
-    ganger_task_number last = 0;
+    ganger_task_number *last = xcalloc(shape->n_chains + 1, sizeof(*last));
 
     (void)argc;
     (void)argv;
-    for (uint32_t i = 0; i < shape->n_tasks; i++)
-        last = ganger_workflow_add(
-            w, &(struct ganger_task){.function = "nothing", .after = &last, .n_after = shape->is_chain && i > 0});
+    for (uint32_t i = 0; i < shape->n_tasks; i++) {
+        ganger_task_number *before = &last[shape->n_chains > 0 ? i % shape->n_chains : 0];
+
+        *before = ganger_workflow_add(w, &(struct ganger_task){.function = "nothing", .after = before,
+                                                               .n_after = shape->n_chains > 0 && i >= shape->n_chains});
+    }
+    free(last);
     return 0;
 }
 
@@ -128,16 +138,46 @@ static void run_tasks(struct shape *shape)
         exit(1);
 }
 
+/* ---- one run ---- */
+
+static int report(const struct ganger_run *run, void *data)
+{
+    const struct shape *shape = data;
+    uint32_t n_done = 0;
+
+    for (uint32_t i = 0; i < shape->n_tasks; i++)
+        n_done += ganger_run_status(run, i) == GANGER_DONE;
+    printf("workers %u tasks %u elapsed %.9f\n", ganger_run_n_workers(run), n_done, ganger_run_makespan_s(run));
+    return n_done == shape->n_tasks ? 0 : 3;
+}
+
+static int run_program(int argc, char **argv)
+{
+    struct shape shape = {.n_tasks = 1000000};
+    const struct ganger_program program = {.functions = functions, .build = build, .finished = report, .data = &shape};
+    int i = 1;
+
+    while (i < argc && strcmp(argv[i], "--") != 0)
+        i++;
+    if (i + 1 < argc)
+        shape.n_tasks = (uint32_t)atoi(argv[i + 1]);
+    if (i + 2 < argc)
+        shape.n_chains = (uint32_t)atoi(argv[i + 2]);
+    return ganger_program_main(argc, argv, &program);
+}
+
+/* ---- beside the bare loop ---- */
+
 static double cpu_s(void)
 {
     return (double)clock() / CLOCKS_PER_SEC;
 }
 
-int main(int argc, char **argv)
+static int run_beside_bare_loop(int argc, char **argv)
 {
     uint32_t n_tasks = argc > 1 ? (uint32_t)atoi(argv[1]) : 2000000, batch = argc > 2 ? (uint32_t)atoi(argv[2]) : 16;
     uint32_t in_flight = argc > 3 ? (uint32_t)atoi(argv[3]) : 4;
-    struct shape spread = {n_tasks, false, 0}, chain = {n_tasks / 50, true, 0};
+    struct shape spread = {n_tasks, 0, 0}, chain = {n_tasks / 50, 1, 0};
     double bare_s = run_bare_s(n_tasks, batch, in_flight), bare_chain_s = run_bare_s(chain.n_tasks, 1, 1);
     double before_s = cpu_s();
 
@@ -151,4 +191,9 @@ int main(int argc, char **argv)
     printf("%-34s %8.3f us  %.2f x\n", "chain, per link", chain.makespan_s / chain.n_tasks * 1e6,
            chain.makespan_s / bare_chain_s);
     return 0;
+}
+
+int main(int argc, char **argv)
+{
+    return argc > 1 && isalpha((unsigned char)argv[1][0]) ? run_program(argc, argv) : run_beside_bare_loop(argc, argv);
 }

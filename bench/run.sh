@@ -3,7 +3,9 @@
 #
 #   bench/run.sh [OPTION]... [FIGURE]...
 #
-# Figures: start independent layers chain chain-loaded sleep recall idle check (default: all).
+# Figures: start independent layers chain chain-loaded sleep recall idle check (default: all); sleep-SECONDS is `sleep`
+# with tasks of another length.
+#   -w WORKERS     so many, instead of 2 (sleep and recall: 16, idle: 4); more tasks where the figure would be short
 #   -n PAIRS       counted pairs of runs per figure (default 5), after one pair that is not counted
 #   -g PROGRAM     ganger to measure (default build/bin/ganger)
 #   -t FOLDER      where the bench- programs are (default: ../bench beside PROGRAM's folder)
@@ -23,6 +25,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 ganger=$root/build/bin/ganger
 tools=
 pairs=5
+workers=
 run_root=
 quiet_cores=0.1
 loop_options=
@@ -33,6 +36,7 @@ usage() { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"; }
 
 while [ $# -gt 0 ]; do
     case $1 in
+    -w) workers=$2; shift ;;
     -n) pairs=$2; shift ;;
     -g) ganger=$2; shift ;;
     -t) tools=$2; shift ;;
@@ -225,34 +229,39 @@ flow() { # FILE SHAPE OPTIONS...: makes a workflow once
 }
 
 figure_start() {
-    measure_pairs start "$(flow two independent -n 2 -- /bin/true)" 2 2 2 "" whole /bin/true
-    row "start: 2 tasks, s" "$work/start.pairs" '$1' '$2' '$1 - $2' "-" "%.3f"
+    local n=${workers:-2}
+    measure_pairs start "$(flow start independent -n "$n" -- /bin/true)" "$n" "$n" "$n" "" whole /bin/true
+    row "start: $n tasks, s" "$work/start.pairs" '$1' '$2' '$1 - $2' "-" "%.3f"
     row "start: CPU of all, s" "$work/start.pairs" '$3' '$4' '$3 - $4' "-" "%.3f"
 }
 
 figure_independent() {
-    local f=$work/independent.pairs
-    measure_pairs independent "$(flow independent independent -n 10000 -- /bin/true)" 2 2 10000 "" whole /bin/true
-    row "independent: tasks/s" "$f" '10000 / $1' '10000 / $2' '$2 / $1' ">=0.93" "%.0f"
-    row "  CPU per task, us: tree" "$f" '$3 * 100' '$4 * 100' '($3 - $4) * 100' "<=30" "%.1f"
-    row "  CPU per task, us: own" "$f" '$5 * 100' '$6 * 100' '($5 - $6) * 100' "<=30" "%.1f"
+    local f=$work/independent.pairs n=${workers:-2} count each
+    count=$((n > 2 ? 5000 * n : 10000))
+    each=$(awk -v n="$count" 'BEGIN { print 1e6 / n }') # CPU seconds of all -> us of a task
+    measure_pairs independent "$(flow independent independent -n "$count" -- /bin/true)" "$n" "$n" "$count" "" whole \
+        /bin/true
+    row "independent: tasks/s" "$f" "$count / \$1" "$count / \$2" '$2 / $1' ">=0.93" "%.0f"
+    row "  CPU per task, us: tree" "$f" "\$3 * $each" "\$4 * $each" "(\$3 - \$4) * $each" "<=30" "%.1f"
+    row "  CPU per task, us: own" "$f" "\$5 * $each" "\$6 * $each" "(\$5 - \$6) * $each" "<=30" "%.1f"
     if [ -s "$work/start.pairs" ]; then
         local start
         start=$(spread '$3 - $4' "$work/start.pairs")
-        row "  the same less start-up: tree" "$f" '$3 * 100' '$4 * 100' \
-            "(\$3 - \$4 - ${start%% *}) * 100" "<=30" "%.1f"
+        row "  the same less start-up: tree" "$f" "\$3 * $each" "\$4 * $each" \
+            "(\$3 - \$4 - ${start%% *}) * $each" "<=30" "%.1f"
     fi
     note_disturbance "$f"
 }
 
 figure_layers() {
-    measure_pairs layers "$(flow layers layers -n 100 -w 100 -- /bin/true)" 2 2 10000 "" whole /bin/true
+    local n=${workers:-2}
+    measure_pairs layers "$(flow layers layers -n 100 -w 100 -- /bin/true)" "$n" "$n" 10000 "" whole /bin/true
     row "layers 100x100: tasks/s" "$work/layers.pairs" '10000 / $1' '10000 / $2' '$2 / $1' ">=0.90" "%.0f"
     note_disturbance "$work/layers.pairs"
 }
 
 figure_chain() {
-    measure_pairs chain "$(flow chain chain -n 5000 -- /bin/true)" 2 1 5000 "" whole /bin/true
+    measure_pairs chain "$(flow chain chain -n 5000 -- /bin/true)" "${workers:-2}" 1 5000 "" whole /bin/true
     row "chain of 5000: s" "$work/chain.pairs" '$1' '$2' '$1 / $2' "<=1.12" "%.3f"
     note_disturbance "$work/chain.pairs"
 }
@@ -262,16 +271,22 @@ figure_chain_loaded() {
     local core file
     file=$(flow chain chain -n 5000 -- /bin/true)
     for core in 0 $(($(nproc) - 1)); do
-        measure_pairs "loaded$core" "$file" 2 1 5000 "$core" whole /bin/true
+        measure_pairs "loaded$core" "$file" "${workers:-2}" 1 5000 "$core" whole /bin/true
         row "chain, core $core kept busy: s" "$work/loaded$core.pairs" '$1' '$2' '$1 / $2' "<=1.25" "%.3f"
         note_disturbance "$work/loaded$core.pairs"
     done
 }
 
+# figure_sleep SECONDS TARGET: about two seconds of tasks of that length.
 figure_sleep() {
-    measure_pairs sleep "$(flow sleep independent -n 3200 -- /bin/sleep 0.01)" 16 16 3200 "" journal /bin/sleep 0.01
-    row "sleep 0.01 x3200, 16: tasks/s" "$work/sleep.pairs" '3200 / $1' '3200 / $2' '$2 / $1' ">=0.97" "%.0f"
-    note_disturbance "$work/sleep.pairs"
+    local s=$1 n=${workers:-16} count
+    count=$(awk -v s="$s" -v n="$n" 'BEGIN { print n * (s < 2 ? int(2 / s + 0.5) : 1) }')
+    measure_pairs "sleep$s" "$(flow "sleep$s" independent -n "$count" -- /bin/sleep "$s")" "$n" "$n" "$count" "" journal \
+        /bin/sleep "$s"
+    row "sleep $s x$count, $n: tasks/s" "$work/sleep$s.pairs" "$count / \$1" "$count / \$2" '$2 / $1' "$2" "%.0f"
+    row "  part of what there could be" "$work/sleep$s.pairs" "$count * $s / $n / \$1" "$count * $s / $n / \$2" \
+        "$count * $s / $n / \$1" "-" "%.3f"
+    note_disturbance "$work/sleep$s.pairs"
 }
 
 # list_makespan SLOTS: how long the tasks of the last run take when each starts, in the order of the document, on
@@ -296,7 +311,7 @@ list_makespan() {
 
 # Short tasks with a long one among a hundred: nothing may wait behind a long one while a slot is idle.
 figure_recall() {
-    local slots=16 file=$work/recall.jsonl n
+    local slots=${workers:-16} file=$work/recall.jsonl n
     awk 'BEGIN { for (i = 0; i < 10000; i++)
         printf "{\"id\":\"t%d\",\"command\":[\"/bin/sleep\",\"%s\"]}\n", i, i % 100 == 50 ? "1" : "0.005" }' >"$file"
     : >"$work/recall.pairs"
@@ -306,7 +321,7 @@ figure_recall() {
         [ "$n" = 0 ] || echo "$(first_to_last) $(list_makespan "$slots") 0 0 0 0 $(field others "$usage") 0" \
             >>"$work/recall.pairs"
     done
-    row "1 s among 5 ms, 16: s" "$work/recall.pairs" '$1' '$2' '$1 / $2' "<=1.05" "%.3f"
+    row "1 s among 5 ms, $slots: s" "$work/recall.pairs" '$1' '$2' '$1 / $2' "<=1.05" "%.3f"
     note_disturbance "$work/recall.pairs"
 }
 
@@ -333,7 +348,7 @@ ranks() {
 measure_idle() { # FLOW
     rm -rf "$run_dir"
     GANGER_BENCH=$$ "$tools/bench-tree_usage" -o "$work/usage" -- \
-        "$ganger" run "$1" -n 4 --run-dir "$run_dir" --quiet >"$work/out" 2>"$work/err" </dev/null &
+        "$ganger" run "$1" -n "${workers:-4}" --run-dir "$run_dir" --quiet >"$work/out" 2>"$work/err" </dev/null &
     child=$!
     sleep 1.2
     ranks | while read -r role pid; do echo "$role $pid $(run_time_ns "$pid")"; done >"$work/before"
@@ -406,16 +421,17 @@ figure_peers() {
         # shellcheck disable=SC2086
         "$tools/bench-make_flow" $shape --as ninja -- /bin/true >"$work/${shape%% *}.ninja"
     done
-    peer_workers=2
-    peer "make -j2, independent" 10000 make -s -j2 -f "$work/independent.mk"
-    peer "xargs -P2, independent" 10000 xargs -a "$work/numbers" -n 1 -P 2 /bin/true
-    peer "ninja -j2, independent" 10000 ninja -C "$work" -j2 -f independent.ninja
-    peer "parallel -j2, independent" 10000 parallel -j2 -a "$work/numbers" /bin/true
-    peer "make -j2, layers" 10000 make -s -j2 -f "$work/layers.mk"
-    peer "ninja -j2, layers" 10000 ninja -C "$work" -j2 -f layers.ninja
+    peer_workers=${workers:-2}
+    local j=$peer_workers
+    peer "make -j$j, independent" 10000 make -s -j"$j" -f "$work/independent.mk"
+    peer "xargs -P$j, independent" 10000 xargs -a "$work/numbers" -n 1 -P "$j" /bin/true
+    peer "ninja -j$j, independent" 10000 ninja -C "$work" -j"$j" -f independent.ninja
+    peer "parallel -j$j, independent" 10000 parallel -j"$j" -a "$work/numbers" /bin/true
+    peer "make -j$j, layers" 10000 make -s -j"$j" -f "$work/layers.mk"
+    peer "ninja -j$j, layers" 10000 ninja -C "$work" -j"$j" -f layers.ninja
     peer_workers=1
-    peer "make -j2, chain" 5000 make -s -j2 -f "$work/chain.mk"
-    peer "ninja -j2, chain" 5000 ninja -C "$work" -j2 -f chain.ninja
+    peer "make -j$j, chain" 5000 make -s -j"$j" -f "$work/chain.mk"
+    peer "ninja -j$j, chain" 5000 ninja -C "$work" -j"$j" -f chain.ninja
 }
 
 # ---- the report ----
@@ -431,7 +447,9 @@ echo
 printf "$row_format" "figure" "ganger" "floor" "ratio" "least..most" "target" ""
 for figure in $figures; do
     case $figure in
-    start | independent | layers | chain | sleep | recall | idle | check) "figure_$figure" ;;
+    start | independent | layers | chain | recall | idle | check) "figure_$figure" ;;
+    sleep) figure_sleep 0.01 ">=0.97" ;;
+    sleep-[0-9]*) figure_sleep "${figure#sleep-}" - ;;
     chain-loaded) figure_chain_loaded ;;
     *) echo "run.sh: no figure is called $figure" >&2 ;;
     esac
