@@ -280,11 +280,14 @@ enum ganger_direction
     GANGER_FORTH, /* to what waits for it */
 };
 
-/* `task` waits for these as well, until they have ended well, after those that it waits for already. What it waits
- * for is not said twice, and nothing is taken away. Where that would make a cycle, it returns -1 and none of them is
- * added; the workflow is not refused. `why` (n_why bytes; may be NULL) then holds a sentence with a shortest cycle. */
+/* `task` waits for these as well, after those that it waits for already: on[i] says when after[i] is met; `on`
+ * NULL: when they have ended well. What it waits for on that condition is not said twice, and nothing is taken
+ * away: if it waits for that task on another one, both must be met. Where that would make a cycle, it returns -1
+ * and none of them is added; the workflow is not refused. `why` (n_why bytes; may be NULL) then holds a sentence
+ * with a shortest cycle. */
 GANGER_API int ganger_workflow_update(struct ganger_workflow *w, ganger_task_number task,
-                                      const ganger_task_number *after, size_t n_after, char *why, size_t n_why);
+                                      const ganger_task_number *after, const enum ganger_condition *on,
+                                      size_t n_after, char *why, size_t n_why);
 
 /* A workflow beside the one of `build`: a part that can be built, changed and asked alone, to be merged into that.
  * Valid until it is freed, and it never runs by itself. */

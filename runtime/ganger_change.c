@@ -106,18 +106,28 @@ void ganger_workflow_apply_changes(struct ganger_workflow *w)
 
 /* ---- changes ---- */
 
+static bool are_conditions(struct ganger_workflow *w, ganger_task_number task, const enum ganger_condition *on,
+                           size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!ganger_is_condition(on, i))
+            return ganger_workflow_refuse_condition(w, w->graph->tasks[task].id) == 0;
+    return true;
+}
+
 int ganger_workflow_update(struct ganger_workflow *w, ganger_task_number task, const ganger_task_number *after,
-                           size_t n_after, char *why, size_t n_why)
+                           const enum ganger_condition *on, size_t n_after, char *why, size_t n_why)
 {
     struct dag_parent *parents;
     struct ganger_error err = {0};
     int status;
 
-    if (!ganger_workflow_open_dag(w) || !are_tasks(w, &task, 1) || !are_tasks(w, after, n_after))
+    if (!ganger_workflow_open_dag(w) || !are_tasks(w, &task, 1) || !are_tasks(w, after, n_after) ||
+        !are_conditions(w, task, on, n_after))
         return -1;
     parents = xcalloc(n_after + 1, sizeof(*parents));
     for (size_t i = 0; i < n_after; i++)
-        parents[i] = (struct dag_parent){w->vertices[after[i]], ON_OK};
+        parents[i] = (struct dag_parent){w->vertices[after[i]], (enum graph_condition)ganger_condition_of(on, i)};
     status = dag_link(w->dag, w->vertices[task], parents, n_after, &err);
     free(parents);
     if (status < 0 && why != NULL)

@@ -48,6 +48,9 @@ static inline bool ganger_is_condition(const enum ganger_condition *on, size_t i
     return on == NULL || (uint32_t)on[i] <= GANGER_ON_NOTOK;
 }
 
+/* Refuses the workflow for one that is none, by which the task of that id waits. Returns -1. */
+int ganger_workflow_refuse_condition(struct ganger_workflow *w, const char *id);
+
 /* "task-NUMBER", of GANGER_MADE_ID_BYTES at most; and whether a task that was added last has such a one. */
 void ganger_workflow_make_id(char *id, uint32_t number);
 void ganger_workflow_note_id(struct ganger_workflow *w, task_id task, bool is_made);

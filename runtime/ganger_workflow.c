@@ -282,7 +282,7 @@ int ganger_workflow_read_task(struct ganger_workflow *w, const char *id, const s
 
 /* ---- adding ---- */
 
-static int refuse_condition(struct ganger_workflow *w, const char *id)
+int ganger_workflow_refuse_condition(struct ganger_workflow *w, const char *id)
 {
     return ganger_workflow_refuse(w, "task \"%s\" waits for another on a condition that is none: " CONDITIONS, id);
 }
@@ -294,14 +294,14 @@ static int check_after(struct ganger_workflow *w, const char *id, const struct g
             return ganger_workflow_refuse(w, "task \"%s\" waits for task number %u, which is none so far", id,
                                           t->after[i]);
         if (!ganger_is_condition(t->after_on, i))
-            return refuse_condition(w, id);
+            return ganger_workflow_refuse_condition(w, id);
     }
     for (size_t i = 0; t->after_ids != NULL && t->after_ids[i] != NULL; i++) {
         if (ganger_workflow_find(w, t->after_ids[i]) == GANGER_NO_TASK)
             return ganger_workflow_refuse(w, "task \"%s\" waits for \"%s\", which is none so far", id,
                                           t->after_ids[i]);
         if (!ganger_is_condition(t->after_ids_on, i))
-            return refuse_condition(w, id);
+            return ganger_workflow_refuse_condition(w, id);
     }
     return 0;
 }

@@ -33,11 +33,13 @@ FINISHED_SAYS=7 g 7 run -q --backend none -d says.run -- 1
 g 0 run -q --backend $one_process -n 2 -d order.run -- 1 order
 says out "joined: done a - c -"
 
-# What the program takes out again is bridged, and results come as if it had never been there.
+# What the program takes out again is bridged, and results come as if it had never been there. A condition that an update
+# has added counts.
 g 0 run -q --backend thread -n 2 -d changed.run -- 1 changed
 says out "joined: done b a"
+says out "mends: not needed"
 g 0 check -- 1 changed
-says out "tasks          3"
+says out "tasks          4"
 g 0 verify changed.run
 
 # What functions print comes out, once, whatever runs them; that of an isolated one is kept, and does not.

@@ -385,16 +385,20 @@ static void add_sizes(struct ganger_workflow *w)
     }
 }
 
-/* Two, of which a third hears when what stands between them is taken out. */
+/* Two, of which a third hears when what stands between them is taken out; and one
+ * that would mend things if the first failed, because of an update. */
 static void add_changed(struct ganger_workflow *w)
 {
-    ganger_task_number ends[2], middle;
+    static const enum ganger_condition notok = GANGER_ON_NOTOK;
+    ganger_task_number ends[2], middle, mends;
 
     ends[0] = add_echo(w, "b");
     ends[1] = add_echo(w, "a");
     middle = ganger_workflow_add(w, &(struct ganger_task){.function = "nothing", .after = ends, .n_after = 2});
     ganger_workflow_add(w, &(struct ganger_task){.id = "joined", .function = "join", .after = &middle, .n_after = 1});
     ganger_workflow_prune(w, &middle, 1);
+    mends = ganger_workflow_add(w, &(struct ganger_task){.id = "mends", .function = "nothing"});
+    ganger_workflow_update(w, mends, &ends[0], &notok, 1, NULL, 0);
 }
 
 static void add_unnamed_echo(struct ganger_workflow *w, const char *text)

@@ -84,12 +84,44 @@ static void test_update_adds_and_refuses_a_cycle_whole(void **unused)
     draft(&w, t);
     more[0] = t[2];
     more[1] = t[1];
-    assert_int_equal(ganger_workflow_update(&w, t[4], more, 2, NULL, 0), 0);
+    assert_int_equal(ganger_workflow_update(&w, t[4], more, NULL, 2, NULL, 0), 0);
     more[1] = t[4];
-    assert_int_equal(ganger_workflow_update(&w, t[1], more, 2, why, sizeof(why)), -1);
+    assert_int_equal(ganger_workflow_update(&w, t[1], more, NULL, 2, why, sizeof(why)), -1);
     assert_non_null(strstr(why, "b -> d -> b"));
     assert_null(ganger_workflow_error(&w));
     expect_sealed(&w, "a:\nb: a\nx:\nc: x b\nd: c x b\n");
+}
+
+static void test_update_adds_conditions(void **unused)
+{
+    static const enum ganger_condition on[] = {GANGER_ON_NOTOK, GANGER_ON_ANY, GANGER_ON_OK, GANGER_ON_OK};
+    static const enum ganger_condition wrong[] = {GANGER_ON_OK, (enum ganger_condition)3};
+    struct ganger_workflow w;
+    ganger_task_number t[5], more[4];
+    struct graph *g;
+    char why[256] = "";
+
+    (void)unused;
+    draft(&w, t);
+    more[0] = t[2];
+    more[1] = more[2] = t[0]; /* on two conditions */
+    more[3] = t[3];           /* as it does already */
+    assert_int_equal(ganger_workflow_update(&w, t[4], more, on, 4, NULL, 0), 0);
+    more[0] = t[4];
+    assert_int_equal(ganger_workflow_update(&w, t[0], more, on, 1, why, sizeof(why)), -1); /* on whatever condition */
+    assert_non_null(strstr(why, "a -> d -> a"));
+    g = ganger_workflow_seal(&w, NULL);
+    assert_non_null(g);
+    assert_int_equal(g->n_edges, 7); /* four before */
+    assert_int_equal(graph_condition_at(g, g->child_first[t[2] + 1] - 1), ON_NOTOK); /* x's last child is d */
+    assert_int_equal(graph_condition_at(g, g->child_first[t[0] + 1] - 2), ON_ANY);
+    assert_int_equal(graph_condition_at(g, g->child_first[t[0] + 1] - 1), ON_OK);
+    graph_free(g);
+    ganger_workflow_release(&w);
+    draft(&w, t);
+    assert_int_equal(ganger_workflow_update(&w, t[4], more, wrong, 2, NULL, 0), -1);
+    assert_non_null(strstr(ganger_workflow_error(&w), "task \"d\" waits for another on a condition that is none"));
+    ganger_workflow_release(&w);
 }
 
 static void test_conditions_may_be_said_with_the_task(void **unused)
@@ -232,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_not_changed_is_as_it_was),
         cmocka_unit_test(test_update_adds_and_refuses_a_cycle_whole),
+        cmocka_unit_test(test_update_adds_conditions),
         cmocka_unit_test(test_conditions_may_be_said_with_the_task),
         cmocka_unit_test(test_a_cycle_by_add_dependency_refuses_the_workflow),
         cmocka_unit_test(test_pruned_tasks_are_bridged_in_their_place),
