@@ -7,7 +7,8 @@
 
 #define LOOKS 8         /* of a spinning rank, for each look at the clock */
 #define DISPLACED_S 0.0002 /* a spin that took so much longer than it should: others had the core meanwhile */
-#define CALM_S 0.1      /* so long it is left to them */
+#define CALM_TIMES 10   /* it is left to them for so many times as long as they had it … */
+#define CALM_S 0.1      /* … but no longer than that */
 #define CALM_FIRST_S 0.0005 /* after a spin in vain; twice as long after each further one, up to CALM_S */
 
 bool comm_is_near(const struct comm *c, uint32_t rank)
@@ -106,7 +107,7 @@ bool comm_spin(struct comm *c, comm_look *is_there, double deadline_s)
         before_s = now_s;
         now_s = clock_now_s();
         if (now_s - before_s > DISPLACED_S)
-            c->calm_until_s = now_s + CALM_S;
+            c->calm_until_s = now_s + fmin(CALM_TIMES * (now_s - before_s), CALM_S);
     } while (!found && now_s < until_s);
     c->vain_calm_s = found ? CALM_FIRST_S : fmin(fmax(2 * c->vain_calm_s, CALM_FIRST_S), CALM_S);
     if (!found)

@@ -12,7 +12,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define STARVED_S 0.001 /* descriptors are looked at this often while messages come without a break */
+#define STARVED_S 0.001 /* descriptors are looked at this often while messages come, or there is much to do, without a
+                           break */
 
 struct letter
 {
@@ -145,9 +146,9 @@ static int memory_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
 {
     struct comm_memory *m = of(c);
     struct inbox *inbox = &m->shared->inboxes[c->rank];
-    bool sleeps = !look(c) && !comm_spin(c, look, deadline_s) && fall_asleep(c, inbox);
-    double now_s = clock_now_s(), limit_s = sleeps ? fmin(fmax(deadline_s - now_s, 0.0), 1e6) : 0;
-    struct timespec t = {(time_t)limit_s, (long)((limit_s - floor(limit_s)) * 1e9)};
+    double now_s = clock_now_s(), limit_s = 0;
+    bool sleeps = now_s < deadline_s && !look(c) && !comm_spin(c, look, deadline_s) && fall_asleep(c, inbox);
+    struct timespec t;
     uint64_t count;
     int r;
 
@@ -155,6 +156,9 @@ static int memory_wait(struct comm *c, struct pollfd *fds, nfds_t n, double dead
         fds[i].revents = 0;
     if (!sleeps && now_s - m->last_poll_s < STARVED_S)
         return 0;
+    if (sleeps)
+        limit_s = fmin(fmax(deadline_s - clock_now_s(), 0.0), 1e6);
+    t = (struct timespec){(time_t)limit_s, (long)((limit_s - floor(limit_s)) * 1e9)};
     while (n >= m->fds_capacity)
         m->fds = xgrow(m->fds, m->fds_capacity, &m->fds_capacity, sizeof(*m->fds));
     m->fds[0] = (struct pollfd){inbox->bell, POLLIN, 0};

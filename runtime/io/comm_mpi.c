@@ -17,7 +17,7 @@
 #define RING_WORKER 8
 
 /* How long a rank may sleep, in seconds, when nothing but MPI itself could wake it. */
-#define STARVED_S 0.001     /* children and pipes are looked at this often in steady traffic */
+#define STARVED_S 0.001     /* children and pipes are looked at this often in steady traffic, or by who is busy */
 #define MOVING_S 0.001      /* while a message of its own, or one to it, is half through */
 #define NET_FIRST_S 0.001   /* safety net, after it caught a message that nobody rang for */
 #define NET_BUSY_S 0.064    /* the same, after an ordinary wake-up */
@@ -274,7 +274,7 @@ static int mpi_wait(struct comm *c, struct pollfd *fds, nfds_t n, double deadlin
 
     /* The sleeper's half of the protocol: asleep, fence, then look twice before sleeping, since one
      * look may not show what is already there. */
-    is_there = comm_spin(c, look, deadline_s);
+    is_there = deadline_s <= now_s || comm_spin(c, look, deadline_s); /* or something else is to be done */
     if (!is_there) {
         atomic_store(asleep, 1);
         atomic_thread_fence(memory_order_seq_cst);

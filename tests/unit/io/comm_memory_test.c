@@ -162,6 +162,31 @@ static void test_descriptors_are_looked_at_in_steady_traffic(void **unused)
     comm_close(ends[1], false);
 }
 
+/* Who has something else to do waits for nothing. */
+static void test_descriptors_are_looked_at_by_who_never_has_time_to_wait(void **unused)
+{
+    double limit_s = clock_now_s() + LIMIT_S;
+    struct comm *ends[2];
+    struct pollfd fd;
+    int ends_of_pipe[2];
+
+    (void)unused;
+    assert_int_equal(comm_open_memory(ends, 2, NULL), 0);
+    assert_int_equal(pipe(ends_of_pipe), 0);
+    fd = (struct pollfd){ends_of_pipe[0], POLLIN, 0};
+    comm_wait(ends[0], &fd, 1, 0, NULL);
+    assert_int_equal(fd.revents, 0);
+    assert_int_equal(write(ends_of_pipe[1], "x", 1), 1);
+    while (fd.revents == 0) {
+        assert_true(clock_now_s() < limit_s);
+        assert_int_equal(comm_wait(ends[0], &fd, 1, 0, NULL), 0);
+    }
+    close(ends_of_pipe[0]);
+    close(ends_of_pipe[1]);
+    comm_close(ends[0], false);
+    comm_close(ends[1], false);
+}
+
 static void test_process_groups_are_seen_by_the_node(void **unused)
 {
     struct comm *ends[3];
@@ -200,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_a_sleeper_is_woken_every_time),
         cmocka_unit_test(test_who_waited_awake_in_vain_does_not_do_so_at_once),
         cmocka_unit_test(test_descriptors_are_looked_at_in_steady_traffic),
+        cmocka_unit_test(test_descriptors_are_looked_at_by_who_never_has_time_to_wait),
         cmocka_unit_test(test_process_groups_are_seen_by_the_node),
         cmocka_unit_test(test_ends_share_a_counter_that_begins_at_0),
     };
