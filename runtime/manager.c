@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define LAST_LOOKS 3 /* for messages of a worker that has ended */
+#define MESSAGES_AT_A_TIME 4
 
 double manager_epoch_s(const struct manager *m)
 {
@@ -307,14 +308,16 @@ static void hear_message(struct manager *m, uint32_t worker, const char *bytes, 
     }
 }
 
-static void hear_messages(struct manager *m)
+static bool hear_next_message(struct manager *m)
 {
     const char *bytes;
     uint32_t worker;
     size_t n;
 
-    while (comm_receive(m->comm, &worker, &bytes, &n))
-        hear_message(m, worker, bytes, n);
+    if (!comm_receive(m->comm, &worker, &bytes, &n))
+        return false;
+    hear_message(m, worker, bytes, n);
+    return true;
 }
 
 /* Its last words are on the way when its end is seen; one look may not show them. */
@@ -324,14 +327,22 @@ static void hear_of_ended_workers(struct manager *m)
 
     while (process_watch_next(m->watch, &worker)) {
         for (int look = 0; look < LAST_LOOKS; look++)
-            hear_messages(m);
+            while (hear_next_message(m))
+                ;
         losses_take(m, worker, comm_call_of(m->comm, worker), "its process ended");
     }
 }
 
+/* Then those who have told what ended get more to do, before they are idle: what else they say can wait. */
+static void hear_some_messages(struct manager *m)
+{
+    for (int i = 0; i < MESSAGES_AT_A_TIME && hear_next_message(m); i++)
+        ;
+}
+
 static void hear(struct manager *m)
 {
-    hear_messages(m);
+    hear_some_messages(m);
     if (m->fds[FD_SIGNAL].revents != 0)
         stop_hear_signals(m);
     if (m->fds[FD_LAUNCHER].revents != 0) {
@@ -397,7 +408,8 @@ static double next_deadline_s(const struct manager *m)
 static void follow_a_lone_task(struct manager *m)
 {
     uint32_t n_in_flight = sched_n_in_flight(m->sched);
-    uint32_t worker = n_in_flight == 1 && !calls_are_awaited(m) ? m->last_sent : 0; /* who waits awake stays at home */
+    bool waits_awake = calls_are_awaited(m);
+    uint32_t worker = n_in_flight == 1 && !waits_awake ? m->last_sent : 0; /* who waits awake stays at home */
 
     if (worker == m->followed || n_in_flight == 0)
         return;

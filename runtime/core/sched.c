@@ -14,7 +14,8 @@
 #define LOST_MAX 3            /* how often a task may be tried again because its worker was lost */
 #define ADVANCE_BELOW_S 0.005 /* tasks of a program count as short below this running mean */
 #define BATCH_S 0.002         /* functions that take so long in all are sent behind each other … */
-#define BATCH_MAX 512         /* … but no more than that */
+#define BATCH_MAX 512         /* … but no more than that, … */
+#define BATCH_MAX_ALONE 2048  /* … or, on the only worker, than it does while the manager is waking up */
 #define CHAIN_PARENTS_MAX 8   /* what waits for more is not looked at before it is ready: a look costs that much */
 
 struct task_status
@@ -583,12 +584,12 @@ bool sched_next_in_advance(struct sched *s, uint32_t worker, struct placement *p
 }
 
 /* So many may wait behind a worker: what is worth a message, and leaves work for the others. */
-static uint32_t batch_limit(const struct sched *s, task_id task)
+static uint32_t batch_limit(const struct sched *s, task_id task, uint32_t max)
 {
     double mean_s = estimate_recent_s(&s->estimate, task);
     uint32_t n_ready = s->counts[STATE_READY], n_workers = s->match.place.n_workers;
-    uint32_t share = n_workers > 1 ? n_ready / (2 * n_workers + 1) + 1 : BATCH_MAX; /* one alone shares with nobody */
-    uint32_t limit = mean_s > BATCH_S / BATCH_MAX ? (uint32_t)(BATCH_S / mean_s) : BATCH_MAX;
+    uint32_t share = n_workers > 1 ? n_ready / (2 * n_workers + 1) + 1 : max; /* one alone shares with nobody */
+    uint32_t limit = mean_s > BATCH_S / max ? (uint32_t)(BATCH_S / mean_s) : max;
 
     return limit < share ? limit : share;
 }
@@ -596,6 +597,7 @@ static uint32_t batch_limit(const struct sched *s, task_id task)
 bool sched_next_in_batch(struct sched *s, uint32_t worker, struct placement *p)
 {
     const struct worker *w = worker_of(s, worker);
+    uint32_t max = s->match.place.n_workers > 1 ? BATCH_MAX : BATCH_MAX_ALONE;
     task_id task;
 
     if (s->is_stopped || w->task == TASK_NONE || !is_call(s, w->task))
@@ -603,7 +605,7 @@ bool sched_next_in_batch(struct sched *s, uint32_t worker, struct placement *p)
     task = match_successor(&s->match, worker);
     if (task == TASK_NONE || !is_call(s, task) || !estimate_is_below(&s->estimate, w->task, BATCH_S) ||
         !estimate_is_below(&s->estimate, task, BATCH_S) ||
-        batches_count(&s->batches, worker) >= batch_limit(s, task))
+        batches_count(&s->batches, worker) >= batch_limit(s, task, max))
         return false;
     match_take_successor(&s->match, task);
     batches_add(&s->batches, worker, task);
@@ -647,7 +649,7 @@ bool sched_next_chained(struct sched *s, uint32_t worker, struct placement *p)
         s->batches.n_asked > 0 || !estimate_is_below(&s->estimate, running, BATCH_S))
         return false;
     while ((task = chain_child(&s->chain, s->graph)) != TASK_NONE) {
-        if (batches_count(&s->batches, worker) >= batch_limit(s, task))
+        if (batches_count(&s->batches, worker) >= batch_limit(s, task, BATCH_MAX))
             return false;
         chain_pass(&s->chain);
         if (!can_follow(s, task, worker) || !estimate_is_below(&s->estimate, task, BATCH_S) ||

@@ -53,7 +53,7 @@ static void test_short_functions_go_in_batches_and_run_in_order(void **state)
     (void)state;
     assert_true(sched_next(f.sched, &p));
     n = fill_batch(&f, 1);
-    assert_true(n > 100 && n <= 512);
+    assert_int_equal(n, 998); /* all that are left: the limit for one worker alone is higher */
     assert_int_equal(sched_n_in_batch(f.sched, 1), n);
     for (task_id t = 1; t < 1 + n; t++) {
         assert_int_equal(sched_task_of(f.sched, 1), t);
@@ -62,6 +62,24 @@ static void test_short_functions_go_in_batches_and_run_in_order(void **state)
     assert_int_equal(sched_n_in_batch(f.sched, 1), 0);
     assert_int_equal(sched_task_of(f.sched, 1), 1 + n);
     end(&f);
+}
+
+/* So that it need not stop while the manager wakes up; where others may want some of it, less is sent at once. */
+static void test_one_worker_alone_gets_more_than_one_of_several(void **state)
+{
+    struct fixture alone = begin_calls(4000, 1, "1"), one_of_two = begin_calls(4000, 1, "2");
+    struct placement p;
+    uint32_t n_alone, n;
+
+    (void)state;
+    assert_true(sched_next(alone.sched, &p));
+    n_alone = fill_batch(&alone, 1);
+    assert_true(sched_next(one_of_two.sched, &p));
+    n = fill_batch(&one_of_two, p.worker);
+    assert_true(n > 100 && n <= 512);
+    assert_true(n_alone > n && n_alone < 3000);
+    end(&alone);
+    end(&one_of_two);
 }
 
 static void test_a_batch_of_longer_functions_is_smaller(void **state)
@@ -179,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_goes_behind_a_function_of_which_nothing_is_known),
         cmocka_unit_test(test_short_functions_go_in_batches_and_run_in_order),
+        cmocka_unit_test(test_one_worker_alone_gets_more_than_one_of_several),
         cmocka_unit_test(test_a_batch_of_longer_functions_is_smaller),
         cmocka_unit_test(test_no_worker_gets_more_than_its_share),
         cmocka_unit_test(test_what_waits_is_asked_back_once_and_half_of_it_when_others_are_idle),
