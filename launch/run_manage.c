@@ -69,17 +69,25 @@ static int end_earlier_epochs(const struct manager_rank *m, struct ganger_error 
     return 0;
 }
 
-/* Of functions that need not run again, what others wait for. */
+/* Of functions that need not run again, or perhaps not, what others wait for. */
 static int open_results(struct manager_rank *m, struct ganger_error *err)
 {
     const struct graph *g = m->workflow.graph;
+    const struct reuse *reuse = m->past.reuse;
+    bool *may_stay;
+    int status;
 
     if (!graph_has_functions(g))
         return 0;
     results_init(&m->results, g, finished_is_wanted(m->options->program));
-    if (m->past.n_done == 0)
+    if (m->past.n_done == 0 && (reuse == NULL || reuse_n_candidates(reuse) == 0))
         return 0;
-    return journal_read_results(m->dir.journal_path, g, m->past.is_done, &m->results, err);
+    may_stay = xcalloc(g->n_tasks + 1, sizeof(*may_stay));
+    for (task_id t = 0; t < g->n_tasks; t++)
+        may_stay[t] = m->past.is_done[t] || (reuse != NULL && reuse_expected(reuse, t) != FINGERPRINT_NONE);
+    status = journal_read_results(m->dir.journal_path, g, may_stay, &m->results, err);
+    free(may_stay);
+    return status;
 }
 
 /* The batch job that this is, "slurm job 12"; NULL: none. The caller frees it. */

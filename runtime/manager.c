@@ -194,7 +194,8 @@ static void feed(struct manager *m, uint32_t worker)
         start_task(m, &p, true);
     while (m->calls != NULL && !is_near_a_limit(m) && sched_next_in_batch(m->sched, worker, &p))
         calls_send(m, &p);
-    while (m->calls != NULL && m->hooks == NULL && !is_near_a_limit(m) && sched_next_chained(m->sched, worker, &p))
+    while (m->calls != NULL && m->hooks == NULL && !m->holds_ready && !is_near_a_limit(m) &&
+           sched_next_chained(m->sched, worker, &p))
         calls_send(m, &p);
 }
 
@@ -203,6 +204,17 @@ static void stop_if_failed(struct manager *m)
 {
     if (m->err->cause != ERROR_NONE && !m->is_stopping)
         manager_stop_for_error(m);
+}
+
+/* What waits for nothing more, before it is ready: functions that were done and need not run again, and what the
+ * program is asked about. */
+static void settle_held(struct manager *m)
+{
+    task_id task;
+
+    while (m->holds_ready && !m->is_stopping && hooks_may_ask(m) && sched_next_held(m->sched, &task))
+        if (!calls_keep(m, task) && !hooks_ask(m, task))
+            sched_release(m->sched, task, STATE_READY);
 }
 
 /* First what can start now; then, if tasks are short, one more for each worker that began another. No
@@ -214,7 +226,7 @@ static void start_what_fits(struct manager *m)
     task_id task;
 
     sched_set_time(m->sched, manager_epoch_s(m));
-    hooks_ask(m);
+    settle_held(m);
     if (end_is_awaited(m))
         return;
     while (m->may_start && sched_next(m->sched, &p)) {
@@ -513,6 +525,9 @@ int manager_run(const struct manager_options *options, struct manager_report *re
     end_open(&m);
     calls_open(&m);
     hooks_open(&m);
+    m.holds_ready = calls_may_keep(&m) || hooks_provide(&m);
+    if (m.holds_ready)
+        sched_hold_ready(m.sched);
     run(&m);
     hooks_close(&m);
     stop_wait_to_be_told(&m);

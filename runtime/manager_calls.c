@@ -142,6 +142,29 @@ static bool is_isolated(const struct manager *m, task_id task, uint16_t number)
            sched_n_lost(m->sched, task) > 0;
 }
 
+bool calls_may_keep(const struct manager *m)
+{
+    return m->calls != NULL && m->o->reuse != NULL;
+}
+
+bool calls_keep(struct manager *m, task_id task)
+{
+    const struct event event = {.kind = EVENT_TASK_UNCHANGED, .time_s = manager_epoch_s(m), .task = task};
+
+    if (!calls_may_keep(m) || task >= m->n_first_tasks || !task_is_call(manager_task(m, task)))
+        return false;
+    if (reuse_expected(m->o->reuse, task) == FINGERPRINT_NONE) {
+        results_forget(m->o->results, task); /* what it returned then */
+        return false;
+    }
+    event_emit(m->o->sinks, &event);
+    sched_release(m->sched, task, STATE_DONE);
+    manager_note_over(m, task);
+    if (m->o->graph->has_conditions)
+        manager_tell_skipped(m);
+    return true;
+}
+
 void calls_send(struct manager *m, const struct placement *p)
 {
     struct manager_calls *c = m->calls;

@@ -75,22 +75,27 @@ static void add_dependency(void *data, task_id parent, const struct result *resu
                         result != NULL ? result->n : 0);
 }
 
-static void ask_for(struct manager *m, task_id task)
+bool hooks_provide(const struct manager *m)
 {
-    const struct results none = {.graph = m->o->graph};
-    struct visit visit = {m, new_hook(m, HOOK_PROVIDE, task)};
-
-    results_visit(m->o->results != NULL ? m->o->results : &none, task, add_dependency, &visit);
-    post(m, visit.hook);
+    return m->hooks != NULL && m->hooks->table->provide != NULL;
 }
 
-void hooks_ask(struct manager *m)
+bool hooks_may_ask(const struct manager *m)
 {
-    task_id task;
+    return m->hooks == NULL || m->hooks->n_provides < PROVIDES_MAX;
+}
 
-    while (m->hooks != NULL && !m->is_stopping && m->hooks->n_provides < PROVIDES_MAX &&
-           sched_next_held(m->sched, &task))
-        ask_for(m, task);
+bool hooks_ask(struct manager *m, task_id task)
+{
+    const struct results none = {.graph = m->o->graph};
+    struct visit visit = {.m = m};
+
+    if (!hooks_provide(m))
+        return false;
+    visit.hook = new_hook(m, HOOK_PROVIDE, task);
+    results_visit(m->o->results != NULL ? m->o->results : &none, task, add_dependency, &visit);
+    post(m, visit.hook);
+    return true;
 }
 
 void hooks_tell_sent(struct manager *m, const struct placement *p)
@@ -140,6 +145,9 @@ static void hear_event(void *data, const struct event *e)
 
     switch (e->kind) {
     case EVENT_TASK_UNCHANGED:
+        if (e->attempt > 0) /* else nobody was asked about it before */
+            tell_finished(m, e, STATE_DONE);
+        break;
     case EVENT_TASK_DONE: tell_finished(m, e, STATE_DONE); break;
     case EVENT_TASK_FAILED: tell_finished(m, e, STATE_FAILED); break;
     case EVENT_TASK_CANCELLED: tell_finished(m, e, STATE_CANCELLED); break;
@@ -522,8 +530,6 @@ void hooks_open(struct manager *m)
         return;
     }
     m->fds[FD_HOOKS].fd = hook_thread_fd(hooks->thread);
-    if (table->provide != NULL)
-        sched_hold_ready(m->sched);
 }
 
 /* Attempts that ended, and of which nobody has said what they count as. That they ended is the last word of them. */

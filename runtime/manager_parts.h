@@ -129,6 +129,7 @@ struct manager
     bool is_stopping;
     enum stop_mode mode; /* what the workers were told */
     double coming_s;    /* until then workers are expected; INFINITY: no longer */
+    bool holds_ready;   /* tasks are held before they are ready: see settle_held */
     double give_up_s;   /* a stopped run ends then at the latest; INFINITY: not stopped */
     double end_s;       /* of the allocation; INFINITY: never, as far as is known */
     double heard_until_s; /* until then the first word of it is waited for */
@@ -198,6 +199,11 @@ void stop_wait_to_be_told(struct manager *m);
 void calls_open(struct manager *m);
 void calls_close(struct manager *m);
 
+/* May functions that were done turn out to stay so? A held task waits for nothing more: if it is such a function, it is
+ * done. */
+bool calls_may_keep(const struct manager *m);
+bool calls_keep(struct manager *m, task_id task);
+
 /* Puts it with what else its worker will be sent by calls_post. */
 void calls_send(struct manager *m, const struct placement *p);
 void calls_post(struct manager *m);
@@ -239,8 +245,12 @@ int added_hear(struct manager *m, const struct addition *a, struct ganger_error 
 void hooks_open(struct manager *m);
 void hooks_close(struct manager *m); /* what was not collected is cut off */
 
-/* About tasks that wait for nothing more. */
-void hooks_ask(struct manager *m);
+/* Is the program asked about tasks before they are ready? Now, or when it has answered about others? */
+bool hooks_provide(const struct manager *m);
+bool hooks_may_ask(const struct manager *m);
+
+/* About a held task that waits for nothing more; false: it is not asked. */
+bool hooks_ask(struct manager *m, task_id task);
 
 /* Of an attempt that was sent. Nothing without hooks, as below. */
 void hooks_tell_sent(struct manager *m, const struct placement *p);

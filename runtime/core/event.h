@@ -16,7 +16,7 @@ enum event_kind
     EVENT_WORKER_JOINED, /* worker, node, slots (its one slot) */
     EVENT_WORKER_LOST,   /* worker, node, text = why */
     EVENT_TASK_KEPT,     /* task: done in an earlier epoch, its definition is the same */
-    EVENT_TASK_UNCHANGED, /* task: the same, and its inputs contain what they did; it was sent, and returned, to know */
+    EVENT_TASK_UNCHANGED, /* task: the same, and its inputs contain what they did; a command was sent to know */
     EVENT_TASK_SENT,     /* task, attempt, worker, node, slots, gpus: from now on it may have effects */
     EVENT_TASK_RETURNED, /* task, attempt, worker, node: that worker has not started it, and will not */
     EVENT_TASK_STARTED,  /* task, attempt, worker, node: it has been running for a while */

@@ -214,7 +214,8 @@ static void note_task(struct past *p, const struct record_fields *f)
         p->marks[task] = 0;
     } else if (f->kind == RECORD_UNCHANGED) {
         p->done_at[task] = p->n_lines;
-        p->marks[task] = p->marks_before[task];
+        if (p->marks[task] == 0) /* a command was sent, to know; a function was not */
+            p->marks[task] = p->marks_before[task];
     } else if (f->kind == RECORD_DONE) {
         note_done(p, task, f);
     } else if (f->kind == RECORD_CANCELLED) { /* what was lost with its worker has no such line, or no length */
@@ -339,6 +340,11 @@ bool past_was_done(const struct past *p, task_id task)
 bool past_has_definition(const struct past *p, task_id task)
 {
     return (p->marks[task] & WAS_DONE) != 0;
+}
+
+bool past_has_result(const struct past *p, task_id task)
+{
+    return (p->marks[task] & HAS_RESULT) != 0;
 }
 
 uint32_t past_done_at(const struct past *p, task_id task)

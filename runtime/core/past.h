@@ -54,6 +54,9 @@ bool past_has_definition(const struct past *past, task_id task);
  * parents'. */
 uint32_t past_done_at(const struct past *past, task_id task);
 
+/* Was it a function then, and is what it returned recorded? */
+bool past_has_result(const struct past *past, task_id task);
+
 /* What its inputs contained then; FINGERPRINT_NONE: not known. */
 uint64_t past_fingerprint(const struct past *past, task_id task);
 

@@ -140,6 +140,20 @@ static uint64_t expect(const struct task *task, const struct past *past, task_id
     return has_inputs(task) && fingerprint != FINGERPRINT_NONE ? fingerprint : FINGERPRINT_ANY;
 }
 
+/* A join may be followed by some. */
+static bool is_result_needed(const struct graph *g, task_id t)
+{
+    for (uint64_t e = g->child_first[t]; e < g->child_first[t + 1]; e++)
+        if (task_is_call(&g->tasks[g->children[e]]) || task_is_join(&g->tasks[g->children[e]]))
+            return true;
+    return false;
+}
+
+static bool can_stay(const struct graph *g, const struct past *past, task_id t)
+{
+    return !task_is_call(&g->tasks[t]) || past_has_result(past, t) || !is_result_needed(g, t);
+}
+
 /* Without a fingerprint of its inputs (it was done without `--changed content`) nothing tells whether files that are
  * made anew are the same: its dependencies are followed. */
 static bool is_followed(const struct reuse *r, const struct past *past, uint64_t edge)
@@ -189,7 +203,7 @@ struct reuse *reuse_new(const struct graph *g, const struct past *past, bool *is
 
         if (is_done[t] && (must_look || (prospects[t] & AFTER_OPEN) != 0))
             is_done[t] = false;
-        if (!is_done[t] && !task_is_join(task) && !task_is_call(task))
+        if (!is_done[t] && !task_is_join(task) && can_stay(g, past, t))
             r->expected[t] = expect(task, past, t, prospects[t]);
         r->n_candidates += r->expected[t] != FINGERPRINT_NONE;
         tell_children(r, past, t, !is_done[t], prospects);

@@ -10,7 +10,8 @@
 
 #include <cmocka.h>
 
-/* A graph from lines "ID IN,IN OUT,OUT PARENT,PARENT", each "-": none. Parents that make an input need not be named. */
+/* A graph from lines "ID IN,IN OUT,OUT PARENT,PARENT", each "-": none. Parents that make an input need not be named.
+ * What is called f_… is a function. */
 
 #define N_MAX 16
 
@@ -59,6 +60,8 @@ static void add_task(struct graph *g, const char *line)
     task.id = arena_text(&g->text, id, strlen(id));
     if (strcmp(id, "join") == 0)
         task.n_argv = 0;
+    if (strncmp(id, "f_", 2) == 0)
+        task.function = graph_intern_function(g, "f", 1);
     t = graph_add_task(g, &task);
     while (strcmp(after, "-") != 0 && (parent = strsep(&rest, ",")) != NULL)
         graph_add_dependency(g, graph_find(g, parent, strlen(parent)), t);
@@ -92,6 +95,18 @@ static void ran(struct world *w, const char *id, uint64_t fingerprint)
 {
     note(w, RECORD_START, id, 0, 0);
     note(w, RECORD_DONE, id, 7, fingerprint);
+}
+
+/* As one of a batch: that it was sent is not told. */
+static void returned(struct world *w, const char *id, const char *result)
+{
+    static struct record_fields f;
+
+    f = (struct record_fields){.kind = RECORD_DONE, .digest = 7, .n_task = strlen(id)};
+    snprintf(f.task, sizeof(f.task), "%s", id);
+    f.result.text = result;
+    f.result.n_text = result != NULL ? strlen(result) : 0;
+    past_note(w->past, &f);
 }
 
 static void resume(struct world *w)
@@ -285,6 +300,52 @@ static void test_unchanged_is_done_for_every_later_resume(void **unused)
     end(&w);
 }
 
+static void test_a_function_stays_done_if_nothing_before_it_ran(void **unused)
+{
+    struct world w = GRAPH("a in - -", "f_b - - a", "f_c - - f_b", "d - - f_c", "f_never - - a", "f_free - - -");
+
+    (void)unused;
+    ran(&w, "a", 100);
+    returned(&w, "f_b", "eA==");
+    returned(&w, "f_c", NULL); /* too large, but no function waits for it */
+    ran(&w, "d", 0);
+    returned(&w, "f_free", NULL);
+    resume(&w);
+    assert_true(is_done(&w, "f_free"));
+    assert_false(is_done(&w, "f_b") || is_done(&w, "f_c") || is_done(&w, "d"));
+    assert_int_equal(expected(&w, "f_b"), FINGERPRINT_ANY);
+    assert_int_equal(expected(&w, "f_c"), FINGERPRINT_ANY);
+    assert_int_equal(expected(&w, "f_never"), FINGERPRINT_NONE);
+    note(&w, RECORD_UNCHANGED, "f_b", 0, 0); /* it stays so, and what is recorded of it */
+    note(&w, RECORD_UNCHANGED, "f_c", 0, 0);
+    resume(&w);
+    assert_int_equal(expected(&w, "f_b"), FINGERPRINT_ANY);
+    reuse_note_ran(w.reuse, task(&w, "a"));
+    assert_int_equal(expected(&w, "f_b"), FINGERPRINT_NONE);
+    assert_int_equal(expected(&w, "f_c"), FINGERPRINT_ANY); /* until that has run */
+    reuse_note_ran(w.reuse, task(&w, "f_b"));
+    assert_int_equal(expected(&w, "f_c"), FINGERPRINT_NONE);
+    end(&w);
+}
+
+/* What it returned may be asked for by a function behind it, and nobody has it. */
+static void test_a_function_without_a_recorded_result_runs_again(void **unused)
+{
+    struct world w = GRAPH("a in - -", "f_b - - a", "join - - f_b", "f_c - - join", "f_d - - a", "f_e - - f_d");
+
+    (void)unused;
+    ran(&w, "a", 100);
+    returned(&w, "f_b", NULL);
+    returned(&w, "f_c", NULL);
+    returned(&w, "f_d", NULL);
+    returned(&w, "f_e", NULL);
+    resume(&w);
+    assert_int_equal(expected(&w, "f_b"), FINGERPRINT_NONE);
+    assert_int_equal(expected(&w, "f_c"), FINGERPRINT_ANY);
+    assert_int_equal(expected(&w, "f_d"), FINGERPRINT_NONE);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +358,8 @@ int main(void)
         cmocka_unit_test(test_without_a_fingerprint_dependencies_are_followed),
         cmocka_unit_test(test_a_parent_that_was_done_later_counts_unless_files_tell),
         cmocka_unit_test(test_unchanged_is_done_for_every_later_resume),
+        cmocka_unit_test(test_a_function_stays_done_if_nothing_before_it_ran),
+        cmocka_unit_test(test_a_function_without_a_recorded_result_runs_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
