@@ -184,6 +184,7 @@ static void print_text(const struct verification *v)
            r->n_epochs == 1 ? "" : "s", r->n_starts);
     print_count(v->has_workflow ? r->n_other_epochs : 0, "epochs that ran another version of the workflow");
     print_count(r->n_cut_epochs, "epochs that were cut off, or go on");
+    print_count(r->n_superseded, "damaged lines that later epochs did without");
     putchar('\n');
     if (v->has_workflow)
         print_tasks(r);
@@ -209,10 +210,11 @@ static void print_json(const struct verification *v)
     const struct audit_result *r = &v->journal_result;
     const struct run_output_result *o = &v->output_result;
     json_t *report = json_pack(
-        "{s:o, s:b, s:b, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:I, s:O}", "run",
+        "{s:o, s:b, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:I, s:O}", "run",
         json_of(v->dir.path), "proven", is_proven(v), "complete", r->is_complete, "journal", "lines",
         (json_int_t)r->n_lines, "epochs", (json_int_t)r->n_epochs, "other_epochs", (json_int_t)r->n_other_epochs,
-        "cut_epochs", (json_int_t)r->n_cut_epochs, "attempts", (json_int_t)r->n_starts, "output", "files",
+        "cut_epochs", (json_int_t)r->n_cut_epochs, "attempts", (json_int_t)r->n_starts, "superseded_lines",
+        (json_int_t)r->n_superseded, "output", "files",
         (json_int_t)o->n_files, "chunks", (json_int_t)o->n_chunks, "bytes", (json_int_t)o->n_text, "unended_chunks",
         (json_int_t)o->n_unended, "unfinished_chunks", (json_int_t)o->n_torn, "holes", (json_int_t)o->n_holes,
         "hole_bytes", (json_int_t)o->n_hole_bytes,

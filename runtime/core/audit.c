@@ -91,6 +91,9 @@ struct audit
     struct audit_result result;
 
     uint64_t line;       /* the present one */
+    uint64_t *damaged;   /* lines of the present epoch */
+    size_t n_damaged;
+    size_t damaged_capacity;
     uint32_t epoch;      /* 0: none yet */
     bool is_ours;        /* the epoch runs this workflow */
     bool is_open;        /* the epoch has no last line yet */
@@ -160,6 +163,7 @@ void audit_free(struct audit *a)
     if (a == NULL)
         return;
     clear_epoch(a);
+    free(a->damaged);
     past_free(a->past);
     reuse_free(a->reuse);
     free(a->is_kept);
@@ -711,6 +715,8 @@ static void note_added(struct audit *a, const struct record_fields *f)
 static void begin_epoch(struct audit *a, const struct record_fields *f)
 {
     end_epoch(a);
+    a->result.n_superseded += a->n_damaged;
+    a->n_damaged = 0;
     if (f->epoch != a->epoch + 1)
         report(a, "epoch %" PRIu32 " follows epoch %" PRIu32 ": lines are missing, or out of order", f->epoch,
                a->epoch);
@@ -776,7 +782,8 @@ void audit_line(struct audit *a, uint64_t number, const struct record_fields *f)
     a->result.n_lines += number != a->line; /* one about many functions is told for each of them */
     a->line = number;
     if (f == NULL) {
-        report(a, "damaged or torn: its checksum is wrong");
+        a->damaged = xgrow(a->damaged, a->n_damaged, &a->damaged_capacity, sizeof(*a->damaged));
+        a->damaged[a->n_damaged++] = number;
         return;
     }
     check_order(a, f);
@@ -816,8 +823,21 @@ static void count_task(struct audit *a, task_id t)
     }
 }
 
+/* Nobody has come after them. */
+static void report_damaged(struct audit *a)
+{
+    uint64_t line = a->line;
+
+    for (size_t i = 0; i < a->n_damaged; i++) {
+        a->line = a->damaged[i];
+        report(a, "damaged or torn: its checksum is wrong");
+    }
+    a->line = line;
+}
+
 void audit_end(struct audit *a, struct audit_result *result)
 {
+    report_damaged(a);
     end_epoch(a);
     if (a->epoch == 0)
         report(a, "the journal has no epoch");

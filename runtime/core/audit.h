@@ -7,7 +7,9 @@
  *  - no slot and no GPU of a node is used by two at a time; a node's memory, a queue's tokens and named resources are
  *    never exceeded;
  *  - tasks are skipped, or not needed, only when their conditions cannot be met;
- *  - nothing is missing in the journal: epochs, lines, the last one.
+ *  - nothing is missing in the journal: epochs, lines, the last one. A damaged line is no problem by itself if another
+ *    epoch came after it: that did without it, as past.h does, and ran again what only it had said. What it leaves
+ *    unproven in its own epoch, an end without a start, say, is one all the same.
  * Times are compared to within a few microseconds, or, in a run on several nodes, whose clocks only messages compare,
  * to within 0.1 s. Rules about tasks are looked at only in epochs that ran this workflow, as its digest tells.
  * O(lines + tasks + edges) for each epoch, some 100 bytes for each task. Pure: knows no files. */
@@ -37,6 +39,7 @@ struct audit_result
     uint64_t n_starts;          /* attempts that were not taken back */
     uint32_t n_epochs;
     uint32_t n_other_epochs;    /* … that ran something else than this workflow */
+    uint64_t n_superseded;      /* damaged lines that an epoch after theirs did without: no problems */
     uint32_t n_cut_epochs;      /* … that have no last line: killed, or still going on */
     uint32_t n_tasks;           /* of the workflow, without joins; each is one of these: */
     uint32_t n_done;

@@ -352,10 +352,28 @@ static void test_amounts_are_never_exceeded(void **state)
                     "run 1\nstart a\nstart b w=2 node=1\ndone a t=1-3\ndone b w=2 node=1 t=2-4\nend");
 }
 
+/* But what it leaves unproven is one. */
+static void test_a_damaged_line_that_a_later_epoch_did_without_is_no_problem(void **state)
+{
+    static const char journal[] = "run 1\nstart a\ndone a t=1-2\ndamaged\ndamaged\nend\n"
+                                  "run 2\nstart b\ndone b t=2-3\nend";
+    struct audit_result r;
+    char *problems = problems_of("a\nb : a", journal, &r);
+
+    (void)state;
+    assert_string_equal(problems, "");
+    assert_true(r.is_complete);
+    assert_int_equal(r.n_superseded, 2);
+    free(problems);
+    assert_problem("a", "run 1\nstart a\ndamaged\nend\nrun 2\nstart a\ndone a\nend",
+                   "epoch 1 ended, but task \"a\" did not");
+}
+
 static void test_what_is_missing_in_the_journal_is_found(void **state)
 {
     (void)state;
     assert_problem("a", "run 1\nstart a\ndone a\ndamaged\nend", "line 4: damaged or torn");
+    assert_problem("a", "run 1\nend\nrun 2\ndamaged\nstart a\ndone a\nend", "line 4: damaged or torn");
     assert_problem("a", "run 2\nstart a\ndone a\nend", "epoch 2 follows epoch 0");
     assert_problem("a", "run 1\nstart a\ndone a\nend\nnode x", "stands behind the last one");
 }
@@ -390,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_a_slot_used_twice_at_a_time_is_found),
         cmocka_unit_test(test_gpus_and_slots_are_as_asked_for),
         cmocka_unit_test(test_amounts_are_never_exceeded),
+        cmocka_unit_test(test_a_damaged_line_that_a_later_epoch_did_without_is_no_problem),
         cmocka_unit_test(test_what_is_missing_in_the_journal_is_found),
         cmocka_unit_test(test_other_versions_are_only_looked_at_for_what_holds_for_all),
     };
