@@ -82,7 +82,8 @@ cluster_furnish() { # NAME DIR ADDRESS SHARED...
 
 cluster_init_pid() { cat "$cluster_dir/hosts/$1/pid"; }
 
-# The node's first process reaps orphans, as init does.
+# The node's first process reaps orphans, as init does. A node that comes back has the address it had: what others send
+# to a new one would be lost until they ask for it again.
 cluster_add_host() { # NAME NUMBER
     local host=$cluster_dir/hosts/$1 outer
     mkdir -p "$host"
@@ -101,7 +102,8 @@ cluster_add_host() { # NAME NUMBER
     cluster_until 10 test -e "$host/ready"
     tr -d ' ' <"/proc/$outer/task/$outer/children" >"$host/pid"
     ip link del "cluster$2" 2>/dev/null
-    ip link add "cluster$2" type veth peer name eth0 netns "$(cat "$host/pid")"
+    ip link add "cluster$2" type veth peer name eth0 address "02:00:0a:4d:00:$(printf %02x "$2")" \
+        netns "$(cat "$host/pid")"
     ip link set "cluster$2" master cluster0 up
     nsenter -t "$(cat "$host/pid")" -n sh -c "ip addr add 10.77.0.$2/24 dev eth0 && ip link set eth0 up"
 }
