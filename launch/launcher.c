@@ -392,6 +392,7 @@ static bool was_ended_by_death(const struct launch *l)
 static int judge(const struct launch *l, struct launcher_end *end, struct ganger_error *err)
 {
     int s = l->mpirun_status;
+    const char *cause = WIFSIGNALED(s) ? "signal" : "exit status";
 
     *end = (struct launcher_end){l->word.exit_status, l->first_signal != 0 || l->drains, l->word.epoch};
     if (l->has_word && !was_ended_by_death(l))
@@ -409,9 +410,13 @@ static int judge(const struct launch *l, struct launcher_end *end, struct ganger
                          START_S);
     if (WIFEXITED(s) && WEXITSTATUS(s) == 127)
         return error_set(err, ERROR_SYSTEM, "mpirun could not be started");
+    if (!l->has_started)
+        return error_set(err, ERROR_SYSTEM,
+                         "mpirun ended (%s %d) before its ranks had come together: nothing has been run; "
+                         "`mpirun -n 2 hostname` may tell why",
+                         cause, WIFSIGNALED(s) ? WTERMSIG(s) : WEXITSTATUS(s));
     return error_set(err, ERROR_SYSTEM,
-                     "mpirun ended (%s %d) before the run was over; `ganger run … --resume` continues it",
-                     WIFSIGNALED(s) ? "signal" : "exit status",
+                     "mpirun ended (%s %d) before the run was over; `ganger run … --resume` continues it", cause,
                      WIFSIGNALED(s) ? WTERMSIG(s) : WEXITSTATUS(s));
 }
 

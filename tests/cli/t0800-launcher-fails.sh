@@ -8,4 +8,4 @@ printf '#!/bin/sh\necho no daemons >&2\nexit 1\n' > broken
 chmod +x broken
 GANGER_MPIRUN=$PWD/broken g 3 run tasks.txt -n 1
 says err "no daemons"
-says err "before the run was over"
+says err "before its ranks had come together: nothing has been run"
