@@ -156,6 +156,15 @@ static double take_seconds(struct reading *r, const char *name)
     return seconds < 0 ? INFINITY : seconds;
 }
 
+static double take_moment(struct reading *r, const char *name)
+{
+    double seconds = take_seconds(r, name);
+
+    if (isinf(seconds))
+        refuse(r, name, "a time in seconds since 1970");
+    return seconds;
+}
+
 static void take_list(struct reading *r, const char *name, struct text_list *list)
 {
     const json_t *array = take(r, name, true), *value;
@@ -207,7 +216,7 @@ int resource_set_from_json(struct resource_set *set, const json_t *object, struc
     set->comment = take_text(&r, "comment", true);
     set->script = take_text(&r, "script", true);
     set->log = take_text(&r, "log", true);
-    set->requested_s = take_seconds(&r, "requested");
+    set->requested_s = take_moment(&r, "requested");
     set->is_released = json_is_true(take(&r, "released", true));
     set->host = take_text(&r, "host", true);
     set->pid = (pid_t)take_integer(&r, "pid", INT32_MAX);

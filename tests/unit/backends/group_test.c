@@ -82,6 +82,21 @@ static void test_a_resource_set_comes_back_as_it_went(void **state)
     resource_set_release(&again);
 }
 
+/* A negative number of seconds means without end, as a run time; a job is not requested at such a time. */
+static void test_a_time_before_all_times_is_refused(void **state)
+{
+    struct resource_set set = make_set(), again;
+    json_t *object = resource_set_to_json(&set);
+    struct ganger_error err = {0};
+
+    (void)state;
+    json_object_set_new(object, "requested", json_real(-11.5));
+    assert_int_equal(resource_set_from_json(&again, object, &err), -1);
+    assert_non_null(strstr(err.text, "\"requested\" is not a time"));
+    json_decref(object);
+    resource_set_release(&set);
+}
+
 /* Each member missing, and each of another type: refused with its name, nothing leaked. */
 static void test_a_damaged_resource_set_is_refused_by_name(void **state)
 {
@@ -119,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_group_comes_back_as_it_went),
         cmocka_unit_test(test_a_resource_set_comes_back_as_it_went),
+        cmocka_unit_test(test_a_time_before_all_times_is_refused),
         cmocka_unit_test(test_a_damaged_resource_set_is_refused_by_name),
     };
 
