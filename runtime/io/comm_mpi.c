@@ -343,6 +343,7 @@ struct comm *comm_open_mpi(bool leaves_at_once, struct ganger_error *err)
     m->far_s = FAR_FIRST_S;
     setenv("OMPI_MCA_opal_event_include", "epoll", 0); /* see find_net_fds */
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    start_settle();
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);

@@ -79,6 +79,9 @@ socklen_t start_bell_address(struct sockaddr_un *address, const struct bell *bel
 /* An error when this program was started by the mpirun of another MPI. */
 int start_check_size(uint32_t size, struct ganger_error *err);
 
+/* Waits until all can be expected to be ready for messages, where MPI_Init does not make sure of it. */
+void start_settle(void);
+
 /* Makes the ranks known to each other: nodes, bells, the page that a node's ranks share. Collective. Before any message
  * is sent, and any receive posted. */
 void start_meet(struct comm_mpi *m, MPI_Comm node);
