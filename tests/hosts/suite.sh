@@ -156,6 +156,31 @@ test_black_hole_is_set_aside() {
     hosts_nothing_left
 }
 
+# A program is broken on one host, and what else runs there ends well. All cost as much, so that they mix.
+test_black_hole_of_one_program_is_set_aside() {
+    local failed
+    printf '#!/bin/sh\nsleep 0.1\n' | tee here >there
+    printf '#!/bin/sh\nsleep 0.1\nexit 1\n' >broken
+    chmod +x here there broken
+    cluster_on n2 mount --bind "$PWD/broken" "$PWD/there"
+    {
+        echo '{"defaults": {"cost": "0.1s"}, "tasks": ['
+        for ((i = 0; i < 280; i++)); do
+            if ((i % 7 == 0)); then echo "{\"id\": \"t$i\", \"command\": [\"$PWD/there\"]},"; fi
+            echo "{\"id\": \"h$i\", \"command\": [\"$PWD/here\"]},"
+        done
+        echo '{"id": "last", "command": ["true"]}]}'
+    } >flow.json
+    hosts_run flow.json
+    hosts_wait 1
+    hosts_says out "node n2 is set aside: "
+    hosts_says out "tasks of \"there\" in a row"
+    failed=$(hosts_events flow.run failed)
+    [ "$failed" -ge 5 ] && [ "$failed" -le 12 ] || hosts_die "$failed of 40 tasks were eaten"
+    [ "$(hosts_events flow.run "done")" = $((321 - failed)) ] || hosts_die "not all others are done"
+    hosts_nothing_left
+}
+
 test_manager_dies() {
     flow 24 10
     hosts_run flow.json
