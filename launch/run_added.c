@@ -53,7 +53,7 @@ static int read_line(void *data, const struct journal_line *line, struct ganger_
     struct cursor c;
     task_id adder;
 
-    if (line->fields == NULL || line->fields->kind != RECORD_ADDED)
+    if (line->fields == NULL)
         return 0;
     adder = find_adder(r->graph, line->fields);
     if (adder == TASK_NONE || !decode(&r->bytes, &line->fields->definition))
@@ -72,7 +72,7 @@ int run_added_read(const char *journal_path, struct graph *g, struct ganger_erro
     int status = 0;
 
     if (graph_has_functions(g) && access(journal_path, F_OK) == 0)
-        status = journal_read(journal_path, read_line, &r, err);
+        status = journal_read_added(journal_path, read_line, &r, err);
     graph_compact(g);
     buffer_release(&r.bytes);
     return status;

@@ -316,7 +316,7 @@ static char *put_skipped(char *p, const struct graph *g, const struct event *e)
 /* The last member may be long: who looks for the id need not read it. */
 static char *put_added(char *p, const struct graph *g, const struct event *e)
 {
-    p = put_task(p, "{\"event\":\"added\",\"task\":", g, e->task);
+    p = put_task(p, RECORD_ADDED_START ",\"task\":", g, e->task);
     p = PUT(p, ",\"index\":");
     p = digits_put(p, e->task);
     p = put_task(p, ",\"cause\":", g, e->cause);

@@ -18,6 +18,7 @@
 #define RECORD_FORMAT 1      /* of all lines; stands in the header line */
 #define RECORD_ID_BYTES 1024 /* what an id is cut at; ids have 255 */
 #define RECORD_HEADER_START "{\"event\":\"run\",\"format\":"
+#define RECORD_ADDED_START "{\"event\":\"added\""
 
 /* What a line may need at most. `n_numbers` are the event's slots and GPUs. */
 size_t record_bytes_max(uint32_t n_numbers);

@@ -430,6 +430,7 @@ struct scan
     const char *path;
     journal_reader *reader;
     void *data;
+    const char *start; /* lines that begin otherwise are passed over; NULL: none are */
     uint64_t n_lines;
     uint32_t epoch;
     uint64_t n_bytes; /* up to the end of the last valid line */
@@ -507,6 +508,8 @@ static int scan_line(struct scan *s, const struct line *line, struct ganger_erro
     struct record_fields fields;
     struct journal_line told = {.number = ++s->n_lines};
 
+    if (s->start != NULL && !(line->record.is_valid && record_begins(&line->record, s->start)))
+        return 0;
     if (line->record.is_valid) {
         s->n_bytes += s->n_torn + line->n_bytes;
         s->n_damaged += s->n_bad;
@@ -708,15 +711,28 @@ void journal_past_release(struct journal_past *past)
 
 /* --- reading for others --- */
 
-int journal_read(const char *path, journal_reader *reader, void *data, struct ganger_error *err)
+static int read_all(struct scan *scan, struct ganger_error *err)
 {
-    struct scan scan = {.path = path, .reader = reader, .data = data};
-    int fd = open_to_read(AT_FDCWD, path, err);
+    int fd = open_to_read(AT_FDCWD, scan->path, err);
     int status;
 
     if (fd < 0)
-        return error_set_errno(err, ERROR_USAGE, "%s: cannot read the journal", path);
-    status = scan_lines(&scan, fd, err);
+        return error_set_errno(err, ERROR_USAGE, "%s: cannot read the journal", scan->path);
+    status = scan_lines(scan, fd, err);
     close(fd);
     return status;
+}
+
+int journal_read(const char *path, journal_reader *reader, void *data, struct ganger_error *err)
+{
+    struct scan scan = {.path = path, .reader = reader, .data = data};
+
+    return read_all(&scan, err);
+}
+
+int journal_read_added(const char *path, journal_reader *reader, void *data, struct ganger_error *err)
+{
+    struct scan scan = {.path = path, .reader = reader, .data = data, .start = RECORD_ADDED_START};
+
+    return read_all(&scan, err);
 }

@@ -946,6 +946,30 @@ static void test_read_gives_each_line(void **state)
     buffer_release(&b);
 }
 
+/* Damaged ones, too, are passed over: who reads them otherwise is told. */
+static void test_read_added_gives_no_other_lines(void **state)
+{
+    struct world *w = *state;
+    struct task_result result = {.end = TASK_EXITED};
+    struct buffer b = BUFFER_EMPTY;
+    FILE *file;
+
+    draw(w, "x=1 a=2");
+    play(w, "x- a+ a!");
+    begin(w, 2, (recover(w), w->past.n_bytes));
+    say(w, EVENT_TASK_ADDED, "a", &result);
+    say(w, EVENT_TASK_DONE, "a", &result);
+    say(w, EVENT_TASK_ADDED, "x", &result);
+    end(w);
+    file = fopen(w->path, "a");
+    fputs("{\"event\":\"added\",\"task\":\"a\"}\n", file);
+    fclose(file);
+    assert_int_equal(journal_read_added(w->path, list_line, &b, &w->err), 0);
+    buffer_put_u8(&b, 0);
+    assert_string_equal(b.bytes, "7 0 a added 0 0\n9 0 x added 0 0\n");
+    buffer_release(&b);
+}
+
 static void test_read_ends_when_the_reader_says_so(void **state)
 {
     struct world *w = *state;
@@ -1010,6 +1034,7 @@ int main(void)
         WORLD_TEST(test_other_files_are_refused),
         WORLD_TEST(test_a_newer_format_is_refused_even_if_its_checksum_is_another),
         WORLD_TEST(test_read_gives_each_line),
+        WORLD_TEST(test_read_added_gives_no_other_lines),
         WORLD_TEST(test_read_ends_when_the_reader_says_so),
         WORLD_TEST(test_read_of_a_missing_journal_is_an_error),
     };
