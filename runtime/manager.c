@@ -171,15 +171,39 @@ static void start_task(struct manager *m, const struct placement *p, bool is_in_
     manager_send_run(m, p, is_in_advance);
 }
 
-/* Would the run stop if all that is in flight failed? Then a worker must not begin another task before we know
- * how the one before it ended. */
-static bool is_near_a_limit(const struct manager *m)
+/* How many more failures there may be; a limit of 0 is none. */
+static uint32_t n_left_of(uint32_t limit, uint32_t n)
+{
+    if (limit == 0)
+        return UINT32_MAX;
+    return n < limit ? limit - n : 0;
+}
+
+/* So many more may be in flight that the run would not stop before all of them had failed: a worker must not begin
+ * another task before we know how the one before it ended. */
+static uint32_t n_before_a_limit(const struct manager *m)
 {
     uint32_t n_in_flight = sched_n_in_flight(m->sched) + sched_count(m->sched, STATE_HELD);
+    uint32_t n_left = n_left_of(m->o->max_failures, m->n_failed + n_in_flight);
+    uint32_t n_left_in_a_row = n_left_of(m->o->max_failures_in_a_row, m->n_failed_in_a_row + n_in_flight);
 
-    return (m->o->max_failures != 0 && m->n_failed + n_in_flight >= m->o->max_failures) ||
-           (m->o->max_failures_in_a_row != 0 &&
-            m->n_failed_in_a_row + n_in_flight >= m->o->max_failures_in_a_row);
+    return n_left < n_left_in_a_row ? n_left : n_left_in_a_row;
+}
+
+/* Each holds what the first holds. */
+static void feed_batch(struct manager *m, uint32_t worker)
+{
+    uint32_t n = sched_next_in_batch(m->sched, worker, n_before_a_limit(m));
+    uint32_t first = sched_n_in_batch(m->sched, worker) - n;
+    struct placement p;
+
+    if (n > 0)
+        p = sched_placement_in_batch(m->sched, worker, first);
+    for (uint32_t i = first; i < first + n; i++) {
+        p.task = sched_in_batch(m->sched, worker, i);
+        p.attempt = sched_attempt(m->sched, p.task);
+        calls_send(m, &p);
+    }
 }
 
 /* What may wait behind what a worker does. One of a node that was set aside gets no more: it is to become idle. Nor
@@ -192,10 +216,10 @@ static void feed(struct manager *m, uint32_t worker)
         return;
     if (sched_next_in_advance(m->sched, worker, &p))
         start_task(m, &p, true);
-    while (m->calls != NULL && !is_near_a_limit(m) && sched_next_in_batch(m->sched, worker, &p))
-        calls_send(m, &p);
-    while (m->calls != NULL && m->hooks == NULL && !m->holds_ready && !is_near_a_limit(m) &&
-           sched_next_chained(m->sched, worker, &p))
+    if (m->calls == NULL)
+        return;
+    feed_batch(m, worker);
+    while (m->hooks == NULL && !m->holds_ready && n_before_a_limit(m) > 0 && sched_next_chained(m->sched, worker, &p))
         calls_send(m, &p);
 }
 
@@ -234,7 +258,7 @@ static void start_what_fits(struct manager *m)
         m->last_sent = p.worker;
         manager_be_fed(m, p.worker);
     }
-    for (size_t i = 0; i < m->n_fed && !is_near_a_limit(m); i++)
+    for (size_t i = 0; i < m->n_fed && n_before_a_limit(m) > 0; i++)
         feed(m, m->fed[i]);
     m->n_fed = 0;
     calls_post(m);

@@ -521,10 +521,8 @@ static bool may_be_followed(const struct sched *s, task_id task)
 }
 
 /* A task goes to a worker, which has what it asks for. */
-static void send(struct sched *s, task_id task, uint32_t worker, struct placement *p)
+static void become_sent(struct sched *s, task_id task, uint32_t worker)
 {
-    const struct worker *w = worker_of(s, worker);
-
     /* It may lie anywhere in memory; when it ends, this will have come. */
     __builtin_prefetch(&s->graph->tasks[task].cost_s);
     __builtin_prefetch(&s->graph->child_first[task]);
@@ -533,14 +531,26 @@ static void send(struct sched *s, task_id task, uint32_t worker, struct placemen
     s->tasks[task].attempt++;
     if (s->graph->child_first[task] < s->graph->child_first[task + 1] && may_be_followed(s, task))
         chain_add(&s->chain, task);
-    *p = (struct placement){.task = task,
-                            .attempt = s->tasks[task].attempt,
-                            .worker = worker,
-                            .node = w->node,
-                            .n_slots = w->n_slots,
-                            .slots = place_slots_of(&s->match.place, worker),
-                            .n_gpus = w->n_gpus,
-                            .gpus = w->gpus};
+}
+
+static struct placement placement_of(const struct sched *s, task_id task, uint32_t worker)
+{
+    const struct worker *w = &s->match.place.workers[worker];
+
+    return (struct placement){.task = task,
+                              .attempt = s->tasks[task].attempt,
+                              .worker = worker,
+                              .node = w->node,
+                              .n_slots = w->n_slots,
+                              .slots = place_slots_of(&s->match.place, worker),
+                              .n_gpus = w->n_gpus,
+                              .gpus = w->gpus};
+}
+
+static void send(struct sched *s, task_id task, uint32_t worker, struct placement *p)
+{
+    become_sent(s, task, worker);
+    *p = placement_of(s, task, worker);
 }
 
 bool sched_next(struct sched *s, struct placement *p)
@@ -589,28 +599,43 @@ static uint32_t batch_limit(const struct sched *s, task_id task, uint32_t max)
     double mean_s = estimate_recent_s(&s->estimate, task);
     uint32_t n_ready = s->counts[STATE_READY], n_workers = s->match.place.n_workers;
     uint32_t share = n_workers > 1 ? n_ready / (2 * n_workers + 1) + 1 : max; /* one alone shares with nobody */
-    uint32_t limit = mean_s > BATCH_S / max ? (uint32_t)(BATCH_S / mean_s) : max;
+    uint32_t limit = mean_s * max > BATCH_S ? (uint32_t)(BATCH_S / mean_s) : max;
 
     return limit < share ? limit : share;
 }
 
-bool sched_next_in_batch(struct sched *s, uint32_t worker, struct placement *p)
+/* The best ready task, if it may go behind what a worker does, and so many are there. */
+static task_id next_behind(const struct sched *s, uint32_t worker, uint32_t n_there)
 {
-    const struct worker *w = worker_of(s, worker);
     uint32_t max = s->match.place.n_workers > 1 ? BATCH_MAX : BATCH_MAX_ALONE;
-    task_id task;
+    task_id task = match_successor(&s->match, worker);
 
-    if (s->is_stopped || w->task == TASK_NONE || !is_call(s, w->task))
-        return false;
-    task = match_successor(&s->match, worker);
-    if (task == TASK_NONE || !is_call(s, task) || !estimate_is_below(&s->estimate, w->task, BATCH_S) ||
-        !estimate_is_below(&s->estimate, task, BATCH_S) ||
-        batches_count(&s->batches, worker) >= batch_limit(s, task, max))
-        return false;
-    match_take_successor(&s->match, task);
-    batches_add(&s->batches, worker, task);
-    send(s, task, worker, p);
-    return true;
+    if (task == TASK_NONE || !is_call(s, task) || !estimate_is_below(&s->estimate, task, BATCH_S) ||
+        n_there >= batch_limit(s, task, max))
+        return TASK_NONE;
+    return task;
+}
+
+uint32_t sched_next_in_batch(struct sched *s, uint32_t worker, uint32_t max)
+{
+    task_id running = worker_of(s, worker)->task, task;
+    uint32_t n_there = batches_count(&s->batches, worker), n = 0;
+
+    if (s->is_stopped || running == TASK_NONE || !is_call(s, running) ||
+        !estimate_is_below(&s->estimate, running, BATCH_S))
+        return 0;
+    while (n < max && (task = next_behind(s, worker, n_there + n)) != TASK_NONE) {
+        match_take_successor(&s->match, task);
+        batches_add(&s->batches, worker, task);
+        become_sent(s, task, worker);
+        n++;
+    }
+    return n;
+}
+
+struct placement sched_placement_in_batch(const struct sched *s, uint32_t worker, uint32_t i)
+{
+    return placement_of(s, batches_at(&s->batches, worker, i), worker);
 }
 
 bool sched_is_chained(const struct sched *s, task_id task)

@@ -128,10 +128,10 @@ bool sched_next(struct sched *s, struct placement *p);
  * The task becomes sent. False when there is no such task, or the worker is not busy with one task alone. */
 bool sched_next_in_advance(struct sched *s, uint32_t worker, struct placement *p);
 
-/* Functions go to a worker in batches: the next one behind those that a busy worker has, which are functions, too. All
- * that holds for sending in advance holds for this; they are known to be so short that all of a batch takes a moment,
- * and no worker gets more than its share of what is ready. */
-bool sched_next_in_batch(struct sched *s, uint32_t worker, struct placement *p);
+/* Functions go to a worker in batches: at most `max` behind those that a busy worker has, which are functions, too. All
+ * that holds for sending in advance holds for these; they are known to be so short that all of a batch takes a moment,
+ * and no worker gets more than its share of what is ready. Returns how many: the last that wait behind its task. */
+uint32_t sched_next_in_batch(struct sched *s, uint32_t worker, uint32_t max);
 
 /* A function that follows others on their worker: its open dependencies all wait or run there, and it goes behind
  * them, though it is not ready. All that holds for batches holds for this; besides, nothing is ready, nobody but this
@@ -145,6 +145,7 @@ bool sched_is_chained(const struct sched *s, task_id task);
 /* What waits behind the task that a worker runs, the i-th from the first. */
 uint32_t sched_n_in_batch(const struct sched *s, uint32_t worker);
 task_id sched_in_batch(const struct sched *s, uint32_t worker, uint32_t i);
+struct placement sched_placement_in_batch(const struct sched *s, uint32_t worker, uint32_t i);
 
 /* There is room elsewhere for what waits in a batch, and nothing else is ready: the `*n` tasks from the `*first` on
  * should be recalled. Each is told once. False when there are none. */

@@ -23,12 +23,15 @@ static struct fixture begin_calls(int n, int n_done, const char *slots_of_nodes)
 
 static uint32_t fill_batch(struct fixture *f, uint32_t worker)
 {
-    struct placement p;
-    uint32_t n = 0;
+    uint32_t n_before = sched_n_in_batch(f->sched, worker), n = sched_next_in_batch(f->sched, worker, UINT32_MAX);
 
-    while (sched_next_in_batch(f->sched, worker, &p)) {
+    assert_int_equal(sched_n_in_batch(f->sched, worker), n_before + n);
+    for (uint32_t i = n_before; i < n_before + n; i++) {
+        struct placement p = sched_placement_in_batch(f->sched, worker, i);
+
         assert_int_equal(p.worker, worker);
-        n++;
+        assert_int_equal(p.task, sched_in_batch(f->sched, worker, i));
+        assert_int_equal(p.attempt, 1);
     }
     return n;
 }
@@ -61,6 +64,21 @@ static void test_short_functions_go_in_batches_and_run_in_order(void **state)
     }
     assert_int_equal(sched_n_in_batch(f.sched, 1), 0);
     assert_int_equal(sched_task_of(f.sched, 1), 1 + n);
+    end(&f);
+}
+
+static void test_no_more_go_than_may(void **state)
+{
+    struct fixture f = begin_calls(100, 1, "1");
+    struct placement p;
+
+    (void)state;
+    assert_true(sched_next(f.sched, &p));
+    assert_int_equal(sched_next_in_batch(f.sched, 1, 0), 0);
+    assert_int_equal(sched_next_in_batch(f.sched, 1, 3), 3);
+    assert_int_equal(sched_n_in_flight(f.sched), 4);
+    assert_int_equal(sched_count(f.sched, STATE_READY), 95);
+    assert_int_equal(sched_next_in_batch(f.sched, 1, UINT32_MAX), 95);
     end(&f);
 }
 
@@ -187,7 +205,7 @@ static void test_commands_do_not_go_behind_functions_nor_the_other_way(void **st
     assert_true(sched_next(f.sched, &p));
     sched_finish(f.sched, p.task, STATE_DONE, 1e-6);
     assert_true(sched_next(f.sched, &p)); /* b */
-    assert_false(sched_next_in_batch(f.sched, 1, &p));
+    assert_int_equal(sched_next_in_batch(f.sched, 1, UINT32_MAX), 0);
     assert_false(sched_next_in_advance(f.sched, 1, &p));
     end(&f);
 }
@@ -197,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_goes_behind_a_function_of_which_nothing_is_known),
         cmocka_unit_test(test_short_functions_go_in_batches_and_run_in_order),
+        cmocka_unit_test(test_no_more_go_than_may),
         cmocka_unit_test(test_one_worker_alone_gets_more_than_one_of_several),
         cmocka_unit_test(test_a_batch_of_longer_functions_is_smaller),
         cmocka_unit_test(test_no_worker_gets_more_than_its_share),
