@@ -13,7 +13,7 @@ if [ "${1:-}" = --one ]; then
     mkdir -p "$corpus"
     [ ! -d "tests/fuzz/corpus/$name" ] || cp -R "tests/fuzz/corpus/$name/." "$corpus"
     status=0
-    "build/fuzz/fuzz/$name" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+    "build/fuzz/fuzz/$name" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=120 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="build/fuzz/$name-" "$corpus" >"build/fuzz/$name.log" 2>&1 || status=$?
     echo "$name: status $status, $(sed -n 's/^stat::number_of_executed_units: *//p' "build/fuzz/$name.log") executions"
     exit $status
