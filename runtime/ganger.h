@@ -34,9 +34,17 @@
  * Threads and ranks. Under mpirun each worker is a process; rank 0 is the manager. With `--backend thread` all are
  * threads of one process. Functions run on workers, one at a time on each, on any thread of the worker: on the one
  * that talks with the manager when they are known to be short, else on one beside it. They may not call MPI
- * (ganger_mpi.h), and should leave signal handlers and the working directory alone. Functions of two workers run at
- * the same time: with `--backend thread` in one address space. The callbacks of struct ganger_program run on the
- * manager's rank; hooks, on a thread of their own there.
+ * (ganger_mpi.h), and should leave signal handlers and the working directory alone. Functions of two workers run
+ * at the same time: with `--backend thread` in one address space. A function may start threads, which must have
+ * ended when it returns; what is said of one call (ganger_call_…), by one of them at a time. The callbacks of
+ * struct ganger_program run on the manager's rank, on the first thread of its process (with `--backend none`,
+ * where functions have that, on another one); hooks, on a thread of their own there.
+ *
+ * Processes. `main` runs in the one that was started by hand, under mpirun in that of each rank, and for each
+ * isolated function in one more: what it does before ganger_main, all of them do. Ranks under mpirun as a rule end
+ * inside of ganger_main, by _exit, when what stdio holds was written: what stands behind it, and what was given to
+ * atexit, is run for sure in the first one alone. While a run goes on its processes block INT, TERM, HUP, USR1,
+ * USR2 and CONT, which ganger reads, and ignore SIGPIPE and SIGXFSZ.
  *
  * What a function prints goes where its worker's standard output and standard error go: to those of `prog run`, as it
  * comes, those of several workers mixed, and it is not kept. That of an isolated one is kept in the run directory as a
@@ -73,7 +81,8 @@ GANGER_API const char *ganger_version(void);
 
 /* ---- functions ---- */
 
-/* One attempt of a task while it runs: valid during the call only. */
+/* One attempt of a task while it runs: valid during the call only, and so are all pointers that it gives. Where a size
+ * or a count is given by a pointer (`n_bytes`, `n`), that may not be NULL, here and below. */
 struct ganger_call;
 
 /* Returns 0 when all went well; any other value makes the task fail with it as its status (as far as it fits into
@@ -106,8 +115,9 @@ GANGER_API size_t ganger_call_n_dependencies(const struct ganger_call *call);
  * is no such dependency. A function that returned nothing has an empty result. */
 GANGER_API const void *ganger_call_dependency(const struct ganger_call *call, size_t i, size_t *n_bytes);
 
-/* The result of this call becomes a copy of these bytes, in place of what it was before. -1 when they are more than
- * GANGER_RESULT_MAX: then the task fails, whatever the function returns, and the message says why. */
+/* The result of this call becomes a copy of these bytes, in place of what it was before, of which they may be a
+ * part. -1 when they are more than GANGER_RESULT_MAX: then the task fails, whatever the function returns, and the
+ * message says why. */
 GANGER_API int ganger_call_return(struct ganger_call *call, const void *bytes, size_t n_bytes);
 
 /* The same without a copy: room for a result of so many bytes, to be written before the function returns; zeros.
@@ -363,8 +373,10 @@ enum ganger_status
     GANGER_NOT_RUN,    /* the run ended before */
 };
 
+/* Those that were added are among them. A wildcard that several tasks of a workflow file wait by may have a number,
+ * too, and stands for no task: its id is "". Of a number that there is not, that is so as well, and GANGER_NOT_RUN. */
 GANGER_API uint32_t ganger_run_n_tasks(const struct ganger_run *run);
-GANGER_API ganger_task_number ganger_run_find(const struct ganger_run *run, const char *id);
+GANGER_API ganger_task_number ganger_run_find(const struct ganger_run *run, const char *id); /* GANGER_NO_TASK: none */
 GANGER_API const char *ganger_run_id(const struct ganger_run *run, ganger_task_number task);
 GANGER_API enum ganger_status ganger_run_status(const struct ganger_run *run, ganger_task_number task);
 

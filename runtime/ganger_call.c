@@ -49,7 +49,7 @@ int ganger_call_return(struct ganger_call *call, const void *bytes, size_t n_byt
     if (room == NULL)
         return -1;
     if (n_bytes > 0)
-        memcpy(room, bytes, n_bytes);
+        memmove(room, bytes, n_bytes); /* they may be a part of what was there */
     return 0;
 }
 
@@ -62,13 +62,12 @@ int ganger_call_printf(struct ganger_call *call, const char *format, ...)
     va_start(args, format);
     n = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    room = n < 0 ? NULL : call_extend(call, (size_t)n + 1); /* and the NUL, which does not count */
+    room = n < 0 ? NULL : call_extend(call, (size_t)n);
     if (room == NULL)
         return -1;
     va_start(args, format);
     vsnprintf(room, (size_t)n + 1, format, args);
     va_end(args);
-    call->n_result--;
     return 0;
 }
 

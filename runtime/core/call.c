@@ -264,8 +264,8 @@ char *call_extend(struct ganger_call *call, size_t n_bytes)
         call->is_too_large = true;
         return NULL;
     }
-    if (call->n_result + n_bytes > call->result_capacity || call->result == NULL) {
-        while (call->result_capacity < call->n_result + n_bytes || call->result_capacity == 0)
+    if (call->n_result + n_bytes >= call->result_capacity) { /* one more, for the NUL of a text */
+        while (call->result_capacity <= call->n_result + n_bytes)
             call->result_capacity = call->result_capacity > 0 ? 2 * call->result_capacity : FIRST_RESULT_BYTES;
         call->result = xrealloc(call->result, call->result_capacity);
     }

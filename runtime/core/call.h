@@ -123,7 +123,7 @@ void call_report(const struct ganger_call *call, struct call_report *report);
 
 /* ---- what its body may ask for: see ganger.h ---- */
 
-/* Room for `n_bytes` more of the result, which grows by that. NULL: it would be too large. */
+/* Room for `n_bytes` more of the result, which grows by that, and for a NUL behind it. NULL: it would be too large. */
 char *call_extend(struct ganger_call *call, size_t n_bytes);
 void call_drop_result(struct ganger_call *call);
 void call_say_why(struct ganger_call *call, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
