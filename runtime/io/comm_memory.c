@@ -15,11 +15,16 @@
 #define STARVED_S 0.001 /* descriptors are looked at this often while messages come, or there is much to do, without a
                            break */
 
+#define LETTER_BYTES 4096 /* a letter has room for so much at least: what travels in one piece, so that any other can be
+                             written where one was */
+#define SPARE_LETTERS 64  /* that a rank keeps */
+
 struct letter
 {
     struct letter *next;
     uint32_t from;
     size_t n;
+    size_t capacity; /* of bytes */
     char bytes[];
 };
 
@@ -51,6 +56,8 @@ struct comm_memory
     struct shared *shared;
     struct letter *lent;
     struct letter *taken; /* out of the inbox, and not yet received */
+    struct letter *spare; /* were received here, and will be sent from here */
+    uint32_t n_spare;
     struct pollfd *fds;
     size_t fds_capacity;
     double last_poll_s;
@@ -61,10 +68,40 @@ static struct comm_memory *of(struct comm *c)
     return (struct comm_memory *)c; /* comm is its first member */
 }
 
+/* A letter is not freed where it is received, if it can be sent back with something else: memory that one thread takes
+ * and another one frees makes both wait for the allocator, which then puts them to sleep. */
+static struct letter *new_letter(struct comm_memory *m, size_t n)
+{
+    struct letter *letter = m->spare;
+    size_t capacity = n > LETTER_BYTES ? n : LETTER_BYTES;
+
+    if (letter != NULL && n <= letter->capacity) {
+        m->spare = letter->next;
+        m->n_spare--;
+        return letter;
+    }
+    letter = xmalloc(sizeof(*letter) + capacity);
+    letter->capacity = capacity;
+    return letter;
+}
+
+static void drop_letter(struct comm_memory *m, struct letter *letter)
+{
+    if (letter == NULL)
+        return;
+    if (m->n_spare == SPARE_LETTERS || letter->capacity > LETTER_BYTES) {
+        free(letter);
+        return;
+    }
+    letter->next = m->spare;
+    m->spare = letter;
+    m->n_spare++;
+}
+
 static int memory_send(struct comm *c, uint32_t to, const void *bytes, size_t n, struct ganger_error *err)
 {
     struct inbox *inbox = &of(c)->shared->inboxes[to];
-    struct letter *letter = xmalloc(sizeof(*letter) + n);
+    struct letter *letter = new_letter(of(c), n);
 
     (void)err; /* memory does not fail */
     letter->next = NULL;
@@ -113,7 +150,7 @@ static bool memory_receive(struct comm *c, uint32_t *from, const char **bytes, s
 {
     struct comm_memory *m = of(c);
 
-    free(m->lent);
+    drop_letter(m, m->lent);
     if (m->taken == NULL)
         m->taken = empty(&m->shared->inboxes[c->rank]);
     m->lent = m->taken;
@@ -209,6 +246,7 @@ static void memory_close(struct comm *c, bool at_once)
     (void)at_once;
     free(m->lent);
     free_letters(m->taken);
+    free_letters(m->spare);
     free(m->fds);
     if (atomic_fetch_sub(&m->shared->n_open, 1) == 1)
         free_shared(m->shared);

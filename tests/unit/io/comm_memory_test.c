@@ -1,3 +1,4 @@
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "io/comm.h"
 
@@ -7,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -162,6 +164,38 @@ static void test_descriptors_are_looked_at_in_steady_traffic(void **unused)
     comm_close(ends[1], false);
 }
 
+/* What was received is what the next ones are written on, if they have room there. */
+static void test_messages_of_all_sizes_arrive_as_they_were_sent(void **unused)
+{
+    static const size_t sizes[] = {1, 4096, 0, 4097, 100, 65536, 4095, 3600};
+    char *sent = xmalloc(65536);
+    struct comm *ends[2];
+    const char *bytes;
+    uint32_t from;
+    size_t n;
+
+    (void)unused;
+    assert_int_equal(comm_open_memory(ends, 2, NULL), 0);
+    for (uint32_t round = 0; round < 200; round++) {
+        uint32_t to = round % 2;
+
+        for (uint32_t i = 0; i < 8; i++) {
+            memset(sent, (int)(round + i), sizes[i]);
+            comm_send(ends[1 - to], to, sent, sizes[i], NULL);
+        }
+        for (uint32_t i = 0; i < 8; i++) {
+            memset(sent, (int)(round + i), sizes[i]);
+            assert_true(comm_receive(ends[to], &from, &bytes, &n));
+            assert_int_equal(n, sizes[i]);
+            assert_memory_equal(bytes, sent, n);
+        }
+        assert_false(comm_receive(ends[to], &from, &bytes, &n));
+    }
+    comm_close(ends[0], false);
+    comm_close(ends[1], false);
+    free(sent);
+}
+
 /* Who has something else to do waits for nothing. */
 static void test_descriptors_are_looked_at_by_who_never_has_time_to_wait(void **unused)
 {
@@ -225,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_a_sleeper_is_woken_every_time),
         cmocka_unit_test(test_who_waited_awake_in_vain_does_not_do_so_at_once),
         cmocka_unit_test(test_descriptors_are_looked_at_in_steady_traffic),
+        cmocka_unit_test(test_messages_of_all_sizes_arrive_as_they_were_sent),
         cmocka_unit_test(test_descriptors_are_looked_at_by_who_never_has_time_to_wait),
         cmocka_unit_test(test_process_groups_are_seen_by_the_node),
         cmocka_unit_test(test_ends_share_a_counter_that_begins_at_0),
