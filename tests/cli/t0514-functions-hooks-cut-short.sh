@@ -16,9 +16,10 @@ case $("$GANGER" --version) in
 *"Open MPI"*)
     cat >lost.json <<'FLOW'
 {"tasks": [
-    {"id": "slow", "function": "add_late", "keep": true},
-    {"id": "child", "function": "join", "after": "slow"},
     {"id": "hangs", "function": "hang", "cores": 2, "keep": true},
+    {"id": "apart", "command": "until grep -q '^hang hangs in ' log; do sleep 0.05; done"},
+    {"id": "slow", "function": "add_late", "after": "apart", "keep": true},
+    {"id": "child", "function": "join", "after": "slow"},
     {"id": "after", "function": "join", "after": "hangs"}
 ]}
 FLOW
