@@ -367,7 +367,7 @@ static void take_shown_line(void *data, char *line)
 
     if (id != NULL && slurm_is_job_id(id)) {
         job = add_job(data);
-        if (array != NULL && element != NULL) {
+        if (array != NULL && slurm_is_job_id(array) && element != NULL) {
             free(job->id);
             job->id = xasprintf("%s_%s", array, element);
         } else {

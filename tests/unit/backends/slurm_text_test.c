@@ -269,6 +269,10 @@ static void test_a_job_is_read_from_what_scontrol_shows(void **state)
     assert_true(isnan(jobs[1].start_s));
     assert_int_equal(jobs[1].exit_status, -1); /* it has not ended */
     job_free_all(jobs, n);
+    slurm_read_shown("JobId=4 ArrayJobId=x2 ArrayTaskId=1\n", &jobs, &n);
+    assert_int_equal(n, 1);
+    assert_string_equal(jobs[0].id, "4"); /* "x2" is no job's id */
+    job_free_all(jobs, n);
     slurm_read_shown("slurm_load_jobs error: Invalid job id specified\n", &jobs, &n);
     assert_int_equal(n, 0);
     slurm_read_shown("No jobs in the system\n", &jobs, &n);
