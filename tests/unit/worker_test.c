@@ -489,14 +489,25 @@ static void test_a_task_sent_in_advance_is_given_back_at_stop(void **unused)
     end(&f);
 }
 
+/* It has begun, and the shell has come to `touch trapped`: on a busy machine that takes longer than the first. */
+static void expect_trapped(struct fixture *f)
+{
+    char path[sizeof(f->dir) + 16];
+
+    expect(f, MESSAGE_STARTED);
+    snprintf(path, sizeof(path), "%s/trapped", f->dir);
+    while (access(path, F_OK) != 0)
+        usleep(1000);
+}
+
 static void test_nothing_starts_after_stop(void **unused)
 {
     struct fixture f;
 
     (void)unused;
     begin_with_grace(&f, 0.3);
-    send_shell(&f, 1, "trap '' TERM; sleep 1000");
-    expect(&f, MESSAGE_STARTED);
+    send_shell(&f, 1, "trap '' TERM; touch trapped; sleep 1000");
+    expect_trapped(&f);
     send_stop(&f, STOP_TERM);
     send_shell(&f, 2, "sleep 1000"); /* it was on its way */
     expect(&f, MESSAGE_RETURNED);
@@ -542,8 +553,8 @@ static void test_a_task_that_ignores_term_is_killed_after_the_grace(void **unuse
 
     (void)unused;
     begin_with_grace(&f, 0.2);
-    send_shell(&f, 1, "trap '' TERM; sleep 1000 & while :; do sleep 1000; done");
-    expect(&f, MESSAGE_STARTED);
+    send_shell(&f, 1, "trap '' TERM; touch trapped; sleep 1000 & while :; do sleep 1000; done");
+    expect_trapped(&f);
     send_stop(&f, STOP_TERM);
     expect(&f, MESSAGE_DONE);
     assert_int_equal(f.done.result.end, TASK_CANCELLED);
@@ -557,8 +568,8 @@ static void test_a_task_that_ends_well_after_term_is_done(void **unused)
 
     (void)unused;
     begin(&f);
-    send_shell(&f, 1, "trap 'exit 0' TERM; sleep 1000 & wait");
-    expect(&f, MESSAGE_STARTED);
+    send_shell(&f, 1, "trap 'exit 0' TERM; touch trapped; sleep 1000 & wait");
+    expect_trapped(&f);
     send_stop(&f, STOP_TERM);
     expect(&f, MESSAGE_DONE);
     assert_int_equal(f.done.result.end, TASK_EXITED);
