@@ -334,7 +334,7 @@ test_starts_over_hosts() {
 
 # One test, as head of hosts that are gone with it.
 : "${HOOKS:=${GANGER%/bin/*}/tests/functions-hooks}"
-export HOOKS CLUSTER_SHARED="${HOOKS%/*}"
+export HOOKS CLUSTER_SHARED="${HOOKS%/*/*}" # the build, with its libraries
 if [ "${1:-}" = --one ]; then
     hosts_enter "$script" "$@"
     cd "$WORK/$2" && hosts_start "$PWD/hosts" && "test_$2"
