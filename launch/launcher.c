@@ -393,6 +393,7 @@ static int judge(const struct launch *l, struct launcher_end *end, struct ganger
 {
     int s = l->mpirun_status;
     const char *cause = WIFSIGNALED(s) ? "signal" : "exit status";
+    int number = WIFSIGNALED(s) ? WTERMSIG(s) : WEXITSTATUS(s);
 
     *end = (struct launcher_end){l->word.exit_status, l->first_signal != 0 || l->drains, l->word.epoch};
     if (l->has_word && !was_ended_by_death(l))
@@ -414,10 +415,10 @@ static int judge(const struct launch *l, struct launcher_end *end, struct ganger
         return error_set(err, ERROR_SYSTEM,
                          "mpirun ended (%s %d) before its ranks had come together: nothing has been run; "
                          "`mpirun -n 2 hostname` may tell why",
-                         cause, WIFSIGNALED(s) ? WTERMSIG(s) : WEXITSTATUS(s));
+                         cause, number);
     return error_set(err, ERROR_SYSTEM,
                      "mpirun ended (%s %d) before the run was over; `ganger run … --resume` continues it", cause,
-                     WIFSIGNALED(s) ? WTERMSIG(s) : WEXITSTATUS(s));
+                     number);
 }
 
 /* 0, or -1 with errno. */
