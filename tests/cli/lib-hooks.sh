@@ -22,7 +22,16 @@ ends_with() { # STATUS
     [ $status = "$1" ] || fail "exit status $status, not $1"
 }
 
-# Of the tasks slow, child and long, of which slow was being asked about, and long ran.
+# The tasks slow, child and long: a run that is told to end while the program is being asked about slow, and long runs.
+slow_flow() { # SECONDS: that long would take; a number that no other test sleeps for
+    cat <<FLOW
+{"tasks": [
+    {"id": "slow", "function": "add_late", "keep": true},
+    {"id": "child", "function": "join", "after": "slow"},
+    {"id": "long", "command": "test -e seen || exec sleep $1"}
+]}
+FLOW
+}
 answers_late() { # RUN: its answer counts; what was cut off was not asked about
     asked_once "collect slow .*"
     asked_once "finished slow done"

@@ -53,13 +53,7 @@ esac
 
 # ---- told to end while a hook is being asked, which then answers ----
 
-cat >ended.json <<'FLOW'
-{"tasks": [
-    {"id": "slow", "function": "add_late", "keep": true},
-    {"id": "child", "function": "join", "after": "slow"},
-    {"id": "long", "command": "test -e seen || exec sleep 3014"}
-]}
-FLOW
+slow_flow 3014 >ended.json
 for backend in local thread; do
     begin ended.json -q -n 2 --backend $backend -d ended-$backend.run
     until_said log "collect slow 1 "

@@ -49,6 +49,22 @@ static void test_messages_arrive_whole_and_in_order(void **unused)
         comm_close(ends[i], false);
 }
 
+/* Two ends, and a pipe to be looked at by the first. */
+static struct pollfd open_beside_pipe(struct comm *ends[2], int ends_of_pipe[2])
+{
+    assert_int_equal(comm_open_memory(ends, 2, NULL), 0);
+    assert_int_equal(pipe(ends_of_pipe), 0);
+    return (struct pollfd){ends_of_pipe[0], POLLIN, 0};
+}
+
+static void close_beside_pipe(struct comm *ends[2], const int ends_of_pipe[2])
+{
+    comm_close(ends[0], false);
+    comm_close(ends[1], false);
+    close(ends_of_pipe[0]);
+    close(ends_of_pipe[1]);
+}
+
 static void test_wait_returns_for_a_descriptor(void **unused)
 {
     struct comm *ends[2];
@@ -56,16 +72,11 @@ static void test_wait_returns_for_a_descriptor(void **unused)
     int ends_of_pipe[2];
 
     (void)unused;
-    assert_int_equal(comm_open_memory(ends, 2, NULL), 0);
-    assert_int_equal(pipe(ends_of_pipe), 0);
+    fd = open_beside_pipe(ends, ends_of_pipe);
     assert_int_equal(write(ends_of_pipe[1], "x", 1), 1);
-    fd = (struct pollfd){ends_of_pipe[0], POLLIN, 0};
     assert_int_equal(comm_wait(ends[0], &fd, 1, clock_now_s() + LIMIT_S, NULL), 0);
     assert_int_equal(fd.revents, POLLIN);
-    close(ends_of_pipe[0]);
-    close(ends_of_pipe[1]);
-    comm_close(ends[0], false);
-    comm_close(ends[1], false);
+    close_beside_pipe(ends, ends_of_pipe);
 }
 
 static void test_wait_returns_at_its_deadline(void **unused)
@@ -147,9 +158,7 @@ static void test_descriptors_are_looked_at_in_steady_traffic(void **unused)
     int ends_of_pipe[2];
 
     (void)unused;
-    assert_int_equal(comm_open_memory(ends, 2, NULL), 0);
-    assert_int_equal(pipe(ends_of_pipe), 0);
-    fd = (struct pollfd){ends_of_pipe[0], POLLIN, 0};
+    fd = open_beside_pipe(ends, ends_of_pipe);
     comm_send(ends[1], 0, "never received", 14, NULL);
     comm_wait(ends[0], &fd, 1, deadline_s, NULL);
     assert_int_equal(fd.revents, 0);
@@ -158,10 +167,7 @@ static void test_descriptors_are_looked_at_in_steady_traffic(void **unused)
         assert_true(clock_now_s() < deadline_s);
         assert_int_equal(comm_wait(ends[0], &fd, 1, deadline_s, NULL), 0);
     }
-    close(ends_of_pipe[0]);
-    close(ends_of_pipe[1]);
-    comm_close(ends[0], false);
-    comm_close(ends[1], false);
+    close_beside_pipe(ends, ends_of_pipe);
 }
 
 /* What was received is what the next ones are written on, if they have room there. */
@@ -205,9 +211,7 @@ static void test_descriptors_are_looked_at_by_who_never_has_time_to_wait(void **
     int ends_of_pipe[2];
 
     (void)unused;
-    assert_int_equal(comm_open_memory(ends, 2, NULL), 0);
-    assert_int_equal(pipe(ends_of_pipe), 0);
-    fd = (struct pollfd){ends_of_pipe[0], POLLIN, 0};
+    fd = open_beside_pipe(ends, ends_of_pipe);
     comm_wait(ends[0], &fd, 1, 0, NULL);
     assert_int_equal(fd.revents, 0);
     assert_int_equal(write(ends_of_pipe[1], "x", 1), 1);
@@ -215,10 +219,7 @@ static void test_descriptors_are_looked_at_by_who_never_has_time_to_wait(void **
         assert_true(clock_now_s() < limit_s);
         assert_int_equal(comm_wait(ends[0], &fd, 1, 0, NULL), 0);
     }
-    close(ends_of_pipe[0]);
-    close(ends_of_pipe[1]);
-    comm_close(ends[0], false);
-    comm_close(ends[1], false);
+    close_beside_pipe(ends, ends_of_pipe);
 }
 
 static void test_process_groups_are_seen_by_the_node(void **unused)
